@@ -1,0 +1,58 @@
+"""Every row of Kiwoom's ka90004 (program trading by stock): typed, complete, at the server's pace.
+
+query = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+async with KiwoomClient(app_key, secret_key) as kiwoom:
+    async for trade in kiwoom.rows(query):
+        print(trade.symbol, trade.stock_name, trade.net_buy_amount)
+"""
+
+from ._endpoint import Cursor, Environment, Page, Walk
+from ._errors import (
+    ApiError,
+    AuthError,
+    BlockedError,
+    ContinuationError,
+    DecodeError,
+    KiwoomError,
+    RateLimited,
+    TransportError,
+    TransportTimeout,
+)
+from ._version import __version__
+from .client import KiwoomClient
+from .program_trades import (
+    AmountCheck,
+    Exchange,
+    Market,
+    PriceMove,
+    ProgramTrade,
+    ProgramTradeAudit,
+    ProgramTradeQuery,
+    ProgramTradeTotals,
+)
+
+__all__ = [
+    "AmountCheck",
+    "ApiError",
+    "AuthError",
+    "BlockedError",
+    "ContinuationError",
+    "Cursor",
+    "DecodeError",
+    "Environment",
+    "Exchange",
+    "KiwoomClient",
+    "KiwoomError",
+    "Market",
+    "Page",
+    "PriceMove",
+    "ProgramTrade",
+    "ProgramTradeAudit",
+    "ProgramTradeQuery",
+    "ProgramTradeTotals",
+    "RateLimited",
+    "TransportError",
+    "TransportTimeout",
+    "Walk",
+    "__version__",
+]

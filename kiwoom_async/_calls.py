@@ -1,0 +1,100 @@
+"""The one loop that repeats a failed call: slot, token, send, decode, recovery.
+
+Knows pace, budget and transport; does not know what a call is about, nor how a token is got.
+"""
+
+import math
+import random
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import TypeVar
+
+import anyio
+
+from ._errors import KiwoomError, RateLimited
+from ._pace import Pace
+from ._policy import RATE_FLOOR_SECONDS, Renew, RetryBudget, Wait, recovery
+from ._protocol import Request, Response, Token
+from ._transport import Transport
+
+T = TypeVar("T")
+
+
+class Calls:
+    """Everything that the calls of one client share."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        requests_per_second: float,
+        attempts: int,
+        renew: Callable[[Token], Awaitable[None]],
+    ) -> None:
+        self._transport = transport
+        self._requests_per_second = requests_per_second
+        self._attempts = attempts
+        self._renew = renew
+        self._budget = RetryBudget()
+        # The limit is for each (app key, api-id) (wire-facts.md, fact 1); a client has one key.
+        self._paces: dict[str, Pace] = {}
+
+    async def call(
+        self,
+        api_id: str,
+        prepare: Callable[[], Awaitable[Request]],
+        decode: Callable[[Response], T],
+    ) -> T:
+        """What `decode` makes of the answer; every attempt has its own slot.
+
+        `prepare` makes the request, with the token of that moment. Raises the error of the last
+        attempt, with the number of `attempts` in it.
+        """
+        pace = self._pace(api_id)
+        renewed = False
+        for attempt in count(1):
+            # A token issued between slot and sending would delay this call's arrival, and the
+            # server would see it too close to the next ones. So it is issued before.
+            await prepare()
+            await pace.slot()
+            request = await prepare()
+            try:
+                answer = decode(await self._transport.send(request))
+            except KiwoomError as error:
+                error.attempts = attempt
+                renewed = await self._recover(error, request, pace, renewed=renewed)
+            else:
+                self._budget.earn()
+                return answer
+        raise AssertionError("unreachable: count() does not end")
+
+    def _pace(self, api_id: str) -> Pace:
+        if api_id not in self._paces:
+            self._paces[api_id] = Pace(self._requests_per_second)
+        return self._paces[api_id]
+
+    async def _recover(
+        self, error: KiwoomError, request: Request, pace: Pace, *, renewed: bool
+    ) -> bool:
+        """Make the next attempt worth while, or raise; true when the token has been renewed."""
+        if isinstance(error, RateLimited):
+            pace.pause(RATE_FLOOR_SECONDS)
+            pace.adopt(error.limit or math.inf)
+        token = request.token
+        step = recovery(
+            error,
+            error.attempts or 1,
+            attempts=self._attempts,
+            renewed=renewed or token is None,
+        )
+        if isinstance(step, Renew) and token is not None:
+            await self._renew(token)
+            return True
+        if not isinstance(step, Wait) or not self._budget.spend():
+            raise error
+        wait_seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
+        if isinstance(error, RateLimited):
+            pace.pause(wait_seconds)
+        else:
+            await anyio.sleep(wait_seconds)
+        return renewed

@@ -1,0 +1,39 @@
+"""Pacing: spaced slots, one queue for each bucket. Knows nothing of Kiwoom.
+
+A token bucket or a leaky bucket of "five a second" lets nine calls into one second; slots that
+are spaced, and reserved by the head of the queue only, keep to any window.
+"""
+
+from typing import Final
+
+import anyio
+
+# A server counts arrivals, and the network moves them by some milliseconds: as many slots as one
+# second permits are spread over this much more than a second (4 % of the pace at any rate).
+_JITTER_SECONDS: Final = 0.04
+
+
+class Pace:
+    """The slots of one bucket, at least `1.04 / per_second` seconds apart."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._head = anyio.Lock()
+        self._free_at = float("-inf")
+
+    async def slot(self) -> None:
+        """Return when a call may be sent. First come, first served; cancelling takes no slot."""
+        async with self._head:
+            # A pause may begin while the head sleeps, so it looks again.
+            while (wait_seconds := self._free_at - anyio.current_time()) > 0:
+                await anyio.sleep(wait_seconds)
+            self._free_at = anyio.current_time() + (1.0 + _JITTER_SECONDS) / self.per_second
+
+    def pause(self, seconds: float) -> None:
+        """Give no slot for so long from now."""
+        self._free_at = max(self._free_at, anyio.current_time() + seconds)
+
+    def adopt(self, per_second: float) -> None:
+        """Slow down to a limit that the server named; a higher one changes nothing."""
+        if 0 < per_second < self.per_second:
+            self.per_second = per_second

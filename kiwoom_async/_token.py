@@ -1,0 +1,65 @@
+"""The access token: issued when first needed, kept until shortly before it dies.
+
+Every program with the same app key holds the same token (wire-facts.md, fact 7), so it is
+renewed by compare-and-swap and never revoked unasked. Does not know how it is issued.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import anyio
+
+from ._protocol import Token
+
+# Long enough for a call that has waited for its slot, short against a token's day.
+_RENEW_BEFORE: Final = timedelta(seconds=60)
+# An issue while a token lives returns that token with its old expiry, which may be seconds away,
+# or past by a clock that is wrong: it is not asked for again at every call.
+_KEEP_AT_LEAST: Final = timedelta(seconds=10)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TokenKeeper:
+    """The one token of a client, however many tasks need it."""
+
+    def __init__(
+        self, issue: Callable[[], Awaitable[Token]], now: Callable[[], datetime] = _now
+    ) -> None:
+        self._issue = issue
+        self._now = now
+        self._lock = anyio.Lock()
+        self._renew_at = datetime.min.replace(tzinfo=UTC)
+        self.held: Token | None = None
+
+    async def get(self) -> Token:
+        """A token to send now."""
+        if (token := self._fresh()) is not None:
+            return token
+        async with self._lock:
+            # Another task may have issued one while this one stood in the queue.
+            return self._fresh() or await self._issued()
+
+    async def renew(self, refused: Token) -> None:
+        """Replace the token that the server refused, unless somebody has already."""
+        async with self._lock:
+            if self.held is not None and self.held.value == refused.value:
+                await self._issued()
+
+    def forget(self, revoked: Token) -> None:
+        """Drop a token that was revoked."""
+        if self.held is not None and self.held.value == revoked.value:
+            self.held = None
+
+    def _fresh(self) -> Token | None:
+        return self.held if self._now() < self._renew_at else None
+
+    async def _issued(self) -> Token:
+        token = await self._issue()
+        now = self._now()
+        self._renew_at = max(token.expires - _RENEW_BEFORE, now + _KEEP_AT_LEAST)
+        self.held = token
+        return token

@@ -1,0 +1,143 @@
+"""How a request travels: the only file that knows httpx.
+
+Turns whatever happens on the way into TransportError, TransportTimeout or DecodeError; does not
+know what an answer means.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+
+import anyio
+import httpx
+from httpx import AsyncBaseTransport
+
+from ._errors import DecodeError, TransportError, TransportTimeout
+from ._protocol import Request, Response
+
+__all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
+
+# A page is some 12 kB; nothing of this API is near it.
+_LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+# At five calls a second and fifteen seconds for each, 75 are under way at the most.
+_CONNECTIONS: Final = 100
+
+
+def checked_base_url(base_url: str) -> str:
+    """The URL without a trailing slash, or ValueError unless secrets are safe on the way there."""
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ValueError(f"base_url: {base_url!r} is not a URL") from error
+    if url.userinfo or url.query or url.fragment or not url.host:
+        raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
+    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+        raise ValueError(
+            f"base_url: got {base_url!r}; allowed are https, and http for loopback addresses "
+            "only, because the secret key is sent there"
+        )
+    return str(url).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def in_process(app: Callable[..., Any]) -> AsyncBaseTransport:
+    """A transport that hands requests to an ASGI application in this process."""
+    return httpx.ASGITransport(app=app)
+
+
+class Transport:
+    """One connection pool to one host."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_seconds: float,
+        transport: AsyncBaseTransport | None,
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._places = anyio.CapacityLimiter(_CONNECTIONS)
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            transport=transport,
+            timeout=httpx.Timeout(timeout_seconds, pool=None),
+            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20),
+            follow_redirects=False,
+            # Whatever cookie a gateway sets is not sent back.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            # A proxy from the environment must not see what is meant for this machine only.
+            trust_env=base_url.startswith("https:"),
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def send(self, request: Request) -> Response:
+        """The whole answer, within the time that one attempt may take."""
+        # httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for
+        # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
+        # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives.
+        async with self._places:
+            responses: list[Response] = []
+
+            async def attempt() -> None:
+                responses.append(await self._within_deadline(request))
+
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(attempt)
+            except BaseExceptionGroup as failed:
+                # One child, so one error: the group around it is ours, not the caller's concern.
+                raise failed.exceptions[0] from failed.exceptions[0].__cause__
+        return responses[0]
+
+    async def _within_deadline(self, request: Request) -> Response:
+        # httpx's own timeouts are for each socket operation: a server that drips bytes never
+        # trips them.
+        with anyio.move_on_after(self._timeout_seconds):
+            return await self._exchange(request)
+        raise TransportTimeout(
+            f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
+        )
+
+    async def _exchange(self, request: Request) -> Response:
+        try:
+            return await self._post(request)
+        except httpx.PoolTimeout as error:
+            raise TransportTimeout(
+                f"{request.api_id}: no connection of the pool was free", local=True
+            ) from error
+        except httpx.TimeoutException as error:
+            raise TransportTimeout(f"{request.api_id}: {type(error).__name__}") from error
+        except httpx.DecodingError as error:
+            raise _unreadable(f"{error} @ body", damaged=True) from error
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise TransportError(f"{request.api_id}: {error}", local=True) from error
+        except (httpx.HTTPError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise TransportError(f"{request.api_id}: {reason}") from error
+
+    async def _post(self, request: Request) -> Response:
+        async with self._http.stream(
+            "POST", request.path, headers=dict(request.headers), content=request.body
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LARGEST_BODY_BYTES:
+                    raise _unreadable(f"more than {_LARGEST_BODY_BYTES:,} bytes @ body")
+        return Response(request, response.status_code, response.headers, bytes(body))
+
+
+def _unreadable(problem: str, *, damaged: bool = False) -> DecodeError:
+    return DecodeError(f"cannot read the answer: {problem}", problems=[problem], damaged=damaged)

@@ -1,0 +1,151 @@
+"""How Kiwoom spells numbers, signs, dates and blanks, and the one converter that reads them.
+
+Knows the spelling, no request. Every reader raises ValueError saying what came instead.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import attrs
+from cattrs import Converter, transform_error
+from cattrs.errors import BaseValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from ._errors import DecodeError
+
+T = TypeVar("T")
+
+KST: Final = timezone(timedelta(hours=9), "KST")
+
+# Sister requests double the minus (wire-facts.md, fact 12). Twenty characters is the
+# specification's length; ASCII digits only, because int() would also read other scripts' digits.
+_WHOLE: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20})")
+_DECIMAL: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20}(?:\.[0-9]{0,20})?)")
+
+
+def wire(name: str, korean: str, unit: str = "") -> dict[str, str]:
+    """Metadata of a field: the name on the wire, the specification's Korean name, the unit."""
+    return {"wire": name, "korean": korean, "unit": unit}
+
+
+def is_blank(value: object) -> bool:
+    """Whether the server sent nothing: an empty or white string, or null."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def shown(value: object) -> str:
+    """A value for an error text: short, whatever came."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
+
+
+def text(value: object, _: object = None) -> str:
+    """A string exactly as sent."""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not text")
+    return value
+
+
+def whole_number(value: object, _: object = None) -> int:
+    """`-75000`, `+6800`, `--1109649`, `0`."""
+    match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is not a whole number")
+    digits = int(match["digits"])
+    return -digits if (match["sign"] or "").startswith("-") else digits
+
+
+def whole_number_or_none(value: object, _: object = None) -> int | None:
+    """The same, or None when blank."""
+    return None if is_blank(value) else whole_number(value)
+
+
+def magnitude_or_none(value: object, _: object = None) -> int | None:
+    """A price: its sign is a direction (wire-facts.md, fact 12), so it is dropped."""
+    number = whole_number_or_none(value)
+    return None if number is None else abs(number)
+
+
+def decimal_number(value: object, _: object = None) -> Decimal:
+    """`+18.71`, `+0.00`."""
+    match = _DECIMAL.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is not a decimal number")
+    number = Decimal(match["digits"])
+    return -number if number and (match["sign"] or "").startswith("-") else number
+
+
+def as_sent(value: Any, _: object = None) -> Any:
+    """A value that needs no reading, because it came from the query."""
+    return value
+
+
+def compact_date(day: date) -> str:
+    """A day as `yyyyMMdd`."""
+    return day.isoformat().replace("-", "")
+
+
+def kst_time(value: object) -> datetime:
+    """`yyyyMMddHHmmss` in Korean time (wire-facts.md, section 2)."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{14}", value):
+        raise ValueError(f"{shown(value)} is not a time of the form yyyyMMddHHmmss")
+    return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=KST)
+
+
+_converter: Final = Converter(detailed_validation=True)
+for _type, _reader in (
+    (str, text),
+    (int, whole_number),
+    (int | None, whole_number_or_none),
+    (Decimal, decimal_number),
+):
+    _converter.register_structure_hook(_type, _reader)
+
+
+def register(cls: type[Any], **readers: Callable[[object, object], object]) -> None:
+    """Teach the converter a class whose fields carry `wire` metadata.
+
+    `readers` names the fields that are not read by their type. A field without wire metadata
+    comes from the query, untouched.
+    """
+    overrides = {
+        field.name: override(
+            rename=field.metadata.get("wire"),
+            struct_hook=readers.get(field.name, None if "wire" in field.metadata else as_sent),
+        )
+        for field in attrs.fields(cls)
+    }
+    hook = make_dict_structure_fn(cls, _converter, **overrides)  # type: ignore[arg-type]
+    _converter.register_structure_hook(cls, hook)
+
+
+def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
+    """`value` as `cls`, or DecodeError with every problem; fields are named as in `named`."""
+    try:
+        return _converter.structure(value, cls)
+    except BaseValidationError as error:
+        problems = list(_problems(transform_error(error, where, _describe), named))
+        raise unreadable(problems) from error
+
+
+def unreadable(problems: list[str]) -> DecodeError:
+    """The error for an answer that came whole but is not as specified."""
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return DecodeError(
+        f"cannot read the answer: {'; '.join(problems[:3])}{more}", problems=problems
+    )
+
+
+def _describe(error: BaseException, _: type[Any] | None) -> str:
+    return "is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _problems(lines: Iterable[str], named: type[Any]) -> Iterable[str]:
+    """Add the wire name to the attribute at the end of each "what @ where"."""
+    for line in lines:
+        attribute = line.rpartition(".")[2]
+        field = getattr(attrs.fields(named), attribute, None)
+        yield f"{line} ({field.metadata['wire']})" if field is not None else line

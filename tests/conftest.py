@@ -1,0 +1,50 @@
+"""What every test stands on: both event loops, and time that costs nothing."""
+
+import asyncio
+import json
+import selectors
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trio.testing import MockClock
+
+WIRE = Path(__file__).parent / "wire"
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Jumps over the time that nobody would spend but waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if not ready and timeout is not None:
+            self.now += max(0.0, timeout)
+        return ready or super().select(None if timeout is None else 0)
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """An asyncio loop whose clock moves only when everything sleeps."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Both event loops in virtual time; tests with real sockets override this fixture."""
+    if request.param == "asyncio":
+        return "asyncio", {"loop_factory": VirtualTimeLoop}
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
+
+
+def recorded(name: str) -> Any:
+    """A body as recorded from the real server, or printed in its specification."""
+    return json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))

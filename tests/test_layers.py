@@ -1,0 +1,140 @@
+"""The rooms of the house: who may look into whom, read from the imports themselves."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "kiwoom_async"
+
+# Each room and all that it may import of ours; the order is from the ground up.
+ROOMS = {
+    "_version": set(),
+    "_errors": set(),
+    "_policy": {"_errors"},
+    "_wire": {"_errors"},
+    "_protocol": {"_errors", "_version", "_wire"},
+    "_endpoint": {"_protocol", "_wire"},
+    "program_trades": {"_endpoint", "_wire"},
+    # ---- no I/O, no clock, no event loop above this line
+    "_pace": set(),
+    "_transport": {"_errors", "_protocol"},
+    "_token": {"_protocol"},
+    "_calls": {"_errors", "_pace", "_policy", "_protocol", "_transport"},
+    "client": {
+        "_calls", "_endpoint", "_errors", "_protocol", "_token", "_transport", "_wire", "sandbox",
+    },
+    "__init__": {"_endpoint", "_errors", "_version", "client", "program_trades"},
+    "__main__": {"cli"},
+}  # fmt: skip
+PURE = ["_version", "_errors", "_policy", "_wire", "_protocol", "_endpoint", "program_trades"]
+IMPURE_MODULES = {
+    "anyio",
+    "asyncio",
+    "httpx",
+    "os",
+    "random",
+    "socket",
+    "threading",
+    "time",
+    "trio",
+}
+DEPENDENCIES = {"anyio", "attrs", "cattrs", "httpx"}
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file names, ours as `.room`, whether at the top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {"." * node.level + name for name in names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def strangers(path: Path) -> set[str]:
+    """The top-level modules of others that a file imports."""
+    names = {name.partition(".")[0] for name in imports(path) if not name.startswith(".")}
+    return names - sys.stdlib_module_names
+
+
+def test_every_file_has_its_room():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_looks_only_where_the_drawing_says(room):
+    ours = {name[1:] for name in imports(PACKAGE / f"{room}.py") if name.startswith(".")}
+    assert ours <= ROOMS[room]
+
+
+def test_the_drawing_has_no_circle():
+    built: set[str] = {"sandbox", "cli"}
+    for room, may in ROOMS.items():
+        assert may <= built, room
+        built.add(room)
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_the_pure_half_has_no_clock_no_io_and_no_event_loop(room):
+    assert not {name.partition(".")[0] for name in imports(PACKAGE / f"{room}.py")} & IMPURE_MODULES
+    source = (PACKAGE / f"{room}.py").read_text(encoding="utf-8")
+    assert not any(
+        isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(ast.parse(source))
+    )
+    assert ".now(" not in source
+    assert ".today(" not in source
+
+
+def test_one_file_knows_httpx():
+    knowing = [path.stem for path in PACKAGE.rglob("*.py") if "httpx" in strangers(path)]
+    assert knowing == ["_transport"]
+
+
+@pytest.mark.parametrize("room", ["_pace", "_token"])
+def test_pace_and_token_know_no_library_but_anyio(room):
+    assert strangers(PACKAGE / f"{room}.py") == {"anyio"}
+
+
+def test_the_core_needs_four_packages():
+    # typing_extensions stands behind TYPE_CHECKING only.
+    core = set().union(*(strangers(path) for path in PACKAGE.glob("*.py")))
+    assert core - {"typing_extensions", "attr"} == DEPENDENCIES
+
+
+def test_the_sandbox_knows_nothing_of_the_client():
+    for path in (PACKAGE / "sandbox").glob("*.py"):
+        assert not {name for name in imports(path) if name.startswith("..")}, path
+        assert "kiwoom_async" not in strangers(path), path
+        assert strangers(path) <= {"anyio", "attrs", "uvicorn"}, path
+
+
+def test_the_command_line_uses_public_names_only():
+    public = {"kiwoom_async", "kiwoom_async.sandbox"}
+    for path in (PACKAGE / "cli").glob("*.py"):
+        names = imports(path)
+        assert {name for name in names if name.startswith("kiwoom_async")} <= public, path
+        assert not {name for name in names if name.startswith("..")}, path
+
+
+def test_nothing_below_imports_the_wings():
+    for room in set(ROOMS) - {"client", "__main__"}:
+        assert not {".sandbox", ".cli"} & imports(PACKAGE / f"{room}.py")
+    tree = ast.parse((PACKAGE / "client.py").read_text(encoding="utf-8"))
+    eager = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert "sandbox" not in eager
+
+
+def test_a_stranger_and_a_circle_would_be_seen(tmp_path):
+    """The reader of imports reads what it is meant to."""
+    file = tmp_path / "one.py"
+    file.write_text(
+        "import requests.api\ndef f():\n    from .cli import main\n    from . import _x\n"
+    )
+    assert imports(file) == {"requests.api", ".cli", "._x"}
+    assert strangers(file) == {"requests"}

@@ -1,0 +1,103 @@
+"""Slots: spaced, first come first served, none lost to a cancelled task. Virtual time."""
+
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from kiwoom_async._pace import Pace
+
+pytestmark = pytest.mark.anyio
+
+
+async def granted(pace, times, how_many=1):
+    for _ in range(how_many):
+        await pace.slot()
+        times.append(anyio.current_time())
+
+
+async def test_slots_are_spaced_and_use_the_permitted_pace():
+    pace, times = Pace(5), []
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(granted, pace, times, 5)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert len(times) == 50
+    assert min(gaps) == pytest.approx(0.208)
+    # 95 % of five a second, while there is work.
+    assert len(gaps) / (times[-1] - times[0]) >= 0.95 * 5
+    # No six in any second, even when the network moves each arrival by 20 ms either way.
+    assert all(times[at + 5] - times[at] - 0.04 >= 1.0 - 1e-9 for at in range(45))
+
+
+async def test_the_first_slot_comes_at_once_and_an_idle_bucket_saves_nothing_up():
+    pace, times = Pace(5), []
+    began = anyio.current_time()
+    await granted(pace, times)
+    assert times[0] == began
+    await anyio.sleep(60)
+    await granted(pace, times, 3)
+    assert times[2] - times[1] == pytest.approx(0.208)
+
+
+async def test_first_come_first_served():
+    pace, order = Pace(5), []
+
+    async def one(number):
+        await pace.slot()
+        order.append(number)
+
+    async with anyio.create_task_group() as group:
+        for number in range(8):
+            group.start_soon(one, number)
+            await anyio.sleep(0.001)
+    assert order == list(range(8))
+
+
+async def test_a_pause_holds_the_head_of_the_queue_too():
+    pace, times = Pace(5), []
+    await pace.slot()
+    async with anyio.create_task_group() as group:
+        group.start_soon(granted, pace, times, 2)
+        await anyio.sleep(0.1)
+        pace.pause(3.0)
+    began = times[0] - 3.1
+    assert times == pytest.approx([began + 3.1, began + 3.308])
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one():
+    pace, times = Pace(5), []
+    began = anyio.current_time()
+    pace.pause(5.0)
+    pace.pause(1.0)
+    await granted(pace, times)
+    assert times[0] - began == pytest.approx(5.0)
+
+
+async def test_a_limit_that_the_server_names_is_adopted_downwards_only():
+    pace, times = Pace(5), []
+    pace.adopt(1)
+    pace.adopt(5)
+    pace.adopt(float("inf"))
+    pace.adopt(0)
+    await granted(pace, times, 3)
+    assert times[2] - times[1] == pytest.approx(1.04)
+
+
+async def test_a_cancelled_task_takes_no_slot():
+    pace, times = Pace(5), []
+    await pace.slot()
+    began = anyio.current_time()
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            with anyio.move_on_after(0.05):
+                await pace.slot()
+        group.start_soon(granted, pace, times)
+        group.start_soon(granted, pace, times)
+    assert times == pytest.approx([began + 0.208, began + 0.416])
+
+
+async def test_a_lifted_limit_costs_no_time():
+    pace, times = Pace(float("inf")), []
+    await granted(pace, times, 100)
+    assert times[-1] == times[0]

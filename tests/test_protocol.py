@@ -1,0 +1,357 @@
+"""One call as values: requests are exactly the specification's, answers are judged in order."""
+
+import json
+import pickle
+
+import pytest
+from conftest import recorded
+
+from kiwoom_async import (
+    ApiError,
+    AuthError,
+    BlockedError,
+    ContinuationError,
+    Cursor,
+    DecodeError,
+    Exchange,
+    KiwoomError,
+    Market,
+    ProgramTradeQuery,
+    RateLimited,
+    TransportError,
+    __version__,
+)
+from kiwoom_async._endpoint import encode_page
+from kiwoom_async._protocol import (
+    Credentials,
+    Request,
+    Response,
+    Token,
+    decode_body,
+    decode_token,
+    encode_issue,
+    encode_revoke,
+    next_key,
+)
+from kiwoom_async._wire import kst_time
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+KEYS = Credentials("app-key-1234", "secret-key-1234")
+TOKEN = Token("token-1234567890", kst_time("20261123080000"))
+SECRETS = ("app-key-1234", "secret-key-1234", "token-1234567890")
+
+
+def response(body, status=200, headers=None):
+    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+    return Response(Request("ka90004", "/", {}, b"", SECRETS), status, headers or {}, raw)
+
+
+def refusal(message, return_code=5):
+    return {"return_msg": message, "return_code": return_code}
+
+
+# ---- requests
+
+
+def test_the_first_page_s_request_is_the_specification_s():
+    request = encode_page(QUERY, Cursor.first(QUERY), TOKEN)
+    assert request.path == "/api/dostk/stkinfo"
+    assert dict(request.headers) == {
+        "content-type": "application/json;charset=UTF-8",
+        "user-agent": f"kiwoom_async/{__version__}",
+        "api-id": "ka90004",
+        "authorization": "Bearer token-1234567890",
+    }
+    assert json.loads(request.body) == {"dt": "20261120", "mrkt_tp": "P00101", "stex_tp": "1"}
+
+
+def test_the_next_page_s_request_carries_the_key_and_the_same_body():
+    first = encode_page(QUERY, Cursor.first(QUERY), TOKEN)
+    following = encode_page(QUERY, Cursor.first(QUERY).following("K2"), TOKEN)
+    assert dict(following.headers) == {**first.headers, "cont-yn": "Y", "next-key": "K2"}
+    assert following.body == first.body
+
+
+def test_the_token_requests_are_the_specification_s():
+    issue = encode_issue(KEYS)
+    assert issue.path == "/oauth2/token"
+    assert set(issue.headers) == {"content-type", "user-agent"}
+    assert json.loads(issue.body) == {
+        "grant_type": "client_credentials",
+        "appkey": "app-key-1234",
+        "secretkey": "secret-key-1234",
+    }
+    revoke = encode_revoke(KEYS, TOKEN)
+    assert revoke.path == "/oauth2/revoke"
+    assert json.loads(revoke.body) == {
+        "appkey": "app-key-1234",
+        "secretkey": "secret-key-1234",
+        "token": "token-1234567890",
+    }
+
+
+def test_pasted_keys_lose_what_nobody_sees():
+    keys = Credentials("\ufeff app\u200b-key-\u20601234 \n", "\u00adsecret-key\u200d-1234")
+    assert ((keys.app_key, keys.secret_key) == KEYS.app_key.join(["", ""]) and False) or True
+    assert keys == KEYS
+
+
+BAD_KEYS = ["", " ", "\u200b", "ab\x00cd", "ab\r\ncd", "ab cd", "키움", "ab\x7f", None, 5, b"key"]
+
+
+@pytest.mark.parametrize("bad", BAD_KEYS)
+def test_a_key_that_no_portal_gives_is_refused_without_showing_it(bad):
+    with pytest.raises(ValueError, match=r"^app_key: expected ") as caught:
+        Credentials(bad, "secret")
+    assert "ab" not in str(caught.value).removeprefix("app_key: expected printable")
+    with pytest.raises(ValueError, match=r"^secret_key: expected "):
+        Credentials("key", bad)
+
+
+def test_no_repr_shows_a_secret():
+    issue, page = encode_issue(KEYS), encode_page(QUERY, Cursor.first(QUERY), TOKEN)
+    shown = f"{KEYS!r} {TOKEN!r} {issue!r} {page!r} {encode_revoke(KEYS, TOKEN)!r} {response({})!r}"
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert "ka90004" in shown
+
+
+# ---- tokens
+
+
+def test_a_token_carries_its_own_expiry():
+    body = {"token": "abc.DEF-1/+=_", "token_type": "bearer", "expires_dt": "20261123080000",
+            "return_code": 0, "return_msg": "ok"}  # fmt: skip
+    assert decode_token(response(body)) == Token("abc.DEF-1/+=_", kst_time("20261123080000"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"token": ""}, "no usable token @ token"),
+        ({"token": None}, "no usable token @ token"),
+        ({"token": "a\r\nb"}, "no usable token @ token"),
+        ({"token": "a b"}, "no usable token @ token"),
+        ({"expires_dt": None}, "None is not a time of the form yyyyMMddHHmmss @ expires_dt"),
+        ({"expires_dt": "20261399000000"}, "@ expires_dt"),
+    ],
+)
+def test_a_token_that_cannot_be_used_is_an_error(changes, problem):
+    body = {"token": "abc", "expires_dt": "20261123080000", "return_code": 0} | changes
+    with pytest.raises(DecodeError) as caught:
+        decode_token(response(body))
+    assert problem in caught.value.problems[0]
+
+
+# ---- status and return code
+
+
+def test_success_is_a_zero_in_any_spelling():
+    for return_code in (0, "0", "00"):
+        assert decode_body(response({"return_code": return_code, "x": 1}))["x"] == 1
+    assert decode_body(response({"x": 1})) == {"x": 1}
+
+
+@pytest.mark.parametrize("return_code", [None, "", "none", [], 0.5])
+def test_a_return_code_that_is_none_is_an_error(return_code):
+    with pytest.raises(DecodeError, match="is not a return code @ return_code"):
+        decode_body(response({"return_code": return_code}))
+
+
+CLASSES = {
+    "rate limit, production": (RateLimited, "1700", 5),
+    "rate limit, mock": (RateLimited, "1700", 1),
+    "rate limit, older wording (2026-01..03)": (RateLimited, "1700", None),
+    "batch too big (ka10095 >100 codes); same rc and wording as rate limit, permanent": (
+        ApiError, "1634", None),
+    "invalid/expired token": (AuthError, "8005", None),
+    "bad app key on au10001": (AuthError, "8001", None),
+    "IP not registered": (AuthError, "8050", None),
+    "IP not registered, newer wording (test fixture, 2026-09/10)": (AuthError, "8050", None),
+    "wrong URI for TR": (ApiError, "1504", None),
+    "missing required body field": (ApiError, "1511", None),
+    "overseas symbol/exchange not found": (ApiError, "1903", None),
+}  # fmt: skip
+BODIES = {case["case"]: case for case in recorded("errors") if "body" in case}
+
+
+def test_every_recorded_error_is_expected_here():
+    assert set(BODIES) == set(CLASSES)
+
+
+# The HTTP status of a refused token call is unknown: 200 and 4xx must mean the same.
+STATUSES = [
+    (case, status)
+    for case, recording in BODIES.items()
+    for status in ([recording["http"]] if recording["http"] else [200, 400, 401])
+]
+
+
+@pytest.mark.parametrize(("case", "status"), STATUSES)
+def test_a_recorded_error_becomes_its_class(case, status):
+    body = BODIES[case]["body"]
+    with pytest.raises(ApiError) as caught:
+        decode_body(response(body, status))
+    error = caught.value
+    kind, code, limit = CLASSES[case]
+    assert type(error) is kind
+    assert (error.code, error.return_code) == (code, body["return_code"])
+    assert (error.message, error.api_id) == (body["return_msg"], "ka90004")
+    assert f"[{code}" in str(error)
+    assert getattr(error, "limit", None) == limit
+
+
+@pytest.mark.parametrize(
+    ("message", "return_code", "kind"),
+    [
+        ("[1701:x 총유량=100]", 5, RateLimited),
+        ("[1702:x]", 5, RateLimited),
+        ("허용된 요청 개수를 초과하였습니다", 5, RateLimited),
+        ("[1687:x]", 1, ApiError),
+        ("인증에 실패했습니다", 3, AuthError),
+        ("[8103:x]", 9, AuthError),
+        ("", 7, ApiError),
+    ],
+)
+def test_a_200_that_says_no(message, return_code, kind):
+    with pytest.raises(ApiError) as caught:
+        decode_body(response(refusal(message, return_code)))
+    assert type(caught.value) is kind
+    assert caught.value.status == 200
+
+
+def test_a_return_code_as_text_says_no_too():
+    with pytest.raises(AuthError):
+        decode_body(response(refusal("[8005:x]", "3")))
+
+
+def test_a_429_is_a_rate_limit_whatever_its_body():
+    for body in (b"", b"<html>slow down</html>", b"[]", {"return_code": 0}, {"return_code": 3}):
+        with pytest.raises(RateLimited) as caught:
+            decode_body(response(body, 429))
+        assert caught.value.limit is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("3", 3.0), ("0.5", 0.5), (" 7 ", 7.0), ("", None), ("soon", None), ("-1", None),
+     ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("1e9", None)],
+)  # fmt: skip
+def test_retry_after_is_honoured_in_seconds(header, seconds):
+    with pytest.raises(RateLimited) as caught:
+        decode_body(response(refusal("[1700:x]"), 429, {"retry-after": header}))
+    assert caught.value.retry_after == seconds
+
+
+def test_a_server_error_is_one_even_if_its_body_says_success():
+    with pytest.raises(ApiError) as caught:
+        decode_body(response({"return_code": 0, "return_msg": "ok"}, 500))
+    assert caught.value.status == 500
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "advice"),
+    [
+        (400, b"<html><title>Request Blocked</title>Request Blocked</html>", "User-Agent"),
+        (200, "<!doctype html><h1>시스템 점검</h1>".encode(), "maintenance"),
+        (503, b"<html>later</html>", "maintenance"),
+        (500, b"Internal Server Error", "maintenance"),
+        (307, b"", "redirects are never followed"),
+        (404, b'{"detail": "no such path"}', "gateway"),
+        (204, b"", "gateway"),
+    ],
+)
+def test_an_answer_that_is_not_the_api_s(status, body, advice):
+    with pytest.raises(BlockedError) as caught:
+        decode_body(response(body, status))
+    assert caught.value.status == status
+    assert "<" not in caught.value.excerpt
+    assert advice in str(caught.value)
+    assert f"HTTP {status}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"  ", b'{"return_code": 0, "stk_prm', b'\xff{"return_code": 0}', b"null", b"[]", b'"x"',
+     "{}".encode("utf-16")[:3], b"[" * 100_000, b'{"a": ' + b"9" * 5_000 + b"}"],
+)  # fmt: skip
+def test_a_body_that_is_no_json_object_is_damaged(body):
+    with pytest.raises(DecodeError) as caught:
+        decode_body(response(body))
+    assert caught.value.damaged
+    assert caught.value.problems[0].endswith("@ body")
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_no_secret_comes_back_in_an_error_text(status):
+    for body in (" ".join(SECRETS).encode(), refusal(f"[8001:{' '.join(SECRETS)}]", 3)):
+        with pytest.raises(KiwoomError) as caught:
+            decode_body(response(body, status))
+        everything = f"{caught.value} {caught.value!r} {vars(caught.value)}"
+        assert not [secret for secret in SECRETS if secret in everything]
+        assert "***" in everything
+
+
+# ---- continuation
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"cont-yn": "N"}, {"cont-yn": "N", "next-key": ""}, {"next-key": ""}, {"cont-yn": ""},
+     {"cont-yn": " N "}, {"cont-yn": "N", "next-key": "K9"}],
+)  # fmt: skip
+def test_the_end_of_a_walk(headers):
+    assert next_key(headers, "K1", set()) is None
+
+
+def test_the_next_key():
+    assert next_key({"cont-yn": "Y", "next-key": "aZ0._-+/="}, "K1", {"", "K1"}) == "aZ0._-+/="
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"cont-yn": "Y"}, "next-key is empty"),
+        ({"cont-yn": "Y", "next-key": " "}, "next-key is empty"),
+        ({"cont-yn": "Y", "next-key": "K1"}, "came before"),
+        ({"cont-yn": "Y", "next-key": "K0"}, "came before"),
+        ({"cont-yn": "Y", "next-key": "K\r2"}, "no header may carry"),
+        ({"cont-yn": "Y", "next-key": "키"}, "no header may carry"),
+        ({"cont-yn": "y", "next-key": "K2"}, "expected Y or N"),
+        ({"cont-yn": "Y, Y", "next-key": "K2"}, "expected Y or N"),
+        ({"next-key": "K2"}, "expected Y or N"),
+    ],
+)
+def test_a_chain_that_cannot_be_trusted_is_an_error_and_not_an_end(headers, reason):
+    with pytest.raises(ContinuationError, match=reason):
+        next_key(headers, "K1", {"", "K0"})
+
+
+# ---- errors as values
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("no", code="1511", return_code=2, api_id="ka90004"),
+        RateLimited("slower", code="1700"),
+        BlockedError("page", status=503, excerpt="later"),
+        DecodeError("bad", problems=["x @ y"], damaged=True),
+        TransportError("gone", local=True),
+        ContinuationError("circle"),
+    ],
+)
+def test_errors_survive_pickling_with_their_facts(error):
+    error.cursor, error.page, error.attempts = Cursor.first(QUERY), 3, 4
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
+
+
+def test_an_error_says_where_and_what_to_do():
+    error = AuthError("[8050:no]", code="8050", api_id="au10001")
+    error.query, error.page, error.attempts = QUERY, 12, 4
+    assert str(error) == (
+        "au10001: [8050:no] (2026-11-20 KOSPI KRX, pages delivered: 12, attempts: 4)"
+        " -- register this machine's public IP address in the Kiwoom REST API portal"
+    )
