@@ -1,0 +1,77 @@
+"""The live line of a walk: pages, rows, calls a second, time left. Quiet when not on a terminal."""
+
+import math
+import sys
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from kiwoom_async import Market, Page, ProgramTrade, ProgramTradeQuery
+
+# Listed stocks on 2026-08-10 (wire-facts.md, fact 2): an estimate, for the time left only.
+_EXPECTED_ROWS: Final = {Market.KOSPI: 2472, Market.KOSDAQ: 1820}
+
+
+class Progress:
+    """One line on standard error, redrawn with every page; nothing where that is no terminal."""
+
+    def __init__(self, query: ProgramTradeQuery, *, first_page: int = 1) -> None:
+        console = Console(stderr=True)
+        self._query = query
+        self._first_page = first_page
+        self._pages = 0
+        self._rows = 0
+        self._pages_left = math.nan
+        self._began = time.monotonic()
+        # Rows printed on the same terminal must appear above the line, not through it.
+        self._live = (
+            Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+            self._show()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def count(self, page: Page[ProgramTrade]) -> None:
+        """Take one delivered page into account."""
+        self._pages += 1
+        self._rows += len(page.rows)
+        if self._pages == 1 and page.rows:
+            expected = math.ceil(_EXPECTED_ROWS[self._query.market] / len(page.rows))
+            self._pages_left = max(0, expected - self._first_page)
+        elif page.next is None:
+            self._pages_left = 0
+        else:
+            self._pages_left = max(1, self._pages_left - 1)
+        self._show()
+
+    def _show(self) -> None:
+        if self._live is not None:
+            self._live.update(Text(self.line(time.monotonic() - self._began)), refresh=True)
+
+    def line(self, elapsed_seconds: float) -> str:
+        """What the line says so many seconds after the beginning."""
+        rate = self._pages / elapsed_seconds if elapsed_seconds else 0.0
+        left = self._pages_left / rate if rate else math.nan
+        remaining = "" if math.isnan(left) else f" · about {left:.0f} s left"
+        return (
+            f"{self._query} · {self._pages} pages · {self._rows:,} rows"
+            f" · {rate:.1f} calls/s{remaining}"
+        )
