@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Container, Sequence
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from attrs import field, frozen
 
@@ -18,8 +18,10 @@ from ._protocol import Request, Response, Token, decode_body, encode_call, next_
 from ._wire import is_blank, shown, structure, unreadable
 
 if TYPE_CHECKING:
-    # Defaults let a bare `Page` or `Walk` stand in a strictly typed program. Type checkers
-    # always know typing_extensions; at run time it is not ours to import.
+    from typing import Generic
+
+    # Defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program. Type
+    # checkers always know typing_extensions; at run time it is not ours to import.
     from typing_extensions import TypeVar
 
     RowT = TypeVar("RowT", default=Any)
@@ -30,6 +32,14 @@ else:
     from typing import TypeVar
 
     RowT, TotalsT, QueryT, AuditT = map(TypeVar, ("RowT", "TotalsT", "QueryT", "AuditT"))
+
+    class Generic:
+        """Takes as many parameters as are given: typing's own would insist on all of them."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, parameters: object) -> type:
+            return cls
 
 
 class Environment(Enum):

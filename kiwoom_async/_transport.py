@@ -5,7 +5,7 @@ know what an answer means.
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -128,15 +128,46 @@ class Transport:
             raise TransportError(f"{request.api_id}: {reason}") from error
 
     async def _post(self, request: Request) -> Response:
-        async with self._http.stream(
+        outgoing = self._http.build_request(
             "POST", request.path, headers=dict(request.headers), content=request.body
-        ) as response:
-            body = bytearray()
+        )
+        outgoing.stream = _Body(request.body)
+        response = await self._http.send(outgoing, stream=True)
+        body = bytearray()
+        try:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > _LARGEST_BODY_BYTES:
                     raise _unreadable(f"more than {_LARGEST_BODY_BYTES:,} bytes @ body")
+        finally:
+            await response.aclose()
         return Response(request, response.status_code, response.headers, bytes(body))
+
+
+class _Body(httpx.AsyncByteStream):
+    """A request's body that can be cancelled in silence.
+
+    httpx's own is an async generator, and trio warns of each that a cancellation leaves behind.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once([self._content])
+
+
+class _Once:
+    def __init__(self, chunks: list[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> "_Once":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._chunks:
+            raise StopAsyncIteration
+        return self._chunks.pop()
 
 
 def _unreadable(problem: str, *, damaged: bool = False) -> DecodeError:

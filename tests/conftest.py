@@ -3,10 +3,15 @@
 import asyncio
 import json
 import selectors
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from trio.testing import MockClock
 
 WIRE = Path(__file__).parent / "wire"
@@ -48,3 +53,18 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 def recorded(name: str) -> Any:
     """A body as recorded from the real server, or printed in its specification."""
     return json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def on_a_port(app: Any) -> Iterator[str]:
+    """The base URL at which an ASGI application is served, by a thread, on a real socket."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

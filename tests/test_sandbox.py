@@ -2,16 +2,15 @@
 
 import json
 import math
-import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
 import pytest
+from conftest import on_a_port
 
 from kiwoom_async.sandbox import Arrival, Fault, Sandbox, serve
 from kiwoom_async.sandbox import _app as application
@@ -1029,21 +1028,14 @@ async def test_disconnect_breaks_off_in_the_middle_of_the_body(sandbox_of):
 
 
 @pytest.fixture
-def port():
-    uvicorn = pytest.importorskip("uvicorn")
+def base_url():
     sandbox = Sandbox(faults=[Fault("disconnect", call=2)], requests_per_second=None)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(sandbox, log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with on_a_port(sandbox) as base_url:
+        yield base_url
 
 
-def test_on_a_port_it_serves_strangers_and_a_disconnect_tears_the_connection(port):
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as stranger:
+def test_on_a_port_it_serves_strangers_and_a_disconnect_tears_the_connection(base_url):
+    with httpx.Client(base_url=base_url, trust_env=False) as stranger:
         token = stranger.post("/oauth2/token", json=PAIR).json()["token"]
         headers = {"api-id": "ka90004", "authorization": f"Bearer {token}"}
 

@@ -1,0 +1,374 @@
+"""How requests travel, over real sockets: deadlines, damage, cancellation, nothing foreign."""
+
+import asyncio
+import gzip
+import random
+import re
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import SocketAttribute
+from conftest import on_a_port
+
+from kiwoom_async import (
+    BlockedError,
+    DecodeError,
+    Exchange,
+    KiwoomClient,
+    KiwoomError,
+    Market,
+    ProgramTradeQuery,
+    TransportError,
+    TransportTimeout,
+    _transport,
+)
+from kiwoom_async._protocol import Request
+from kiwoom_async._transport import Transport
+from kiwoom_async.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}", ())
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    """Real sockets need real time."""
+    return request.param
+
+
+@asynccontextmanager
+async def server(answer):
+    """A base URL at which `answer(stream)` is played for every request that came whole."""
+
+    async def connection(stream):
+        async with stream:
+            with suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
+                while True:
+                    await _read_request(stream)
+                    await answer(stream)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.serve, connection)
+        yield f"http://127.0.0.1:{port}"
+        group.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def _read_request(stream):
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += await stream.receive()
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+    while len(body) < length:
+        body += await stream.receive()
+
+
+def http(body, *headers, status="200 OK", length=None):
+    head = [f"HTTP/1.1 {status}", f"content-length: {len(body) if length is None else length}"]
+    return "\r\n".join([*head, *headers, "", ""]).encode() + body
+
+
+@asynccontextmanager
+async def transport_to(answer, timeout_seconds=5.0):
+    async with server(answer) as base_url:
+        transport = Transport(base_url, timeout_seconds=timeout_seconds, transport=None)
+        try:
+            yield transport
+        finally:
+            await transport.aclose()
+
+
+def playing(raw, *, then_close=False):
+    async def answer(stream):
+        await stream.send(raw)
+        if then_close:
+            await stream.aclose()
+
+    return answer
+
+
+async def test_an_answer_comes_back_whole():
+    async with transport_to(playing(http(b'{"a":1}', "Cont-YN: Y", "Next-Key: K2"))) as transport:
+        response = await transport.send(REQUEST)
+    assert (response.status, response.body, response.request) == (200, b'{"a":1}', REQUEST)
+    assert (response.headers["cont-yn"], response.headers["next-key"]) == ("Y", "K2")
+
+
+async def test_one_connection_serves_many_calls():
+    connections = []
+
+    async def answer(stream):
+        connections.append(stream)
+        await stream.send(http(b"{}"))
+
+    async with transport_to(answer) as transport:
+        for _ in range(5):
+            await transport.send(REQUEST)
+    assert len(connections) == 5
+    assert len(set(map(id, connections))) == 1
+
+
+async def test_dripping_bytes_do_not_outlive_the_deadline():
+    """Every single read is quick; httpx's own timeouts never trip."""
+
+    async def drip(stream):
+        for byte in http(b"x" * 1000):
+            await stream.send(bytes([byte]))
+            await anyio.sleep(0.02)
+
+    async with transport_to(drip, timeout_seconds=0.3) as transport:
+        began = anyio.current_time()
+        with pytest.raises(TransportTimeout, match=r"no complete answer within 0\.3 s"):
+            await transport.send(REQUEST)
+        assert anyio.current_time() - began < 3
+
+
+async def test_silence_ends_at_the_deadline():
+    async def silence(_):
+        await anyio.sleep(60)
+
+    async with transport_to(silence, timeout_seconds=0.2) as transport:
+        with pytest.raises(TransportTimeout):
+            await transport.send(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        http(b'{"a":', length=1000),
+        b"SMTP ready\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabc",
+        b"HTTP/1.1 200 OK\r\n" + b"x: " + b"y" * 200_000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_connection_that_breaks_is_a_transport_error(raw):
+    async with transport_to(playing(raw, then_close=True)) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(REQUEST)
+    assert isinstance(caught.value.__cause__, httpx.HTTPError)
+    assert not caught.value.local
+
+
+async def test_nobody_listening_is_a_transport_error():
+    transport = Transport("http://127.0.0.1:9", timeout_seconds=5, transport=None)
+    with pytest.raises(TransportError, match="ConnectError"):
+        await transport.send(REQUEST)
+    await transport.aclose()
+
+
+async def test_gzip_is_read():
+    raw = http(gzip.compress(b'{"a":1}'), "content-encoding: gzip")
+    async with transport_to(playing(raw)) as transport:
+        assert (await transport.send(REQUEST)).body == b'{"a":1}'
+
+
+# httpx leaves its own generators behind when an answer is refused half-way, and trio says so.
+half_way = pytest.mark.filterwarnings(
+    "ignore:Async generator 'httpx:ResourceWarning",
+    "ignore:Async generator 'httpcore:ResourceWarning",
+    "ignore:Exception ignored in. <async_generator object:pytest.PytestUnraisableExceptionWarning",
+)
+
+
+@half_way
+async def test_gzip_that_is_garbage_is_damaged():
+    raw = http(b"this is no gzip", "content-encoding: gzip")
+    async with transport_to(playing(raw)) as transport:
+        with pytest.raises(DecodeError) as caught:
+            await transport.send(REQUEST)
+    assert caught.value.damaged
+    assert isinstance(caught.value.__cause__, httpx.DecodingError)
+
+
+async def test_gzip_cut_in_half_with_the_right_length_is_no_whole_answer():
+    """It arrives as 200 and decodes to half a body: the JSON tells."""
+    packed = gzip.compress(random.Random(1).randbytes(1000).hex().encode())
+    raw = http(packed[: len(packed) // 2], "content-encoding: gzip")
+    async with (
+        server(playing(raw)) as base_url,
+        KiwoomClient("app-key", "secret-key", base_url=base_url, attempts=1) as kiwoom,
+    ):
+        with pytest.raises(DecodeError) as caught:
+            await kiwoom.page(QUERY)
+    assert caught.value.damaged
+
+
+@half_way
+@pytest.mark.parametrize("packed", [False, True])
+async def test_a_body_is_capped(packed):
+    body = b" " * (9 * 1024 * 1024)
+    raw = http(gzip.compress(body), "content-encoding: gzip") if packed else http(body)
+    async with transport_to(playing(raw)) as transport:
+        with pytest.raises(DecodeError, match="more than 8,388,608 bytes") as caught:
+            await transport.send(REQUEST)
+    assert not caught.value.damaged
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+async def test_a_redirect_is_never_followed(status):
+    """A 307 would post the secret key again, to the other host."""
+    visits = []
+
+    async def elsewhere(stream):
+        visits.append(stream)
+        await stream.send(http(b"{}"))
+
+    async with server(elsewhere) as other:
+        raw = http(b"", f"location: {other}/oauth2/token", status=status)
+        async with (
+            server(playing(raw)) as base_url,
+            KiwoomClient("app-key", "secret-key", base_url=base_url) as kiwoom,
+        ):
+            with pytest.raises(BlockedError, match="redirects are never followed") as caught:
+                await kiwoom.page(QUERY)
+    assert caught.value.status == int(status[:3])
+    assert not visits
+
+
+async def test_a_pool_without_a_place_is_not_retried_as_if_the_server_were_slow():
+    calls = []
+
+    def full(request):
+        calls.append(request)
+        raise httpx.PoolTimeout("full")
+
+    async with KiwoomClient("a", "b", transport=httpx.MockTransport(full)) as kiwoom:
+        with pytest.raises(TransportTimeout) as caught:
+            await kiwoom.page(QUERY)
+    assert caught.value.local
+    assert len(calls) == 1
+
+
+async def test_a_bug_in_a_custom_transport_comes_out_bare_and_is_not_retried():
+    calls = []
+
+    def broken(request):
+        calls.append(request)
+        raise ZeroDivisionError("a bug")
+
+    async with KiwoomClient("a", "b", transport=httpx.MockTransport(broken)) as kiwoom:
+        with pytest.raises(ZeroDivisionError, match="a bug"):
+            await kiwoom.page(QUERY)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.LocalProtocolError("bad header"), httpx.UnsupportedProtocol("gopher")]
+)
+async def test_what_this_side_cannot_send_is_not_retried(error):
+    calls = []
+
+    def refuse(request):
+        calls.append(request)
+        raise error
+
+    async with KiwoomClient("a", "b", transport=httpx.MockTransport(refuse)) as kiwoom:
+        with pytest.raises(TransportError) as caught:
+            await kiwoom.page(QUERY)
+    assert caught.value.__cause__ is error
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout("slow"), httpx.ConnectTimeout("slow")])
+async def test_a_timeout_of_the_http_layer_is_ours(error):
+    def slow(_):
+        raise error
+
+    transport = httpx.MockTransport(slow)
+    async with KiwoomClient("a", "b", transport=transport, attempts=1) as kiwoom:
+        with pytest.raises(TransportTimeout) as caught:
+            await kiwoom.page(QUERY)
+    assert caught.value.__cause__ is error
+
+
+# ---- cancellation
+
+
+async def _cancelled_by_scope(transport, ticks):
+    async with anyio.create_task_group() as group:
+
+        async def call():
+            with suppress(KiwoomError):
+                await transport.send(REQUEST)
+
+        group.start_soon(call)
+        for _ in range(ticks):
+            await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+
+
+async def _cancelled_natively(transport, ticks):
+    task = asyncio.ensure_future(transport.send(REQUEST))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError, KiwoomError):
+        await task
+
+
+@pytest.mark.parametrize("cancelled", [_cancelled_by_scope, _cancelled_natively])
+async def test_the_pool_serves_after_a_thousand_cancelled_calls(
+    cancelled, monkeypatch, anyio_backend
+):
+    """httpcore alone loses a slot of the pool for good in each of some of these (decision 10)."""
+    if cancelled is _cancelled_natively and anyio_backend == "trio":
+        pytest.skip("trio has no native Task.cancel")
+    monkeypatch.setattr(_transport, "_CONNECTIONS", 4)
+    lots = random.Random(20261120)
+
+    async def brief(stream):
+        # A new connection for every call: that is where slots are lost.
+        await anyio.sleep(lots.random() * 0.002)
+        await stream.send(http(b"{}", "connection: close"))
+        await stream.aclose()
+
+    async with transport_to(brief) as transport:
+
+        async def churn():
+            for _ in range(125):
+                await cancelled(transport, lots.randrange(25))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(churn)
+        with anyio.fail_after(10):
+            for _ in range(8):
+                assert (await transport.send(REQUEST)).status == 200
+
+
+async def test_cancelling_is_not_swallowed():
+    async def silence(_):
+        await anyio.sleep(60)
+
+    async with transport_to(silence) as transport:
+        with anyio.move_on_after(0.05) as scope:
+            await transport.send(REQUEST)
+    assert scope.cancelled_caught
+
+
+# ---- the whole client over a socket
+
+
+async def test_a_walk_over_a_real_socket_survives_a_reset_in_the_middle_of_a_body():
+    sandbox = Sandbox(
+        requests_per_second=None,
+        kospi_stocks=230,
+        faults=[Fault("disconnect", call=3), Fault("rate_limit", call=5)],
+    )
+    with on_a_port(sandbox) as base_url:
+        options = {"base_url": base_url, "requests_per_second": 1000}
+        async with KiwoomClient("app-key", "secret-key", **options) as kiwoom:
+            walk = await kiwoom.collect(QUERY)
+    assert [row.symbol for row in walk.rows] == [
+        row["stk_cd"] for row in sandbox.rows("20261120", "P00101", "1")
+    ]
+    assert walk.audit.findings == []
