@@ -7,10 +7,10 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Coroutine
-from contextlib import nullcontext
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import anyio
 import typer
@@ -23,6 +23,7 @@ from kiwoom_async import (
     KiwoomClient,
     KiwoomError,
     Market,
+    ProgramTrade,
     ProgramTradeQuery,
     __version__,
 )
@@ -39,7 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Program trading by stock (Kiwoom ka90004): every row, at the server's pace.",
 )
-_errors = Console(stderr=True, highlight=False)
+# Messages hold square brackets, which are not rich's.
+_errors = Console(stderr=True, highlight=False, markup=False)
 
 
 @define
@@ -51,6 +53,7 @@ class _Rows:
     output: Path | None
     sandbox: bool
     cursor: Cursor | None
+    complete: bool = False
 
     def resume_command(self) -> str:
         """The command line that goes on where this one stopped."""
@@ -111,30 +114,34 @@ def rows(  # noqa: PLR0917 - typer calls it by name
 
 
 async def _write_rows(job: _Rows, client: Callable[[], KiwoomClient]) -> None:
-    beginning = job.cursor is None
+    first_page = 1 if job.cursor is None else job.cursor.page
     async with client() as kiwoom:
-        first_page = 1 if job.cursor is None else job.cursor.page
-        with _opened(job) as out, Progress(job.query, first_page=first_page) as progress:
-            # Made under the progress line, which takes over standard output on a terminal.
-            target = sys.stdout if out is None else out
-            write = writer(job.form, target, heading=beginning)
+        with ExitStack() as opened, Progress(job.query, first_page=first_page) as progress:
+            write: Callable[[list[ProgramTrade]], None] | None = None
             async for page in kiwoom.pages(job.query, start=job.cursor):
+                if write is None:
+                    # Not before there is something to write: a failed start leaves no file.
+                    write = _writer(job, opened)
                 write(page.rows)
-                target.flush()
-                job.cursor = page.next
+                job.cursor, job.complete = page.next, page.next is None
                 progress.count(page)
 
 
-def _opened(job: _Rows) -> Any:
+def _writer(job: _Rows, opened: ExitStack) -> Callable[[list[ProgramTrade]], None]:
+    new = job.cursor is None
     if job.output is None:
-        return nullcontext()
+        # Looked up here: the progress line takes standard output over on a terminal.
+        return writer(job.form, sys.stdout, heading=new)
     # Excel in Korea takes a file without the mark for CP949.
-    new = job.form is Format.CSV and job.cursor is None
-    encoding = "utf-8-sig" if new else "utf-8"
-    return job.output.open("w" if job.cursor is None else "a", encoding=encoding, newline="")
+    encoding = "utf-8-sig" if new and job.form is Format.CSV else "utf-8"
+    mode: Literal["x", "a"] = "x" if new else "a"
+    out = opened.enter_context(job.output.open(mode, encoding=encoding, newline=""))
+    return writer(job.form, out, heading=new)
 
 
 def _print_resume(job: _Rows) -> None:
+    if job.complete:
+        return
     _errors.print("To go on where this stopped:", style="bold")
     _errors.print(job.resume_command(), soft_wrap=True)
 

@@ -23,7 +23,7 @@ from kiwoom_async import (
 from ._formats import price
 from ._progress import Progress
 
-_BAR_CELLS: Final = 24
+_BAR_CELLS: Final = 20
 # Korean convention: red is up or bought, blue is down or sold.
 _RED: Final = "red"
 _BLUE: Final = "blue"
@@ -71,11 +71,11 @@ def show(console: Console, walks: list[DemoWalk]) -> None:
 
 def _table(title: str, rows: Iterable[ProgramTrade], largest: int, colour: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("name", no_wrap=True, max_width=24)
-    table.add_column("code", no_wrap=True)
-    table.add_column("price (won)", justify="right", no_wrap=True)
-    table.add_column("net 억원", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("name", no_wrap=True, width=20)
+    table.add_column("code", no_wrap=True, width=6)
+    table.add_column("price (won)", justify="right", no_wrap=True, width=12)
+    table.add_column("net 억원", justify="right", no_wrap=True, width=10)
+    table.add_column("", no_wrap=True, width=_BAR_CELLS)
     for row in rows:
         net = f"{row.net_buy_amount / 100:+,.1f}"
         table.add_row(

@@ -50,8 +50,17 @@ _TABLE: Final[tuple[tuple[str, int, bool, Callable[[ProgramTrade], str]], ...]] 
 
 
 def writer(form: Format, out: TextIO, *, heading: bool) -> Callable[[list[ProgramTrade]], None]:
-    """A function that writes rows to `out`; with a heading line first, where the form has one."""
-    return {Format.TABLE: _table, Format.CSV: _csv, Format.JSONL: _jsonl}[form](out, heading)
+    """A function that writes rows to `out`; after a heading line, where the form has one.
+
+    What a call has written is out of this process's hands when it returns.
+    """
+    write = {Format.TABLE: _table, Format.CSV: _csv, Format.JSONL: _jsonl}[form](out, heading)
+
+    def write_through(rows: list[ProgramTrade]) -> None:
+        write(rows)
+        out.flush()
+
+    return write_through
 
 
 def _table(out: TextIO, heading: bool) -> Callable[[list[ProgramTrade]], None]:

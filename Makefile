@@ -1,0 +1,48 @@
+# Needs Python 3.11 or later and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types layers coverage bench clean
+
+demo: .venv/demo-ready ## a day of both markets on the sandbox
+	$(BIN)/kiwoom-async demo
+
+test: .venv/dev-ready ## the tests, on asyncio and trio
+	$(BIN)/python -m pytest
+
+lint: .venv/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev-ready
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+layers: .venv/dev-ready ## who may import whom
+	$(BIN)/python -m pytest -q tests/test_layers.py
+
+PURE := kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
+
+coverage: .venv/dev-ready ## every branch of the pure half
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage report --include '$(PURE)' --fail-under 100
+	$(BIN)/coverage report
+
+bench: .venv/dev-ready
+	$(BIN)/python benchmarks/decode.py
+
+clean:
+	rm -rf .venv
+
+.venv/python-ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/demo-ready: .venv/python-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,sandbox]'
+	@touch $@
+
+.venv/dev-ready: .venv/python-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

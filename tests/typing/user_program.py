@@ -1,0 +1,134 @@
+"""A user's program with every public name, for the type checkers: mypy --strict and pyright."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import date
+from decimal import Decimal
+
+import httpx
+
+from kiwoom_async import (
+    AmountCheck,
+    ApiError,
+    AuthError,
+    BlockedError,
+    ContinuationError,
+    Cursor,
+    DecodeError,
+    Environment,
+    Exchange,
+    KiwoomClient,
+    KiwoomError,
+    Market,
+    Page,
+    PriceMove,
+    ProgramTrade,
+    ProgramTradeAudit,
+    ProgramTradeQuery,
+    ProgramTradeTotals,
+    RateLimited,
+    TransportError,
+    TransportTimeout,
+    Walk,
+    __version__,
+)
+from kiwoom_async.sandbox import Arrival, Fault, Sandbox, serve
+
+queries = [
+    ProgramTradeQuery(date(2026, 11, 20), market, venue) for market in Market for venue in Exchange
+]
+
+
+def show(trade: ProgramTrade) -> str:
+    move: PriceMove | None = trade.move
+    price: int | None = trade.price
+    share: Decimal = trade.turnover_share
+    won: int = trade.net_buy_amount * 1_000_000 + trade.change
+    return f"{trade.stock_code} {trade.date} {trade.market} {move} {price} {share} {won}"
+
+
+def first(page: Page) -> int:
+    return page.number
+
+
+def second(page: Page[ProgramTrade]) -> ProgramTrade:
+    return page.rows[1]
+
+
+def audit(
+    walk: Walk[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery, ProgramTradeAudit],
+) -> int:
+    check: AmountCheck = walk.audit.buy_amount
+    return check.difference or 0
+
+
+async def walk_everything(
+    app_key: str, secret_key: str, transport: httpx.AsyncBaseTransport
+) -> None:
+    async with KiwoomClient(
+        app_key,
+        secret_key,
+        environment=Environment.MOCK,
+        base_url=None,
+        requests_per_second=0.5,
+        attempts=2,
+        timeout=20,
+        transport=transport,
+    ) as kiwoom:
+        query = ProgramTradeQuery("20261120", Market.KOSPI, Exchange.KRX)
+        async with aclosing(kiwoom.rows(query)) as rows:
+            async for trade in rows:
+                print(show(trade), __version__)
+        generator: AsyncGenerator[ProgramTrade, None] = kiwoom.rows(
+            query, start=Cursor.first(query)
+        )
+        await generator.aclose()
+        saved = ""
+        async for page in kiwoom.pages(query):
+            market: Market = page.query.market
+            totals: ProgramTradeTotals = page.totals
+            print(
+                market,
+                totals.buy_amount,
+                totals.total_6,
+                page.blank_rows,
+                first(page),
+                second(page),
+            )
+            saved = str(page.next)
+        page = await kiwoom.page(query, Cursor.parse(saved))
+        following: Cursor | None = page.next
+        walk = await kiwoom.collect(query, start=following)
+        trades: list[ProgramTrade] = walk.rows
+        print(audit(walk), walk.totals.net_buy_amount, trades, walk.audit.findings)
+        await kiwoom.revoke_token()
+
+
+async def say_what_went_wrong(kiwoom: KiwoomClient) -> Cursor | None:
+    resume: Cursor | None = None
+    try:
+        await kiwoom.collect(queries[0])
+    except RateLimited as error:
+        print(error.limit, error.retry_after)
+    except AuthError as error:
+        print(error.code)
+    except ApiError as error:
+        print(error.code, error.return_code, error.message, error.api_id)
+    except BlockedError as error:
+        print(error.status, error.excerpt)
+    except DecodeError as error:
+        print(error.problems)
+    except (ContinuationError, TransportTimeout, TransportError) as error:
+        resume = error.cursor
+    except KiwoomError as error:
+        print(error.query, error.cursor, error.page, error.attempts)
+    return resume
+
+
+async def rehearse() -> list[Arrival]:
+    exchange = Sandbox(requests_per_second=None, faults=[Fault("rate_limit", call=2)])
+    async with KiwoomClient.sandbox(exchange) as kiwoom, KiwoomClient.from_env() as real:
+        await say_what_went_wrong(kiwoom)
+        await real.aclose()
+    serve(exchange, port=8080)
+    return list(exchange.arrivals)
