@@ -37,15 +37,15 @@ def price(row: ProgramTrade) -> str:
     return f"{_ARROWS[row.move]} {amount}" if row.move else amount
 
 
-# Header, width in terminal cells, whether it is a number, what it shows.
+# Eighty cells in all: header, width in terminal cells, whether it is a number, what it shows.
 _TABLE: Final[tuple[tuple[str, int, bool, Callable[[ProgramTrade], str]], ...]] = (
-    ("symbol", 10, False, lambda row: row.symbol),
-    ("name", 24, False, lambda row: row.stock_name),
-    ("price", 12, True, price),
-    ("buy 백만원", 12, True, lambda row: f"{row.buy_amount:,}"),
-    ("sell 백만원", 12, True, lambda row: f"{row.sell_amount:,}"),
-    ("net 백만원", 12, True, lambda row: f"{row.net_buy_amount:+,}"),
-    ("share %", 8, True, lambda row: f"{row.turnover_share}"),
+    ("symbol", 9, False, lambda row: row.symbol),
+    ("name", 16, False, lambda row: row.stock_name),
+    ("price 원", 11, True, price),
+    ("buy 백만원", 10, True, lambda row: f"{row.buy_amount:,}"),
+    ("sell 백만원", 11, True, lambda row: f"{row.sell_amount:,}"),
+    ("net 백만원", 10, True, lambda row: f"{row.net_buy_amount:+,}" if row.net_buy_amount else "0"),
+    ("share%", 6, True, lambda row: f"{row.turnover_share}"),
 )
 
 
@@ -65,12 +65,12 @@ def writer(form: Format, out: TextIO, *, heading: bool) -> Callable[[list[Progra
 
 def _table(out: TextIO, heading: bool) -> Callable[[list[ProgramTrade]], None]:
     if heading:
-        print("  ".join(_cell(title, width, right) for title, width, right, _ in _TABLE), file=out)
+        print(" ".join(_cell(title, width, right) for title, width, right, _ in _TABLE), file=out)
 
     def write(rows: list[ProgramTrade]) -> None:
         for row in rows:
             cells = (_cell(show(row), width, right) for _, width, right, show in _TABLE)
-            print("  ".join(cells).rstrip(), file=out)
+            print(" ".join(cells), file=out)
 
     return write
 

@@ -26,7 +26,7 @@ class Progress:
         self._pages = 0
         self._rows = 0
         self._pages_left = math.nan
-        self._began = time.monotonic()
+        self._first_came = math.nan
         # Rows printed on the same terminal must appear above the line, not through it.
         self._live = (
             Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty())
@@ -51,6 +51,8 @@ class Progress:
 
     def count(self, page: Page[ProgramTrade]) -> None:
         """Take one delivered page into account."""
+        if self._pages == 0:
+            self._first_came = time.monotonic()
         self._pages += 1
         self._rows += len(page.rows)
         if self._pages == 1 and page.rows:
@@ -64,11 +66,12 @@ class Progress:
 
     def _show(self) -> None:
         if self._live is not None:
-            self._live.update(Text(self.line(time.monotonic() - self._began)), refresh=True)
+            self._live.update(Text(self.line(time.monotonic() - self._first_came)), refresh=True)
 
     def line(self, elapsed_seconds: float) -> str:
-        """What the line says so many seconds after the beginning."""
-        rate = self._pages / elapsed_seconds if elapsed_seconds else 0.0
+        """What the line says so many seconds after the first page."""
+        # From page to page: the first one waited for a token and a connection.
+        rate = (self._pages - 1) / elapsed_seconds if self._pages > 1 and elapsed_seconds else 0.0
         left = self._pages_left / rate if rate else math.nan
         remaining = "" if math.isnan(left) else f" · about {left:.0f} s left"
         return (
