@@ -6,7 +6,8 @@ async with KiwoomClient(app_key, secret_key) as kiwoom:
         print(trade.symbol, trade.stock_name, trade.net_buy_amount)
 """
 
-from ._endpoint import Cursor, Environment, Page, Walk
+from ._continuation import Cursor
+from ._endpoint import Environment, Page, Walk
 from ._errors import (
     ApiError,
     AuthError,

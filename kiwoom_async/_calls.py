@@ -14,7 +14,7 @@ import anyio
 from ._errors import KiwoomError, RateLimited
 from ._pace import Pace
 from ._policy import RATE_FLOOR_SECONDS, Renew, RetryBudget, Wait, recovery
-from ._protocol import Request, Response, Token
+from ._protocol import Request, Response, Token, cleaned
 from ._transport import Transport
 
 T = TypeVar("T")
@@ -30,11 +30,13 @@ class Calls:
         requests_per_second: float,
         attempts: int,
         renew: Callable[[Token], Awaitable[None]],
+        secrets: tuple[str, ...],
     ) -> None:
         self._transport = transport
         self._requests_per_second = requests_per_second
         self._attempts = attempts
         self._renew = renew
+        self._secrets = secrets
         self._budget = RetryBudget()
         # The limit is for each (app key, api-id) (wire-facts.md, fact 1); a client has one key.
         self._paces: dict[str, Pace] = {}
@@ -59,7 +61,8 @@ class Calls:
             await pace.slot()
             request = await prepare()
             try:
-                answer = decode(await self._transport.send(request))
+                response = await self._transport.send(request, pace.connected)
+                answer = decode(cleaned(response, self._secrets))
             except KiwoomError as error:
                 error.attempts = attempt
                 renewed = await self._recover(error, request, pace, renewed=renewed)
@@ -77,23 +80,21 @@ class Calls:
         self, error: KiwoomError, request: Request, pace: Pace, *, renewed: bool
     ) -> bool:
         """Make the next attempt worth while, or raise; true when the token has been renewed."""
+        limited = isinstance(error, RateLimited)
         if isinstance(error, RateLimited):
             pace.pause(RATE_FLOOR_SECONDS)
             pace.adopt(error.limit or math.inf)
-        token = request.token
-        step = recovery(
-            error,
-            error.attempts or 1,
-            attempts=self._attempts,
-            renewed=renewed or token is None,
-        )
-        if isinstance(step, Renew) and token is not None:
-            await self._renew(token)
+        # A renewal is no retry of the request, so it is not counted as one.
+        tried = (error.attempts or 1) - renewed
+        may_renew = not renewed and request.token is not None
+        step = recovery(error, tried, attempts=self._attempts, may_renew=may_renew)
+        if isinstance(step, Renew) and request.token is not None:
+            await self._renew(request.token)
             return True
-        if not isinstance(step, Wait) or not self._budget.spend():
+        if not isinstance(step, Wait) or not (limited or self._budget.spend()):
             raise error
         wait_seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
-        if isinstance(error, RateLimited):
+        if limited:
             pace.pause(wait_seconds)
         else:
             await anyio.sleep(wait_seconds)

@@ -3,18 +3,15 @@
 Pure. Knows no particular TR, and nothing of how calls travel.
 """
 
-import base64
-import binascii
-import json
-import zlib
 from collections.abc import Callable, Container, Sequence
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
-from ._protocol import Request, Response, Token, decode_body, encode_call, next_key
+from ._continuation import Cursor, next_cursor
+from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._wire import is_blank, shown, structure, unreadable
 
 if TYPE_CHECKING:
@@ -89,72 +86,16 @@ class Query(Protocol[RowT, TotalsT, QueryT, AuditT]):
         ...
 
 
-_CURSOR_MARK: Final = "k1."
-
-
-@frozen
-class Cursor:
-    """Where a walk goes on: its query, the continuation key, the page's number.
-
-    `str(cursor)` is printable text that survives a file or a command line, `Cursor.parse` reads
-    it back. It is no secret. How long the server honours a key is unknown (wire-facts.md,
-    section 5).
-    """
-
-    api_id: str
-    body: tuple[tuple[str, str], ...]
-    key: str
-    page: int
-
-    @classmethod
-    def first(cls, query: "Query[Any, Any, Any, Any]") -> Self:
-        """The beginning of the walk."""
-        return cls(*_identity(query), key="", page=1)
-
-    def following(self, key: str) -> "Cursor":
-        """The page after this one."""
-        return Cursor(self.api_id, self.body, key, self.page + 1)
-
-    def belongs_to(self, query: "Query[Any, Any, Any, Any]") -> bool:
-        """Whether this cursor was made by a walk of that query."""
-        return (self.api_id, self.body) == _identity(query)
-
-    def __str__(self) -> str:
-        facts = json.dumps([self.api_id, self.body, self.key, self.page], separators=(",", ":"))
-        data = facts.encode()
-        # A cursor that lost its tail in copying would ask for another page: it must not parse.
-        check = zlib.crc32(data).to_bytes(4, "big")
-        return _CURSOR_MARK + base64.urlsafe_b64encode(check + data).decode().rstrip("=")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The cursor that `str(cursor)` printed; ValueError for anything else."""
-        if text == "None":
-            raise ValueError("cursor: got 'None', which a finished walk prints: nothing is left")
-        try:
-            api_id, body, key, page = _cursor_facts(text)
-        except (ValueError, binascii.Error) as error:
-            raise ValueError(
-                f"cursor: {text[:60]!r} is not, or not all of, what str(cursor) printed"
-            ) from error
-        return cls(api_id, tuple((name, value) for name, value in body), key, page)
-
-
-def _cursor_facts(text: str) -> tuple[str, list[list[str]], str, int]:
-    if not text.startswith(_CURSOR_MARK):
-        raise ValueError("mark")
-    coded = text.removeprefix(_CURSOR_MARK)
-    raw = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
-    check, data = raw[:4], raw[4:]
-    if zlib.crc32(data).to_bytes(4, "big") != check:
-        raise ValueError("checksum")
-    facts: tuple[str, list[list[str]], str, int] = json.loads(data)
-    return facts
-
-
-def _identity(query: "Query[Any, Any, Any, Any]") -> tuple[str, tuple[tuple[str, str], ...]]:
+def first_cursor(query: Query[Any, Any, Any, Any]) -> Cursor:
+    """The beginning of the walk."""
     endpoint = query.endpoint
-    return endpoint.api_id, tuple(endpoint.body(query).items())
+    return Cursor(endpoint.api_id, tuple(endpoint.body(query).items()), key="", page=1)
+
+
+def belongs(cursor: Cursor, query: Query[Any, Any, Any, Any]) -> bool:
+    """Whether the cursor was made by a walk of this query."""
+    first = first_cursor(query)
+    return (cursor.api_id, cursor.body) == (first.api_id, first.body)
 
 
 @frozen
@@ -223,7 +164,7 @@ def decode_page(
     """
     endpoint = query.endpoint
     body = decode_body(response)
-    key = next_key(response.headers, cursor.key, seen)
+    following = next_cursor(response.headers, cursor, seen)
     # A protocol cannot say that a Query of QueryT is itself a QueryT.
     asked: Any = query
     rows = _rows(body.get(endpoint.rows_key), endpoint, endpoint.row_context(asked))
@@ -232,7 +173,7 @@ def decode_page(
         number=cursor.page,
         rows=[row for row in rows if row is not None],
         totals=structure(body, endpoint.totals, "totals", endpoint.totals),
-        next=None if key is None else cursor.following(key),
+        next=following,
         blank_rows=rows.count(None),
     )
 
@@ -250,10 +191,12 @@ def _rows(
     ]
     if strange:
         raise unreadable(strange)
-    marked = [None if _blank_row(raw) else {**raw, **context} for raw in raw_rows]
     row: Any = endpoint.row
+    named = {one.metadata["wire"] for one in fields(row) if "wire" in one.metadata}
+    marked = [None if _is_blank_row(raw, named) else {**raw, **context} for raw in raw_rows]
     return structure(marked, list[row | None], "rows", row)
 
 
-def _blank_row(raw: dict[str, object]) -> bool:
-    return bool(raw) and all(is_blank(value) for value in raw.values())
+def _is_blank_row(raw: dict[str, object], named: set[str]) -> bool:
+    values = [raw[name] for name in named & raw.keys()]
+    return bool(values) and all(is_blank(value) for value in values)

@@ -50,14 +50,14 @@ class GiveUp:
 
 
 def recovery(
-    error: KiwoomError, attempt: int, *, attempts: int, renewed: bool
+    error: KiwoomError, attempt: int, *, attempts: int, may_renew: bool
 ) -> Wait | Renew | GiveUp:
     """The step after `attempt` (from 1) of `attempts` failed with `error`.
 
-    A renewal is no retry: it is offered once for a call, whatever the number of attempts.
+    A renewal is no retry: it is offered whatever the number of attempts, once for a call.
     """
     if isinstance(error, AuthError) and error.code in _RENEWABLE:
-        return GiveUp() if renewed else Renew()
+        return Renew() if may_renew else GiveUp()
     if attempt >= attempts:
         return GiveUp()
     if isinstance(error, RateLimited):
@@ -82,7 +82,8 @@ def _transient(error: KiwoomError) -> bool:
         case DecodeError():
             return error.damaged
         case ApiError():
-            return error.status >= 500 or error.code in _TRANSIENT
+            # The code knows better than the status.
+            return error.code in _TRANSIENT or (error.code is None and error.status >= 500)
         case BlockedError():
             return error.status >= 500
     return False
@@ -91,7 +92,8 @@ def _transient(error: KiwoomError) -> bool:
 class RetryBudget:
     """How many retries a client may still make, so that an outage is not answered with a storm.
 
-    A retry costs one, an answered call gives a fifth back, up to where it began.
+    A retry costs one, an answered call gives a fifth back, up to where it began. Waiting out a
+    429 costs nothing: that storm is held back by the pace, and another program may be the reason.
     """
 
     # One walk of 60 pages survives this many faults in a row of calls; a hundred walks on a dead

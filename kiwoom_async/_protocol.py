@@ -1,37 +1,35 @@
 """One call as values: what to send, and what an answer means.
 
 Pure: bytes in, values or errors out. Judges an answer in the order status, return code,
-continuation, body (wire-facts.md, sections 3 and 5); does not know how bytes travel.
+body (wire-facts.md, section 3); does not know how bytes travel.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ._errors import (
     ApiError,
     AuthError,
     BlockedError,
-    ContinuationError,
     DecodeError,
     RateLimited,
 )
 from ._version import __version__
-from ._wire import kst_time, shown, unreadable
+from ._wire import header_safe, kst_time, shown, unreadable
 
 ISSUE_TOKEN: Final = "au10001"  # noqa: S105 - the name of a request
 REVOKE_TOKEN: Final = "au10002"  # noqa: S105
 
 _INNER_CODE: Final = re.compile(r"\[(\d{4})[:\]]")
-_LIMIT: Final = re.compile(r"유량=(\d+)")
+# Not 총유량, the total of code 1701: its period is unknown.
+_LIMIT: Final = re.compile(r"(?<!총)유량=(\d{1,6})")
 _RATE_CODES: Final = frozenset({"1700", "1701", "1702"})
-# What may stand in a header: anything else would make the HTTP layer print the header.
-_HEADER_SAFE: Final = re.compile(r"[!-~]+")
 # The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
 _ALWAYS: Final = {
     "content-type": "application/json;charset=UTF-8",
@@ -100,11 +98,6 @@ class Response:
     body: bytes = field(repr=False)
 
 
-def header_safe(text: str) -> bool:
-    """Whether a header may carry this text."""
-    return _HEADER_SAFE.fullmatch(text) is not None
-
-
 def encode_call(api_id: str, path: str, body: dict[str, str], token: Token, key: str) -> Request:
     """The request for one page of a TR; `key` is empty for the first (wire-facts.md, section 5)."""
     headers = {"api-id": api_id, "authorization": f"Bearer {token.value}"}
@@ -135,27 +128,16 @@ def _json(body: dict[str, str]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def next_key(headers: Mapping[str, str], asked: str, seen: Container[str]) -> str | None:
-    """The key of the page after the one asked for with key `asked`; None at the end of the walk.
-
-    `seen` holds the keys this walk has used already. Raises ContinuationError when the server
-    would send us round in circles, or says what could be taken for an end without being one.
-    """
-    announced = headers.get("cont-yn", "").strip()
-    key = headers.get("next-key", "").strip()
-    if announced == "N" or not (announced or key):
-        return None
-    if announced != "Y":
-        raise ContinuationError(f"cont-yn is {shown(announced)}, expected Y or N")
-    # An empty key restarts at page one, and a repeated one goes in circles. Stopping here
-    # instead of raising would look like a complete walk with stocks missing.
-    if not key:
-        raise ContinuationError("cont-yn is Y, but next-key is empty")
-    if key == asked or key in seen:
-        raise ContinuationError(f"next-key {shown(key)} came before in this walk")
-    if not header_safe(key):
-        raise ContinuationError("next-key holds characters that no header may carry")
-    return key
+def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
+    """The answer without any secret that it repeats: no text made of it can show one."""
+    body, headers = response.body, dict(response.headers)
+    for secret in secrets + response.request.secrets:
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        for spelling in {secret, secret.replace("/", "\\/")}:
+            body = body.replace(spelling.encode(), b"***")
+        headers = {name: value.replace(secret, "***") for name, value in headers.items()}
+    return evolve(response, headers=headers, body=body)
 
 
 def decode_token(response: Response) -> Token:
@@ -172,77 +154,68 @@ def decode_token(response: Response) -> Token:
 
 def decode_body(response: Response) -> dict[str, Any]:
     """The JSON object of an answer that says success; an error of the tree for any other."""
-    body = _json_object(response)
+    body = _json_object(response.body)
     if response.status == 429:
         raise _api_error(response, body or {})
     if body is None or (response.status != 200 and "return_code" not in body):
         _refuse_foreign(response)
     # Absent in no reply seen; where it is, the missing list or token says what is wrong.
-    return_code = _return_code(body.get("return_code", 0))
-    if return_code != 0 or response.status != 200:
+    stated = body.get("return_code", 0)
+    if response.status != 200 or _return_code(stated) not in (0, None):
         raise _api_error(response, body)
+    if _return_code(stated) is None:
+        raise unreadable([f"{shown(stated)} is not a return code @ return_code"])
     return body
 
 
-def _json_object(response: Response) -> dict[str, Any] | None:
+def _json_object(raw: bytes) -> dict[str, Any] | None:
     # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
     # nesting is a RecursionError.
     try:
-        body = json.loads(response.body)
+        body = json.loads(raw)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
 
+def _return_code(value: object) -> int | None:
+    """An integer in every body seen; text is taken too (wire-facts.md, section 3)."""
+    stated = str(value)
+    return int(stated) if re.fullmatch(r"[0-9]{1,9}", stated) else None
+
+
 def _refuse_foreign(response: Response) -> NoReturn:
     """Raise for an answer that is not the API's, or not all of it."""
-    excerpt = _excerpt(response)
-    if response.status == 200 and not excerpt.startswith("<"):
-        what = f"{shown(excerpt)} is not a JSON object" if excerpt else "nothing"
+    status, text = response.status, response.body.decode("utf-8", errors="replace").strip()
+    # What comes instead of a token may hold one.
+    hidden = response.request.api_id == ISSUE_TOKEN and not text.startswith("<")
+    plain = "(not shown, it may hold a token)" if hidden else _plain(text)
+    if status == 200 and not text.startswith("<"):
+        what = f"{plain!r} is not a JSON object" if text else "an empty body is not a JSON object"
         raise DecodeError(
-            f"cannot read the answer: got {what}", problems=[f"{what} @ body"], damaged=True
+            f"cannot read the answer: {what}", problems=[f"{what} @ body"], damaged=True
         )
-    plain = " ".join(re.sub(r"<[^>]*>", " ", excerpt).split())[:200]
+    advice = "probably maintenance or a gateway; try again later"
+    if 300 <= status < 400:
+        advice = "redirects are never followed; check base_url"
+    elif "Request Blocked" in text:
+        advice = "the firewall refuses this program's User-Agent or address"
     raise BlockedError(
-        f"{response.request.api_id}: HTTP {response.status} without an answer of the API: "
-        f"{plain!r}{_blocked_advice(response, plain)}",
-        status=response.status,
+        f"{response.request.api_id}: HTTP {status} without an answer of the API: {plain!r}"
+        f" -- {advice}",
+        status=status,
         excerpt=plain,
     )
 
 
-def _blocked_advice(response: Response, plain: str) -> str:
-    if "Request Blocked" in plain:
-        return " -- the firewall refuses this program's User-Agent or address"
-    if 300 <= response.status < 400:
-        return " -- redirects are never followed; check base_url"
-    return " -- probably maintenance or a gateway; try again later"
-
-
-def _excerpt(response: Response) -> str:
-    text = response.body[:2000].decode("utf-8", errors="replace").strip()
-    return _redacted(
-        "".join(char for char in text if char.isprintable() or char.isspace()), response
-    )
-
-
-def _redacted(text: str, response: Response) -> str:
-    for secret in response.request.secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
-
-
-def _return_code(value: object) -> int:
-    """An integer in every body seen; text is taken too (wire-facts.md, section 3)."""
-    try:
-        return int(value) if isinstance(value, int | str) else int(str(value))
-    except ValueError as error:
-        raise unreadable([f"{shown(value)} is not a return code @ return_code"]) from error
+def _plain(text: str) -> str:
+    """The beginning of a page as a reader would see it."""
+    seen = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text[:20_000])
+    return " ".join("".join(char if char.isprintable() else " " for char in seen).split())[:200]
 
 
 def _api_error(response: Response, body: dict[str, Any]) -> ApiError:
-    message = _redacted(str(body.get("return_msg", "")), response)[:500]
+    message = str(body.get("return_msg", ""))[:500]
     found = _INNER_CODE.search(message)
     code = found[1] if found else None
     return_code = _return_code(body.get("return_code", 0))
@@ -260,7 +233,7 @@ def _api_error(response: Response, body: dict[str, Any]) -> ApiError:
     return error
 
 
-def _error_class(status: int, return_code: int, code: str | None) -> type[ApiError]:
+def _error_class(status: int, return_code: int | None, code: str | None) -> type[ApiError]:
     # Category 5 alone is not a rate limit: 1634 has it and never succeeds (wire-facts.md, fact 5).
     if status == 429 or code in _RATE_CODES or (return_code == 5 and code is None):
         return RateLimited

@@ -5,15 +5,15 @@ know what an answer means.
 """
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import anyio
 import httpx
 from httpx import AsyncBaseTransport
 
-from ._errors import DecodeError, TransportError, TransportTimeout
+from ._errors import DecodeError, KiwoomError, TransportError, TransportTimeout
 from ._protocol import Request, Response
 
 __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
@@ -82,37 +82,49 @@ class Transport:
         """Close every connection."""
         await self._http.aclose()
 
-    async def send(self, request: Request) -> Response:
-        """The whole answer, within the time that one attempt may take."""
+    async def send(self, request: Request, connected: Callable[[], None]) -> Response:
+        """The whole answer, within the time that one attempt may take.
+
+        `connected` is called when a new connection had to be opened for it, and is ready.
+        """
+        if self._http.is_closed:
+            raise RuntimeError("this KiwoomClient is closed; make another one")
+        outcomes: list[Response | BaseException] = []
+
+        async def attempt() -> None:
+            # Kept, not raised: a failing child would take the place of a cancellation from
+            # outside that comes at the same moment, and that one would be lost.
+            try:
+                outcomes.append(await self._within_deadline(request, connected))
+            except KiwoomError as error:
+                outcomes.append(error)
+
         # httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for
         # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
         # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives.
         async with self._places:
-            responses: list[Response] = []
-
-            async def attempt() -> None:
-                responses.append(await self._within_deadline(request))
-
             try:
                 async with anyio.create_task_group() as group:
                     group.start_soon(attempt)
             except BaseExceptionGroup as failed:
-                # One child, so one error: the group around it is ours, not the caller's concern.
-                raise failed.exceptions[0] from failed.exceptions[0].__cause__
-        return responses[0]
+                # A custom transport's bug: one child, so one error, and the group is our affair.
+                outcomes.extend(failed.exceptions)
+        if isinstance(outcomes[0], BaseException):
+            raise outcomes[0]
+        return outcomes[0]
 
-    async def _within_deadline(self, request: Request) -> Response:
+    async def _within_deadline(self, request: Request, connected: Callable[[], None]) -> Response:
         # httpx's own timeouts are for each socket operation: a server that drips bytes never
         # trips them.
         with anyio.move_on_after(self._timeout_seconds):
-            return await self._exchange(request)
+            return await self._exchange(request, connected)
         raise TransportTimeout(
             f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
         )
 
-    async def _exchange(self, request: Request) -> Response:
+    async def _exchange(self, request: Request, connected: Callable[[], None]) -> Response:
         try:
-            return await self._post(request)
+            return await self._post(request, connected)
         except httpx.PoolTimeout as error:
             raise TransportTimeout(
                 f"{request.api_id}: no connection of the pool was free", local=True
@@ -122,14 +134,21 @@ class Transport:
         except httpx.DecodingError as error:
             raise _unreadable(f"{error} @ body", damaged=True) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise TransportError(f"{request.api_id}: {error}", local=True) from error
+            raise TransportError(f"{request.api_id}: {type(error).__name__}", local=True) from error
+        except httpx.ProtocolError as error:
+            # Its text quotes what the server sent, which may be what we sent.
+            raise TransportError(f"{request.api_id}: {type(error).__name__}") from error
         except (httpx.HTTPError, OSError) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise TransportError(f"{request.api_id}: {reason}") from error
 
-    async def _post(self, request: Request) -> Response:
+    async def _post(self, request: Request, connected: Callable[[], None]) -> Response:
         outgoing = self._http.build_request(
-            "POST", request.path, headers=dict(request.headers), content=request.body
+            "POST",
+            request.path,
+            headers=dict(request.headers),
+            content=request.body,
+            extensions={"trace": _watch(connected)},
         )
         outgoing.stream = _Body(request.body)
         response = await self._http.send(outgoing, stream=True)
@@ -144,30 +163,36 @@ class Transport:
         return Response(request, response.status_code, response.headers, bytes(body))
 
 
-class _Body(httpx.AsyncByteStream):
+def _watch(connected: Callable[[], None]) -> Callable[[str, object], Awaitable[None]]:
+    """A trace for httpcore, which tells it each step of a request as it happens."""
+    opened = False
+
+    async def trace(step: str, _: object) -> None:
+        nonlocal opened
+        if step == "connection.connect_tcp.started":
+            opened = True
+        elif step == "http11.send_request_headers.started" and opened:
+            connected()
+
+    return trace
+
+
+class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A request's body that can be cancelled in silence.
 
     httpx's own is an async generator, and trio warns of each that a cancellation leaves behind.
     """
 
     def __init__(self, content: bytes) -> None:
-        self._content = content
+        self._left = [content]
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Once([self._content])
-
-
-class _Once:
-    def __init__(self, chunks: list[bytes]) -> None:
-        self._chunks = chunks
-
-    def __aiter__(self) -> "_Once":
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        if not self._chunks:
+        if not self._left:
             raise StopAsyncIteration
-        return self._chunks.pop()
+        return self._left.pop()
 
 
 def _unreadable(problem: str, *, damaged: bool = False) -> DecodeError:

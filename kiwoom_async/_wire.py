@@ -25,6 +25,8 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 _WHOLE: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20})")
 _DECIMAL: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20}(?:\.[0-9]{0,20})?)")
 
+_HEADER_SAFE: Final = re.compile(r"[!-~]+")
+
 
 def wire(name: str, korean: str, unit: str = "") -> dict[str, str]:
     """Metadata of a field: the name on the wire, the specification's Korean name, the unit."""
@@ -34,6 +36,11 @@ def wire(name: str, korean: str, unit: str = "") -> dict[str, str]:
 def is_blank(value: object) -> bool:
     """Whether the server sent nothing: an empty or white string, or null."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def header_safe(text: str) -> bool:
+    """Whether a header may carry this text: anything else the HTTP layer would print in full."""
+    return _HEADER_SAFE.fullmatch(text) is not None
 
 
 def shown(value: object) -> str:
@@ -90,9 +97,12 @@ def compact_date(day: date) -> str:
 
 def kst_time(value: object) -> datetime:
     """`yyyyMMddHHmmss` in Korean time (wire-facts.md, section 2)."""
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{14}", value):
-        raise ValueError(f"{shown(value)} is not a time of the form yyyyMMddHHmmss")
-    return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=KST)
+    try:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{14}", value):
+            return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=KST)
+    except ValueError:
+        pass
+    raise ValueError(f"{shown(value)} is not a time of the form yyyyMMddHHmmss")
 
 
 _converter: Final = Converter(detailed_validation=True)
@@ -128,7 +138,7 @@ def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
         return _converter.structure(value, cls)
     except BaseValidationError as error:
         problems = list(_problems(transform_error(error, where, _describe), named))
-        raise unreadable(problems) from error
+    raise unreadable(problems)
 
 
 def unreadable(problems: list[str]) -> DecodeError:

@@ -1,6 +1,7 @@
 """KiwoomClient: its settings, and the walks over `page`, the primitive.
 
-Joins the pure half to calls and token; knows no particular TR and no HTTP library.
+Joins the pure half to calls and token; knows no particular TR and no HTTP library. Long, because
+its docstrings are the manual.
 """
 
 import math
@@ -12,9 +13,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from ._calls import Calls
+from ._continuation import Cursor
 from ._endpoint import (
     AuditT,
-    Cursor,
     Environment,
     Page,
     Query,
@@ -22,8 +23,10 @@ from ._endpoint import (
     RowT,
     TotalsT,
     Walk,
+    belongs,
     decode_page,
     encode_page,
+    first_cursor,
 )
 from ._errors import ContinuationError, KiwoomError
 from ._protocol import (
@@ -86,7 +89,7 @@ class KiwoomClient:
                 f"environment: got {shown(environment)}; allowed are Environment.PRODUCTION, "
                 "Environment.MOCK"
             )
-        if not isinstance(attempts, int) or attempts < 1:
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
             raise ValueError(f"attempts: got {shown(attempts)}; expected a whole number from 1")
         self._keys = Credentials(app_key, secret_key)
         self._environment = environment
@@ -103,9 +106,9 @@ class KiwoomClient:
             requests_per_second=self._requests_per_second,
             attempts=attempts,
             renew=self._tokens.renew,
+            secrets=(self._keys.app_key, self._keys.secret_key),
         )
         self._doubts: set[str] = set()
-        self._closed = False
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -156,7 +159,6 @@ class KiwoomClient:
 
     async def aclose(self) -> None:
         """Close the connections. The token stays alive: other programs may hold it."""
-        self._closed = True
         await self._transport.aclose()
 
     def __repr__(self) -> str:
@@ -228,8 +230,6 @@ class KiwoomClient:
     async def _page(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], cursor: Cursor, seen: set[str]
     ) -> Page[RowT, TotalsT, QueryT]:
-        if self._closed:
-            raise RuntimeError("this KiwoomClient is closed; make another one")
         self._check(query)
         seen.add(cursor.key)
 
@@ -266,10 +266,10 @@ class KiwoomClient:
 
 def _start(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
     if cursor is None:
-        return Cursor.first(query)
+        return first_cursor(query)
     if not isinstance(cursor, Cursor):
         raise ValueError(f"cursor: got {shown(cursor)}; Cursor.parse(text) makes one from text")
-    if not cursor.belongs_to(query):
+    if not belongs(cursor, query):
         error = ContinuationError(f"the cursor belongs to another query: {dict(cursor.body)}")
         error.query, error.cursor = query, cursor
         raise error

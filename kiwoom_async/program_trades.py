@@ -198,11 +198,12 @@ class ProgramTradeAudit:
     """What can be said about a walk's completeness. It reports, and hides no row.
 
     During trading hours values move while a walk runs, so that a stock may come twice and sums
-    may differ; after the close `findings` should be empty.
+    may differ. A whole day after the close is expected to add up.
     """
 
     pages: int
     rows: int
+    traded_rows: int
     blank_rows: int
     repeated_symbols: tuple[str, ...]
     buy_amount: AmountCheck
@@ -231,7 +232,7 @@ class ProgramTradeAudit:
             found.append(f"symbols seen more than once: {_listed(self.repeated_symbols)}")
         if self.unbalanced_symbols:
             found.append(f"net is not buy minus sell: {_listed(self.unbalanced_symbols)}")
-        if self._traded and abs(self.turnover_share - 100) > self._rounding:
+        if self.traded_rows and abs(self.turnover_share - 100) > self._rounding:
             found.append(f"turnover shares add up to {self.turnover_share} %, not 100 %")
         if self.totals_vary:
             found.append("the stated totals changed from page to page")
@@ -243,13 +244,9 @@ class ProgramTradeAudit:
         return f"{counted}, {shares}: {'; '.join(self.findings) or 'everything adds up'}"
 
     @property
-    def _traded(self) -> bool:
-        return bool(self.buy_amount.rows or self.sell_amount.rows)
-
-    @property
     def _rounding(self) -> Decimal:
-        # Each share is rounded to two decimals.
-        return self.rows * Decimal("0.005")
+        # Each share of a stock that traded is rounded to two decimals; the others are exact.
+        return self.traded_rows * Decimal("0.005")
 
 
 def _listed(symbols: Sequence[str]) -> str:
@@ -266,6 +263,7 @@ def _audit(pages: Sequence[_Page], totals: ProgramTradeTotals) -> ProgramTradeAu
     return ProgramTradeAudit(
         pages=len(pages),
         rows=len(rows),
+        traded_rows=sum(bool(row.buy_amount or row.sell_amount) for row in rows),
         blank_rows=sum(page.blank_rows for page in pages),
         repeated_symbols=tuple(symbol for symbol, times in seen.items() if times > 1),
         buy_amount=AmountCheck(sum(row.buy_amount for row in rows), totals.buy_amount),
@@ -309,9 +307,9 @@ def _symbol(value: object, _: object) -> str:
 
 
 def _move(value: object, _: object) -> PriceMove | None:
-    if is_blank(value) or value == "0":
+    code = "" if value is None else text(value).strip()
+    if code in ("", "0"):
         return None
-    code = text(value).strip()
     return _MOVES[code] if code in _MOVES else _undescribed(code)
 
 

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
+from kiwoom_async._endpoint import first_cursor
 from kiwoom_async.cli import _app, _demo, _formats, _progress
 from kiwoom_async.sandbox import Fault, Sandbox
 
@@ -149,7 +150,7 @@ def test_a_file_that_cannot_be_written_ends_with_1(run, tmp_path):
 
 
 def test_a_cursor_of_another_query_ends_with_1_and_says_so(run):
-    other = kiwoom_async.Cursor.first(ProgramTradeQuery("20261119", Market.KOSPI, Exchange.KRX))
+    other = first_cursor(ProgramTradeQuery("20261119", Market.KOSPI, Exchange.KRX))
     result = run("rows", *DAY, "--sandbox", "--resume", str(other))
     assert result.exit_code == 1
     assert "belongs to another query" in result.stderr
@@ -218,7 +219,7 @@ def line_after(pages, *, first_page=1, seconds=2.0):
     with progress:
         for number in range(first_page, first_page + pages):
             rows = [None] * 50
-            following = kiwoom_async.Cursor.first(query).following(f"K{number}")
+            following = first_cursor(query)
             progress.count(kiwoom_async.Page(query, number, rows, None, following))
     return progress.line(seconds)
 

@@ -31,6 +31,7 @@ from kiwoom_async import (
     TransportError,
     TransportTimeout,
 )
+from kiwoom_async._endpoint import first_cursor
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -150,9 +151,9 @@ async def test_rows_hold_one_page_in_memory_never_two(monkeypatch):
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         send = kiwoom._transport.send
 
-        async def counting(request):
+        async def counting(*arguments):
             alive.append(sum(isinstance(one, ProgramTrade) for one in gc.get_objects()))
-            return await send(request)
+            return await send(*arguments)
 
         monkeypatch.setattr(kiwoom._transport, "send", counting)
         gc.collect()
@@ -312,7 +313,7 @@ async def test_a_failed_collect_delivered_nothing_and_says_so():
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         with pytest.raises(BlockedError) as caught:
             await kiwoom.collect(QUERY)
-        assert (caught.value.page, caught.value.cursor) == (0, Cursor.first(QUERY))
+        assert (caught.value.page, caught.value.cursor) == (0, first_cursor(QUERY))
         walk = await kiwoom.collect(QUERY, start=caught.value.cursor)
     assert [row.symbol for row in walk.rows] == truth(sandbox)
 
@@ -449,7 +450,37 @@ async def test_the_environment_chooses_the_pace(options, per_second):
     async with KiwoomClient.sandbox(sandbox, **options) as kiwoom:
         await symbols(kiwoom)
     times = [arrival.time for arrival in data_calls(sandbox)]
-    assert times[4] - times[0] == pytest.approx(4 * 1.04 / per_second)
+    assert times[4] - times[0] == pytest.approx(4 * 1.045 / per_second)
+
+
+async def test_a_key_that_others_use_too_slows_a_walk_and_does_not_end_it():
+    """Every third call meets a 429: far more than the retry budget, and none in a row."""
+    faults = [Fault("rate_limit", call=call) for call in range(2, 400, 3)]
+    sandbox = Sandbox(faults=faults)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        walk = await kiwoom.collect(ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX))
+    assert len(walk.rows) == 1820
+    assert sum(one.status == 429 for one in sandbox.arrivals) == 30
+
+
+async def test_a_renewal_does_not_use_up_an_attempt():
+    faults = [Fault("token_dies", call=2), Fault("server_error", call=3)]
+    sandbox = exchange(*faults)
+    async with KiwoomClient.sandbox(sandbox, attempts=2) as kiwoom:
+        assert await symbols(kiwoom) == truth(sandbox)
+
+
+async def test_a_client_closed_under_a_walk_ends_it_with_the_same_sentence():
+    sandbox = exchange(Fault("slow", call=3, seconds=5))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
+
+        async def walk():
+            with pytest.raises(RuntimeError, match="this KiwoomClient is closed"):
+                await symbols(kiwoom)
+
+        group.start_soon(walk)
+        await anyio.sleep(3)
+        await kiwoom.aclose()
 
 
 async def test_a_dead_server_gets_a_bounded_number_of_calls():
@@ -479,11 +510,11 @@ async def test_a_cursor_of_another_query_is_refused():
     other = ProgramTradeQuery("2026-11-19", Market.KOSPI, Exchange.KRX)
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         with pytest.raises(ContinuationError, match=r"belongs to another query.*20261119"):
-            await kiwoom.page(QUERY, Cursor.first(other))
+            await kiwoom.page(QUERY, first_cursor(other))
         with pytest.raises(ContinuationError):
-            await symbols(kiwoom, start=Cursor.first(other))
+            await symbols(kiwoom, start=first_cursor(other))
         with pytest.raises(ContinuationError):
-            await kiwoom.collect(QUERY, start=Cursor.first(other))
+            await kiwoom.collect(QUERY, start=first_cursor(other))
         with pytest.raises(ValueError, match=r"Cursor\.parse\(text\) makes one"):
             await kiwoom.page(QUERY, "k1.abc")
     assert not sandbox.arrivals
@@ -513,8 +544,9 @@ async def test_a_closed_client_says_so():
     kiwoom = KiwoomClient.sandbox(sandbox)
     await kiwoom.aclose()
     await kiwoom.aclose()
-    with pytest.raises(RuntimeError, match="this KiwoomClient is closed"):
-        await kiwoom.page(QUERY)
+    for closed in (kiwoom.page(QUERY), kiwoom.collect(QUERY), symbols(kiwoom)):
+        with pytest.raises(RuntimeError, match="this KiwoomClient is closed"):
+            await closed
     assert not sandbox.arrivals
 
 
@@ -561,6 +593,7 @@ def test_bad_settings_are_refused_when_the_client_is_made():
     for options, message in [
         ({"environment": "mock"}, "environment: got 'mock'"),
         ({"attempts": 0}, "attempts: got 0"),
+        ({"attempts": True}, "attempts: got True"),
         ({"attempts": 2.5}, r"attempts: got 2\.5"),
         ({"timeout": 0}, "timeout: got 0"),
         ({"timeout": None}, "timeout: got None"),

@@ -1,11 +1,18 @@
 """A cursor is text that survives a file, bound to its query, and refused when it is damaged."""
 
+import base64
+import json
+import zlib
+
+import attrs
 import pytest
 
-from kiwoom_async import Cursor, Exchange, Market, ProgramTradeQuery
+from kiwoom_async import ContinuationError, Cursor, Exchange, Market, ProgramTradeQuery
+from kiwoom_async._continuation import next_cursor
+from kiwoom_async._endpoint import belongs, first_cursor
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-CURSOR = Cursor.first(QUERY).following("aZ0._-+/= 키")
+CURSOR = attrs.evolve(first_cursor(QUERY), key="aZ0._-+/=", page=2)
 
 
 def test_a_cursor_survives_its_text():
@@ -17,8 +24,26 @@ def test_a_cursor_survives_its_text():
     assert not set(text) & set(" \"'$&;|<>*?()[]{}!\\`#~%")
 
 
+def test_a_cursor_read_from_a_file_may_bring_its_newline():
+    assert Cursor.parse(f" {CURSOR}\n") == CURSOR
+
+
+@pytest.mark.parametrize("key", ["키", "a b", "a\r\nX: y", 5, None])
+def test_a_key_that_no_header_may_carry_makes_no_cursor(key):
+    with pytest.raises(ValueError, match="no header may carry"):
+        attrs.evolve(CURSOR, key=key)
+
+
+@pytest.mark.parametrize("facts", [5, [1, 2, 3, 4], ["ka90004", [], "K2"], {}, None])
+def test_a_forged_cursor_is_refused(facts):
+    data = json.dumps(facts).encode()
+    coded = base64.urlsafe_b64encode(zlib.crc32(data).to_bytes(4, "big") + data).decode()
+    with pytest.raises(ValueError, match="is not, or not all of, what"):
+        Cursor.parse(f"k1.{coded.rstrip('=')}")
+
+
 def test_the_first_cursor_is_a_cursor_too():
-    first = Cursor.first(QUERY)
+    first = first_cursor(QUERY)
     assert (first.page, first.key) == (1, "")
     assert Cursor.parse(str(first)) == first
 
@@ -32,9 +57,9 @@ def test_the_first_cursor_is_a_cursor_too():
     ],
 )
 def test_a_cursor_belongs_to_one_query(other):
-    assert CURSOR.belongs_to(QUERY)
-    assert Cursor.parse(str(CURSOR)).belongs_to(QUERY)
-    assert not CURSOR.belongs_to(other)
+    assert belongs(CURSOR, QUERY)
+    assert belongs(Cursor.parse(str(CURSOR)), QUERY)
+    assert not belongs(CURSOR, other)
 
 
 def test_a_damaged_cursor_is_refused():
@@ -50,7 +75,7 @@ def test_a_damaged_cursor_is_refused():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k1.", "k1.====", "k1.🙂", "ka90004", "x" * 1000, f" {CURSOR}"]
+    "text", ["", "k1.", "k1.====", "k1.🙂", "ka90004", "x" * 1000, None, 5, b"k1.", ["k1."]]
 )
 def test_what_is_no_cursor_is_refused(text):
     with pytest.raises(ValueError, match=r"^cursor: "):
@@ -60,3 +85,41 @@ def test_what_is_no_cursor_is_refused(text):
 def test_the_none_of_a_finished_walk_is_named():
     with pytest.raises(ValueError, match="finished walk"):
         Cursor.parse(str(None))
+
+
+# ---- continuation
+
+ASKED = attrs.evolve(first_cursor(QUERY), key="K1", page=2)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"cont-yn": "N"}, {"cont-yn": "N", "next-key": ""}, {"next-key": ""}, {"cont-yn": ""},
+     {"cont-yn": " N "}, {"cont-yn": "N", "next-key": "K9"}],
+)  # fmt: skip
+def test_the_end_of_a_walk(headers):
+    assert next_cursor(headers, ASKED, set()) is None
+
+
+def test_the_next_cursor():
+    headers = {"cont-yn": "Y", "next-key": "aZ0._-+/="}
+    assert next_cursor(headers, ASKED, {"", "K1"}) == attrs.evolve(ASKED, key="aZ0._-+/=", page=3)
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"cont-yn": "Y"}, "next-key is empty"),
+        ({"cont-yn": "Y", "next-key": " "}, "next-key is empty"),
+        ({"cont-yn": "Y", "next-key": "K1"}, "came before"),
+        ({"cont-yn": "Y", "next-key": "K0"}, "came before"),
+        ({"cont-yn": "Y", "next-key": "K\r2"}, "no header may carry"),
+        ({"cont-yn": "Y", "next-key": "키"}, "no header may carry"),
+        ({"cont-yn": "y", "next-key": "K2"}, "expected Y or N"),
+        ({"cont-yn": "Y, Y", "next-key": "K2"}, "expected Y or N"),
+        ({"next-key": "K2"}, "expected Y or N"),
+    ],
+)
+def test_a_chain_that_cannot_be_trusted_is_an_error_and_not_an_end(headers, reason):
+    with pytest.raises(ContinuationError, match=reason):
+        next_cursor(headers, ASKED, {"", "K0"})

@@ -15,7 +15,8 @@ ROOMS = {
     "_policy": {"_errors"},
     "_wire": {"_errors"},
     "_protocol": {"_errors", "_version", "_wire"},
-    "_endpoint": {"_protocol", "_wire"},
+    "_continuation": {"_errors", "_wire"},
+    "_endpoint": {"_continuation", "_protocol", "_wire"},
     "program_trades": {"_endpoint", "_wire"},
     # ---- no I/O, no clock, no event loop above this line
     "_pace": set(),
@@ -23,12 +24,13 @@ ROOMS = {
     "_token": {"_protocol"},
     "_calls": {"_errors", "_pace", "_policy", "_protocol", "_transport"},
     "client": {
-        "_calls", "_endpoint", "_errors", "_protocol", "_token", "_transport", "_wire", "sandbox",
+        "_calls", "_continuation", "_endpoint", "_errors", "_protocol", "_token", "_transport",
+        "_wire", "sandbox",
     },
-    "__init__": {"_endpoint", "_errors", "_version", "client", "program_trades"},
+    "__init__": {"_continuation", "_endpoint", "_errors", "_version", "client", "program_trades"},
     "__main__": {"cli"},
 }  # fmt: skip
-PURE = ["_version", "_errors", "_policy", "_wire", "_protocol", "_endpoint", "program_trades"]
+PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
 IMPURE_MODULES = {
     "anyio",
     "asyncio",

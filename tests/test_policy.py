@@ -16,8 +16,8 @@ from kiwoom_async import (
 from kiwoom_async._policy import GiveUp, Renew, RetryBudget, Wait, recovery
 
 
-def step(error, attempt=1, attempts=4, renewed=False):
-    return recovery(error, attempt, attempts=attempts, renewed=renewed)
+def step(error, attempt=1, attempts=4, may_renew=True):
+    return recovery(error, attempt, attempts=attempts, may_renew=may_renew)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ NEVER = ["8001", "8002", "8011", "8012", "8020", "8030", "8031", "8040", "8050",
     [
         *(AuthError("no", code=code) for code in NEVER),
         *(ApiError("no", code=str(code)) for code in (*range(1501, 1518), 1634, 1687, 1901, 1903)),
+        AuthError("the code knows better than the status", code="8050", status=500),
         AuthError("category 3 alone must not renew", return_code=3),
         ApiError("no code", return_code=7),
         BlockedError("firewall", status=400),
@@ -72,7 +73,7 @@ def test_a_refused_token_is_renewed_once_whatever_the_attempts(code):
     error = AuthError("token", code=code)
     assert step(error) == Renew()
     assert step(error, 1, attempts=1) == Renew()
-    assert step(error, 2, renewed=True) == GiveUp()
+    assert step(error, 2, may_renew=False) == GiveUp()
 
 
 def test_a_wait_after_a_429_has_a_floor_and_jitter_above_it():

@@ -11,7 +11,6 @@ import pytest
 from conftest import recorded
 
 from kiwoom_async import (
-    Cursor,
     DecodeError,
     Environment,
     Exchange,
@@ -23,7 +22,7 @@ from kiwoom_async import (
     ProgramTradeTotals,
     Walk,
 )
-from kiwoom_async._endpoint import decode_page
+from kiwoom_async._endpoint import decode_page, first_cursor
 from kiwoom_async._protocol import Request, Response
 from kiwoom_async.program_trades import PROGRAM_TRADES
 
@@ -35,7 +34,7 @@ def decoded(body, headers=None, query=QUERY):
     """The page that a body is."""
     request = Request("ka90004", "/", {}, b"", ())
     response = Response(request, 200, headers or {}, json.dumps(body).encode())
-    return decode_page(response, query, Cursor.first(query), set())
+    return decode_page(response, query, first_cursor(query), set())
 
 
 def wire_row(**changes):
@@ -179,6 +178,16 @@ def test_a_blank_row_in_the_middle_keeps_its_neighbours():
     assert page.blank_rows == 1
 
 
+def test_an_unknown_field_makes_a_blank_row_no_less_blank():
+    blank = recorded("ka90004_blank_row")["stk_prm_trde_prst"][0]
+    assert decoded(body_of(blank | {"seq": "7"})).blank_rows == 1
+
+
+def test_a_row_of_unknown_fields_is_no_blank_row():
+    with pytest.raises(DecodeError, match=r"is missing @ rows\[0\]\.symbol"):
+        decoded(body_of({"x": ""}))
+
+
 def test_an_empty_list_means_no_data():
     assert decoded(body_of()).rows == []
 
@@ -201,6 +210,8 @@ def test_unknown_fields_are_ignored_and_cannot_pose_as_the_query():
         ("cur_prc", "--75000", "price", 75_000),
         ("flu_sig", "", "move", None),
         ("flu_sig", "0", "move", None),
+        ("flu_sig", " 0 ", "move", None),
+        ("flu_sig", None, "move", None),
         ("flu_sig", "1", "move", PriceMove.UPPER_LIMIT),
         ("flu_sig", "4", "move", PriceMove.LOWER_LIMIT),
         ("pred_pre", "0", "change", 0),
@@ -409,6 +420,14 @@ def test_no_totals_and_no_trades_are_no_finding():
 def test_rounded_shares_are_no_finding():
     pages = [page_of(*(row_of(f"{number:06}", 1, 0, "33.33") for number in range(3)))]
     assert walk_of(*pages).audit.findings == []
+
+
+def test_missing_shares_are_a_finding_however_many_rows_are_zero():
+    zeros = [row_of(f"{number:06}", 0, 0, "0.00") for number in range(500)]
+    traded = [row_of(f"9{number:05}", 1, 0, "1.00") for number in range(88)]
+    walk = walk_of(page_of(*zeros, *traded))
+    assert (walk.audit.rows, walk.audit.traded_rows) == (588, 88)
+    assert walk.audit.findings == ["turnover shares add up to 88.00 %, not 100 %"]
 
 
 def test_many_symbols_are_shortened_in_a_finding():

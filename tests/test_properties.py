@@ -6,8 +6,8 @@ import string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiwoom_async import Cursor, Exchange, KiwoomError, Market, ProgramTradeQuery
-from kiwoom_async._endpoint import decode_page
+from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
+from kiwoom_async._endpoint import decode_page, first_cursor
 from kiwoom_async._protocol import Request, Response, Token, decode_token
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
@@ -49,7 +49,7 @@ def response(body, sent=None, status=200):
 def test_any_split_of_any_rows_into_pages_gives_the_same_rows_back(sent, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=5)))
     chunks = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
-    cursor, seen, got = Cursor.first(QUERY), set(), []
+    cursor, seen, got = first_cursor(QUERY), set(), []
     for number, chunk in enumerate(chunks, 1):
         last = number == len(chunks)
         walking = {"cont-yn": "N"} if last else {"cont-yn": "Y", "next-key": f"K{number}"}
@@ -68,7 +68,7 @@ def test_any_split_of_any_rows_into_pages_gives_the_same_rows_back(sent, data):
 
 def page_or_error(body, sent, status):
     try:
-        page = decode_page(response(body, sent, status), QUERY, Cursor.first(QUERY), {""})
+        page = decode_page(response(body, sent, status), QUERY, first_cursor(QUERY), {""})
     except KiwoomError as error:
         str(error)
         return

@@ -2,7 +2,9 @@
 
 import json
 import pickle
+import traceback
 
+import attrs
 import pytest
 from conftest import recorded
 
@@ -11,7 +13,6 @@ from kiwoom_async import (
     AuthError,
     BlockedError,
     ContinuationError,
-    Cursor,
     DecodeError,
     Exchange,
     KiwoomError,
@@ -21,17 +22,17 @@ from kiwoom_async import (
     TransportError,
     __version__,
 )
-from kiwoom_async._endpoint import encode_page
+from kiwoom_async._endpoint import decode_page, encode_page, first_cursor
 from kiwoom_async._protocol import (
     Credentials,
     Request,
     Response,
     Token,
+    cleaned,
     decode_body,
     decode_token,
     encode_issue,
     encode_revoke,
-    next_key,
 )
 from kiwoom_async._wire import kst_time
 
@@ -54,7 +55,7 @@ def refusal(message, return_code=5):
 
 
 def test_the_first_page_s_request_is_the_specification_s():
-    request = encode_page(QUERY, Cursor.first(QUERY), TOKEN)
+    request = encode_page(QUERY, first_cursor(QUERY), TOKEN)
     assert request.path == "/api/dostk/stkinfo"
     assert dict(request.headers) == {
         "content-type": "application/json;charset=UTF-8",
@@ -66,8 +67,9 @@ def test_the_first_page_s_request_is_the_specification_s():
 
 
 def test_the_next_page_s_request_carries_the_key_and_the_same_body():
-    first = encode_page(QUERY, Cursor.first(QUERY), TOKEN)
-    following = encode_page(QUERY, Cursor.first(QUERY).following("K2"), TOKEN)
+    cursor = first_cursor(QUERY)
+    first = encode_page(QUERY, cursor, TOKEN)
+    following = encode_page(QUERY, attrs.evolve(cursor, key="K2", page=2), TOKEN)
     assert dict(following.headers) == {**first.headers, "cont-yn": "Y", "next-key": "K2"}
     assert following.body == first.body
 
@@ -109,7 +111,7 @@ def test_a_key_that_no_portal_gives_is_refused_without_showing_it(bad):
 
 
 def test_no_repr_shows_a_secret():
-    issue, page = encode_issue(KEYS), encode_page(QUERY, Cursor.first(QUERY), TOKEN)
+    issue, page = encode_issue(KEYS), encode_page(QUERY, first_cursor(QUERY), TOKEN)
     shown = f"{KEYS!r} {TOKEN!r} {issue!r} {page!r} {encode_revoke(KEYS, TOKEN)!r} {response({})!r}"
     assert not [secret for secret in SECRETS if secret in shown]
     assert "ka90004" in shown
@@ -203,7 +205,7 @@ def test_a_recorded_error_becomes_its_class(case, status):
 @pytest.mark.parametrize(
     ("message", "return_code", "kind"),
     [
-        ("[1701:x 총유량=100]", 5, RateLimited),
+        ("[1701:x]", 5, RateLimited),
         ("[1702:x]", 5, RateLimited),
         ("허용된 요청 개수를 초과하였습니다", 5, RateLimited),
         ("[1687:x]", 1, ApiError),
@@ -219,13 +221,19 @@ def test_a_200_that_says_no(message, return_code, kind):
     assert caught.value.status == 200
 
 
+def test_the_total_of_1701_is_no_limit_for_a_second():
+    with pytest.raises(RateLimited) as caught:
+        decode_body(response(refusal("[1701:허용된 총 요청 개수 초과. 총유량=1, API ID=ka90004]")))
+    assert (caught.value.code, caught.value.limit) == ("1701", None)
+
+
 def test_a_return_code_as_text_says_no_too():
     with pytest.raises(AuthError):
         decode_body(response(refusal("[8005:x]", "3")))
 
 
 def test_a_429_is_a_rate_limit_whatever_its_body():
-    for body in (b"", b"<html>slow down</html>", b"[]", {"return_code": 0}, {"return_code": 3}):
+    for body in (b"", b"<html>slow down</html>", b"[]", {"return_code": 0}, {"return_code": None}):
         with pytest.raises(RateLimited) as caught:
             decode_body(response(body, 429))
         assert caught.value.limit is None
@@ -281,49 +289,62 @@ def test_a_body_that_is_no_json_object_is_damaged(body):
     assert caught.value.problems[0].endswith("@ body")
 
 
+SLASHED = "a/secret/with/slashes"
+
+
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_no_secret_comes_back_in_an_error_text(status):
-    for body in (" ".join(SECRETS).encode(), refusal(f"[8001:{' '.join(SECRETS)}]", 3)):
-        with pytest.raises(KiwoomError) as caught:
-            decode_body(response(body, status))
-        everything = f"{caught.value} {caught.value!r} {vars(caught.value)}"
-        assert not [secret for secret in SECRETS if secret in everything]
-        assert "***" in everything
-
-
-# ---- continuation
-
-
 @pytest.mark.parametrize(
-    "headers",
-    [{}, {"cont-yn": "N"}, {"cont-yn": "N", "next-key": ""}, {"next-key": ""}, {"cont-yn": ""},
-     {"cont-yn": " N "}, {"cont-yn": "N", "next-key": "K9"}],
-)  # fmt: skip
-def test_the_end_of_a_walk(headers):
-    assert next_key(headers, "K1", set()) is None
-
-
-def test_the_next_key():
-    assert next_key({"cont-yn": "Y", "next-key": "aZ0._-+/="}, "K1", {"", "K1"}) == "aZ0._-+/="
-
-
-@pytest.mark.parametrize(
-    ("headers", "reason"),
+    "body",
     [
-        ({"cont-yn": "Y"}, "next-key is empty"),
-        ({"cont-yn": "Y", "next-key": " "}, "next-key is empty"),
-        ({"cont-yn": "Y", "next-key": "K1"}, "came before"),
-        ({"cont-yn": "Y", "next-key": "K0"}, "came before"),
-        ({"cont-yn": "Y", "next-key": "K\r2"}, "no header may carry"),
-        ({"cont-yn": "Y", "next-key": "키"}, "no header may carry"),
-        ({"cont-yn": "y", "next-key": "K2"}, "expected Y or N"),
-        ({"cont-yn": "Y, Y", "next-key": "K2"}, "expected Y or N"),
-        ({"next-key": "K2"}, "expected Y or N"),
+        " ".join(SECRETS).encode(),
+        b"<b>" * 5_000 + " ".join(SECRETS).encode(),
+        refusal(f"[8001:{' '.join(SECRETS)}]", 3),
+        {"return_code": SECRETS[0], "return_msg": SECRETS[1]},
+        {"return_code": 0, "stk_prm_trde_prst": SECRETS[2]},
+        {"return_code": 0, "stk_prm_trde_prst": [{"stk_cd": "1", "cur_prc": SECRETS[2]}]},
+        json.dumps(refusal(SLASHED)).replace("/", "\\/").encode(),
     ],
 )
-def test_a_chain_that_cannot_be_trusted_is_an_error_and_not_an_end(headers, reason):
-    with pytest.raises(ContinuationError, match=reason):
-        next_key(headers, "K1", {"", "K0"})
+def test_no_secret_comes_back_in_an_error(body, status):
+    headers = {"cont-yn": SECRETS[2]} if status == 200 else {}
+    answer = cleaned(response(body, status, headers), (SLASHED,))
+    with pytest.raises(KiwoomError) as caught:
+        decode_page(answer, QUERY, first_cursor(QUERY), set())
+    everything = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    everything = everything.replace("\\/", "/")
+    assert not [secret for secret in (*SECRETS, SLASHED) if secret[:12] in everything]
+
+
+def test_cleaning_leaves_every_other_answer_alone():
+    body = recorded("ka90004_spec_example")
+    assert cleaned(response(body), ("0", "return_", "005930")) == response(body)
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"token": "TokenSecret0001.abcdef", "expires',
+        b'["TokenSecret0001.abcdef"]',
+        b"TokenSecret0001.abcdef",
+        {"token": "TokenSecret0001.abcdef \n", "return_code": 0},
+        {"token": "TokenSecret0001.abcdef", "expires_dt": None},
+        {"token": "TokenSecret0001.abcdef", "return_code": "?"},
+    ],
+)
+def test_an_answer_that_may_hold_a_new_token_is_never_quoted(body, status):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with pytest.raises(KiwoomError) as caught:
+        decode_token(Response(encode_issue(KEYS), status, {}, raw))
+    everything = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+    assert "TokenSecret" not in everything
+
+
+def test_a_maintenance_page_is_quoted_even_instead_of_a_token():
+    page = "<html><style>p {x: y}</style><h1>점검 중</h1><script>no()</script></html>".encode()
+    with pytest.raises(BlockedError) as caught:
+        decode_token(Response(encode_issue(KEYS), 200, {}, page))
+    assert caught.value.excerpt == "점검 중"
 
 
 # ---- errors as values
@@ -341,7 +362,7 @@ def test_a_chain_that_cannot_be_trusted_is_an_error_and_not_an_end(headers, reas
     ],
 )
 def test_errors_survive_pickling_with_their_facts(error):
-    error.cursor, error.page, error.attempts = Cursor.first(QUERY), 3, 4
+    error.cursor, error.page, error.attempts = first_cursor(QUERY), 3, 4
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert vars(copy) == vars(error)

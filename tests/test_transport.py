@@ -34,6 +34,10 @@ REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}",
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 
 
+def send(transport, connected=lambda: None):
+    return transport.send(REQUEST, connected)
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
     """Real sockets need real time."""
@@ -96,7 +100,7 @@ def playing(raw, *, then_close=False):
 
 async def test_an_answer_comes_back_whole():
     async with transport_to(playing(http(b'{"a":1}', "Cont-YN: Y", "Next-Key: K2"))) as transport:
-        response = await transport.send(REQUEST)
+        response = await send(transport)
     assert (response.status, response.body, response.request) == (200, b'{"a":1}', REQUEST)
     assert (response.headers["cont-yn"], response.headers["next-key"]) == ("Y", "K2")
 
@@ -110,7 +114,7 @@ async def test_one_connection_serves_many_calls():
 
     async with transport_to(answer) as transport:
         for _ in range(5):
-            await transport.send(REQUEST)
+            await send(transport)
     assert len(connections) == 5
     assert len(set(map(id, connections))) == 1
 
@@ -126,7 +130,7 @@ async def test_dripping_bytes_do_not_outlive_the_deadline():
     async with transport_to(drip, timeout_seconds=0.3) as transport:
         began = anyio.current_time()
         with pytest.raises(TransportTimeout, match=r"no complete answer within 0\.3 s"):
-            await transport.send(REQUEST)
+            await send(transport)
         assert anyio.current_time() - began < 3
 
 
@@ -136,7 +140,7 @@ async def test_silence_ends_at_the_deadline():
 
     async with transport_to(silence, timeout_seconds=0.2) as transport:
         with pytest.raises(TransportTimeout):
-            await transport.send(REQUEST)
+            await send(transport)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ async def test_silence_ends_at_the_deadline():
 async def test_a_connection_that_breaks_is_a_transport_error(raw):
     async with transport_to(playing(raw, then_close=True)) as transport:
         with pytest.raises(TransportError) as caught:
-            await transport.send(REQUEST)
+            await send(transport)
     assert isinstance(caught.value.__cause__, httpx.HTTPError)
     assert not caught.value.local
 
@@ -161,14 +165,14 @@ async def test_a_connection_that_breaks_is_a_transport_error(raw):
 async def test_nobody_listening_is_a_transport_error():
     transport = Transport("http://127.0.0.1:9", timeout_seconds=5, transport=None)
     with pytest.raises(TransportError, match="ConnectError"):
-        await transport.send(REQUEST)
+        await send(transport)
     await transport.aclose()
 
 
 async def test_gzip_is_read():
     raw = http(gzip.compress(b'{"a":1}'), "content-encoding: gzip")
     async with transport_to(playing(raw)) as transport:
-        assert (await transport.send(REQUEST)).body == b'{"a":1}'
+        assert (await send(transport)).body == b'{"a":1}'
 
 
 # httpx leaves its own generators behind when an answer is refused half-way, and trio says so.
@@ -184,7 +188,7 @@ async def test_gzip_that_is_garbage_is_damaged():
     raw = http(b"this is no gzip", "content-encoding: gzip")
     async with transport_to(playing(raw)) as transport:
         with pytest.raises(DecodeError) as caught:
-            await transport.send(REQUEST)
+            await send(transport)
     assert caught.value.damaged
     assert isinstance(caught.value.__cause__, httpx.DecodingError)
 
@@ -209,7 +213,7 @@ async def test_a_body_is_capped(packed):
     raw = http(gzip.compress(body), "content-encoding: gzip") if packed else http(body)
     async with transport_to(playing(raw)) as transport:
         with pytest.raises(DecodeError, match="more than 8,388,608 bytes") as caught:
-            await transport.send(REQUEST)
+            await send(transport)
     assert not caught.value.damaged
 
 
@@ -298,7 +302,7 @@ async def _cancelled_by_scope(transport, ticks):
 
         async def call():
             with suppress(KiwoomError):
-                await transport.send(REQUEST)
+                await send(transport)
 
         group.start_soon(call)
         for _ in range(ticks):
@@ -307,7 +311,7 @@ async def _cancelled_by_scope(transport, ticks):
 
 
 async def _cancelled_natively(transport, ticks):
-    task = asyncio.ensure_future(transport.send(REQUEST))
+    task = asyncio.ensure_future(send(transport))
     for _ in range(ticks):
         await asyncio.sleep(0)
     task.cancel()
@@ -342,7 +346,7 @@ async def test_the_pool_serves_after_a_thousand_cancelled_calls(
                 group.start_soon(churn)
         with anyio.fail_after(10):
             for _ in range(8):
-                assert (await transport.send(REQUEST)).status == 200
+                assert (await send(transport)).status == 200
 
 
 async def test_cancelling_is_not_swallowed():
@@ -351,8 +355,43 @@ async def test_cancelling_is_not_swallowed():
 
     async with transport_to(silence) as transport:
         with anyio.move_on_after(0.05) as scope:
-            await transport.send(REQUEST)
+            await send(transport)
     assert scope.cancelled_caught
+
+
+async def test_a_native_cancel_is_not_lost_when_the_attempt_fails_at_the_same_moment(
+    anyio_backend,
+):
+    """An error raised in a task group would take the cancellation's place, and be retried."""
+    if anyio_backend == "trio":
+        pytest.skip("trio has no native Task.cancel")
+    calls = []
+
+    class Failing(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            calls.append(request)
+            task.cancel()
+            raise httpx.ReadError("reset")
+
+    async with KiwoomClient("app-key", "secret-key", transport=Failing()) as kiwoom:
+        task = asyncio.ensure_future(kiwoom.page(QUERY))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert len(calls) == 1
+
+
+async def test_only_a_new_connection_is_told_to_the_pace():
+    async def answer(stream):
+        closing = ["connection: close"] if len(told) == 1 else []
+        await stream.send(http(b"{}", *closing))
+        if closing:
+            await stream.aclose()
+
+    told = []
+    async with transport_to(answer) as transport:
+        for expected in (1, 2, 2):
+            await send(transport, lambda: told.append(1))
+            assert len(told) == expected
 
 
 # ---- the whole client over a socket

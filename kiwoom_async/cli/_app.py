@@ -168,9 +168,14 @@ def sandbox_server(
         int, typer.Option(min=0, help="Requests a second for each api-id; 0 for no limit.")
     ] = 5,
     latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.046,
+    firewall: Annotated[
+        bool, typer.Option(help="Block the default User-Agents of aiohttp and urllib.")
+    ] = True,
 ) -> None:
     """Serve the simulated exchange on a port, for any Kiwoom client."""
-    exchange = Sandbox(requests_per_second=limit or None, latency_seconds=latency)
+    exchange = Sandbox(
+        requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
+    )
     _errors.print(f"KIWOOM_BASE_URL=http://{host}:{port}  (any keys; Ctrl-C ends it)")
     try:
         serve(exchange, host=host, port=port)

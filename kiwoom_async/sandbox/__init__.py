@@ -27,12 +27,15 @@ Invention:
   prices and amounts are not. All codes beginning with 8 and their companies are made up
 - each day stands alone: the close of one day is not the base of the next. Every weekday trades,
   there are no holidays, no intraday movement; every stock is on both exchanges
-- the rate window is sliding and counts accepted requests only; a request without a valid token
-  is refused before it is counted
+- the rate window is sliding, without any tolerance, and counts accepted requests only (the
+  strictest reading: a client that sends exactly every 0.2 s will now and then meet a 429); a
+  request without a valid token is refused before it is counted
+- `firewall=False` takes the firewall away, for clients that cannot choose their User-Agent
 - the order of the checks; HTTP 200 for a refused token; the category of codes not seen in a
   recording; 1511 for a token request with an empty body, 8011 to 8020 for a partial one
 - revoking a token that is unknown, dead or another app key's answers 8015
 - 1517 for a malformed `dt` or `stex_tp`, and for a `next-key` of another query or of nobody
+- `access-control-expose-headers` on pages: one known client reads the continuation through it
 - the form of the key, its endless life, and that it survives a new token
 - with `totals_on="first page"`, later pages carry empty totals
 - codes 1505 for every TR other than the three simulated, HTTP 404 for unknown paths and methods

@@ -52,7 +52,7 @@ class Sandbox:
     `requests_per_second` holds for each (app key, api-id), None lifts it. `secrets` maps the app
     keys that are let in to their secret keys; without it any pair is. `now` is an aware wall clock
     for token expiry and for "today". Whether the real server repeats totals on every page is
-    unknown, hence `totals_on`.
+    unknown, hence `totals_on`. `firewall` turns away the default User-Agents of aiohttp and urllib.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Sandbox:
         kospi_stocks: int = 2472,
         kosdaq_stocks: int = 1820,
         secrets: Mapping[str, str] | None = None,
+        firewall: bool = True,
         token_lifetime: timedelta = timedelta(hours=24),
         totals_on: TotalsOn = "every page",
         now: Callable[[], datetime] | None = None,
@@ -71,6 +72,7 @@ class Sandbox:
         self.requests_per_second = requests_per_second
         self.arrivals: deque[Arrival] = deque(maxlen=_LOG_LENGTH)
         self._latency_seconds = latency_seconds
+        self._firewall = firewall
         self._faults = tuple(faults)
         self._listing = Listing({"P00101": kospi_stocks, "P10102": kosdaq_stocks}, totals_on)
         self._access = Access(secrets, token_lifetime, now)
@@ -146,7 +148,7 @@ class Sandbox:
         return struck(situation, lambda: self._ordinary(request, time))
 
     def _ordinary(self, request: Request, time: float) -> Reply:
-        if _BLOCKED_AGENTS.match(request.header("user-agent")):
+        if self._firewall and _BLOCKED_AGENTS.match(request.header("user-agent")):
             return blocked()
         call = Call(request, time, self.requests_per_second, self._access, self._listing)
         try:

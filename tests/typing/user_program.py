@@ -79,9 +79,8 @@ async def walk_everything(
         async with aclosing(kiwoom.rows(query)) as rows:
             async for trade in rows:
                 print(show(trade), __version__)
-        generator: AsyncGenerator[ProgramTrade, None] = kiwoom.rows(
-            query, start=Cursor.first(query)
-        )
+        start = (await kiwoom.page(query)).next
+        generator: AsyncGenerator[ProgramTrade, None] = kiwoom.rows(query, start=start)
         await generator.aclose()
         saved = ""
         async for page in kiwoom.pages(query):

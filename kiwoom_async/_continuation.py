@@ -1,0 +1,91 @@
+"""Continuation: how a walk moves from one page to the next, and how it is taken up again.
+
+Pure. Knows headers, keys and the text of a cursor; does not know how they travel.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Container, Mapping
+from typing import Any, Final, Self
+
+from attrs import Attribute, field, frozen
+
+from ._errors import ContinuationError
+from ._wire import header_safe, shown
+
+_MARK: Final = "k1."
+
+
+def _check_key(_: object, __: "Attribute[str]", key: str) -> None:
+    if not isinstance(key, str) or (key and not header_safe(key)):
+        raise ValueError("cursor: its key holds characters that no header may carry")
+
+
+@frozen
+class Cursor:
+    """Where a walk goes on: its query in wire words, the continuation key, the page's number.
+
+    `str(cursor)` is printable text that survives a file or a command line, `Cursor.parse` reads
+    it back. It is no secret. How long the server honours a key is unknown (wire-facts.md,
+    section 5).
+    """
+
+    api_id: str
+    body: tuple[tuple[str, str], ...]
+    key: str = field(validator=_check_key)
+    page: int
+
+    def __str__(self) -> str:
+        facts = json.dumps([self.api_id, self.body, self.key, self.page], separators=(",", ":"))
+        data = facts.encode()
+        # A cursor that lost its tail in copying would ask for another page: it must not parse.
+        check = zlib.crc32(data).to_bytes(4, "big")
+        return _MARK + base64.urlsafe_b64encode(check + data).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The cursor that `str(cursor)` printed; ValueError for anything else."""
+        if text == "None":
+            raise ValueError("cursor: got 'None', which a finished walk prints: nothing is left")
+        try:
+            api_id, body, key, page = _facts(text.strip())
+            return cls(api_id, tuple((name, value) for name, value in body), key, page)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"cursor: {shown(text)} is not, or not all of, what str(cursor) printed"
+            ) from error
+
+
+def _facts(text: str) -> Any:
+    if not text.startswith(_MARK):
+        raise ValueError("mark")
+    coded = text.removeprefix(_MARK)
+    raw = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
+    check, data = raw[:4], raw[4:]
+    if zlib.crc32(data).to_bytes(4, "big") != check:
+        raise ValueError("checksum")
+    return json.loads(data)
+
+
+def next_cursor(headers: Mapping[str, str], asked: Cursor, seen: Container[str]) -> Cursor | None:
+    """Where the page after the one at `asked` starts, or None at the end of the walk.
+
+    `seen` holds the keys this walk has used already. Raises ContinuationError when the server
+    would send us round in circles, or says what could be taken for an end without being one.
+    """
+    announced = headers.get("cont-yn", "").strip()
+    key = headers.get("next-key", "").strip()
+    if announced == "N" or not (announced or key):
+        return None
+    if announced != "Y":
+        raise ContinuationError(f"cont-yn is {shown(announced)}, expected Y or N")
+    # An empty key restarts at page one, and a repeated one goes in circles. Stopping here
+    # instead of raising would look like a complete walk with stocks missing.
+    if not key:
+        raise ContinuationError("cont-yn is Y, but next-key is empty")
+    if key == asked.key or key in seen:
+        raise ContinuationError(f"next-key {shown(key)} came before in this walk")
+    if not header_safe(key):
+        raise ContinuationError("next-key holds characters that no header may carry")
+    return Cursor(asked.api_id, asked.body, key, asked.page + 1)
