@@ -80,7 +80,6 @@ class Calls:
         self, error: KiwoomError, request: Request, pace: Pace, *, renewed: bool
     ) -> bool:
         """Make the next attempt worth while, or raise; true when the token has been renewed."""
-        limited = isinstance(error, RateLimited)
         if isinstance(error, RateLimited):
             pace.pause(RATE_FLOOR_SECONDS)
             pace.adopt(error.limit or math.inf)
@@ -91,11 +90,13 @@ class Calls:
         if isinstance(step, Renew) and request.token is not None:
             await self._renew(request.token)
             return True
-        if not isinstance(step, Wait) or not (limited or self._budget.spend()):
+        if not isinstance(step, Wait):
             raise error
         wait_seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
-        if limited:
+        if isinstance(error, RateLimited):
             pace.pause(wait_seconds)
-        else:
+        elif self._budget.spend():
             await anyio.sleep(wait_seconds)
+        else:
+            raise error
         return renewed

@@ -271,7 +271,7 @@ def _start(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
         raise ValueError(f"cursor: got {shown(cursor)}; Cursor.parse(text) makes one from text")
     if not belongs(cursor, query):
         error = ContinuationError(f"the cursor belongs to another query: {dict(cursor.body)}")
-        error.query, error.cursor = query, cursor
+        error.query = query
         raise error
     return cursor
 
