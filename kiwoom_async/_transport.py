@@ -64,6 +64,7 @@ class Transport:
         timeout_seconds: float,
         transport: AsyncBaseTransport | None,
     ) -> None:
+        self._host = httpx.URL(base_url).netloc.decode()
         self._timeout_seconds = timeout_seconds
         self._places = anyio.CapacityLimiter(_CONNECTIONS)
         self._http = httpx.AsyncClient(
@@ -140,7 +141,7 @@ class Transport:
             raise TransportError(f"{request.api_id}: {type(error).__name__}") from error
         except (httpx.HTTPError, OSError) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise TransportError(f"{request.api_id}: {reason}") from error
+            raise TransportError(f"{request.api_id} at {self._host}: {reason}") from error
 
     async def _post(self, request: Request, connected: Callable[[], None]) -> Response:
         outgoing = self._http.build_request(

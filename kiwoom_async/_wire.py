@@ -82,7 +82,7 @@ def decimal_number(value: object, _: object = None) -> Decimal:
     if match is None:
         raise ValueError(f"{shown(value)} is not a decimal number")
     number = Decimal(match["digits"])
-    return -number if number and (match["sign"] or "").startswith("-") else number
+    return -number if (match["sign"] or "").startswith("-") else number
 
 
 def as_sent(value: Any, _: object = None) -> Any:

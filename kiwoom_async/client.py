@@ -64,7 +64,8 @@ class KiwoomClient:
     environment: which host and which pace, 5 requests a second in production and 1 on the mock
         host, for each api-id (wire-facts.md, fact 1).
     base_url: another host; https, or http for loopback addresses only.
-    requests_per_second: another pace; a lower one when other programs use the same app key.
+    requests_per_second: another pace; a lower one when other programs use the same app key. One
+        above the server's limit lasts until the first 429 names that limit.
     attempts: how often one call is sent before its error is raised.
     timeout: seconds that one attempt may take, from connecting to the last byte.
     transport: any `httpx.AsyncBaseTransport`, closed with the client.
@@ -115,7 +116,7 @@ class KiwoomClient:
         """A client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY, KIWOOM_ENVIRONMENT, KIWOOM_BASE_URL.
 
         The last two may be missing: production, and the environment's host. `options` are those
-        of the class, and go before the variables. ValueError names what is missing.
+        of the class, and override the variables. ValueError names what is missing.
         """
         keys = [os.environ.get(name, "") for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY")]
         if not all(keys):
@@ -169,7 +170,7 @@ class KiwoomClient:
     ) -> Page[RowT, TotalsT, QueryT]:
         """One page: the one at `cursor`, or the first.
 
-        Raises an error of the tree (see KiwoomError), ValueError for a day that has not come.
+        KiwoomError when it cannot be had whole; ValueError for a day that has not come.
         """
         return await self._page(query, _start(query, cursor), set())
 
@@ -178,8 +179,8 @@ class KiwoomClient:
     ) -> AsyncGenerator[Page[RowT, TotalsT, QueryT], None]:
         """Every page in the server's order, from `start` or the first.
 
-        Ends without an error only after the last page. Otherwise the error's `cursor` is where to
-        go on. Nothing is held between pages, so that `break` is harmless.
+        Ends without a KiwoomError only after the last page; the error's `cursor` is where to go
+        on. Nothing is held between pages, so that `break` is harmless.
         """
         cursor: Cursor | None = _start(query, start)
         seen: set[str] = set()
@@ -192,7 +193,7 @@ class KiwoomClient:
     async def rows(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
     ) -> AsyncGenerator[RowT, None]:
-        """Every row of every page in the server's order; otherwise as `pages`."""
+        """Every row of every page in the server's order, KiwoomError included as in `pages`."""
         cursor: Cursor | None = _start(query, start)
         seen: set[str] = set()
         while cursor is not None:

@@ -120,17 +120,21 @@ class ProgramTradeQuery:
 
 @frozen(kw_only=True, weakref_slot=False)
 class ProgramTrade:
-    """One stock's program trading on one day.
+    """One stock's program trading on one day; its unit is in each field's metadata, too.
 
-    Amounts are in million won, quantities in thousand shares; each field's metadata says so too.
     symbol: as sent, with the venue's suffix (`005930_AL`); `stock_code` is without.
+    stock_name: as sent.
     price: won, never negative; None when the server left it blank.
     move: None when blank, "0" or a code that nobody has described.
     change: won against the previous close, signed.
-    net_buy_amount: signed; buy amount minus sell amount in every row recorded.
+    buy_quantity, sell_quantity: thousand shares.
+    buy_amount, sell_amount: million won.
+    net_buy_amount: million won, signed; buy minus sell amount in every row recorded.
     turnover_share: percent of the whole market's program turnover (buy and sell amounts), not of
-    the stock's own trading (wire-facts.md, fact 9).
+        the stock's own trading (wire-facts.md, fact 9).
     date, market, exchange: the query's, so that a row alone says what it is.
+
+    A number that is blank or unreadable, but for the price, never becomes a row: DecodeError.
     """
 
     symbol: str = field(metadata=wire("stk_cd", "종목코드"))
@@ -205,6 +209,8 @@ class ProgramTradeAudit:
     rows: int
     traded_rows: int
     blank_rows: int
+    # Numbers of the pages that brought no row although the server announced more.
+    empty_pages: tuple[int, ...]
     repeated_symbols: tuple[str, ...]
     buy_amount: AmountCheck
     sell_amount: AmountCheck
@@ -228,6 +234,8 @@ class ProgramTradeAudit:
             )
             if check.difference
         ]
+        if self.empty_pages:
+            found.append(f"pages without rows, and more followed: {self.empty_pages}")
         if self.repeated_symbols:
             found.append(f"symbols seen more than once: {_listed(self.repeated_symbols)}")
         if self.unbalanced_symbols:
@@ -239,7 +247,8 @@ class ProgramTradeAudit:
         return found
 
     def __str__(self) -> str:
-        counted = f"{self.pages} pages, {self.rows:,} rows, {self.blank_rows} blank"
+        blank = f", {self.blank_rows} blank" if self.blank_rows else ""
+        counted = f"{self.pages} pages, {self.rows:,} rows{blank}"
         shares = f"shares {self.turnover_share} %"
         return f"{counted}, {shares}: {'; '.join(self.findings) or 'everything adds up'}"
 
@@ -265,6 +274,7 @@ def _audit(pages: Sequence[_Page], totals: ProgramTradeTotals) -> ProgramTradeAu
         rows=len(rows),
         traded_rows=sum(bool(row.buy_amount or row.sell_amount) for row in rows),
         blank_rows=sum(page.blank_rows for page in pages),
+        empty_pages=tuple(page.number for page in pages if page.next and not page.rows),
         repeated_symbols=tuple(symbol for symbol, times in seen.items() if times > 1),
         buy_amount=AmountCheck(sum(row.buy_amount for row in rows), totals.buy_amount),
         sell_amount=AmountCheck(sum(row.sell_amount for row in rows), totals.sell_amount),

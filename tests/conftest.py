@@ -3,6 +3,7 @@
 import asyncio
 import json
 import selectors
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,10 @@ from typing import Any
 import pytest
 import uvicorn
 from trio.testing import MockClock
+
+# A background job of a shell is born deaf to interrupts, and its children with it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WIRE = Path(__file__).parent / "wire"
 

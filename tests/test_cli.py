@@ -1,17 +1,22 @@
 """The command line: what it prints, how it ends, how it resumes; run as a user runs it."""
 
 import csv
+import errno
+import io
 import json
 import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import on_a_port
 from rich.cells import cell_len
@@ -20,7 +25,7 @@ from typer.testing import CliRunner
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
 from kiwoom_async._endpoint import first_cursor
-from kiwoom_async.cli import _app, _demo, _formats, _progress
+from kiwoom_async.cli import _app, _demo, _formats, _output, _progress, _rows
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAY = ["--date", "2026-11-20"]
@@ -34,10 +39,11 @@ def run(monkeypatch):
     for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments, sandbox=None):
+    client = kiwoom_async.KiwoomClient.sandbox
+
+    def run(*arguments, sandbox=None, make=client):
         simulated = sandbox or small()
-        client = kiwoom_async.KiwoomClient.sandbox
-        monkeypatch.setattr(_app.KiwoomClient, "sandbox", lambda *_: client(simulated))
+        monkeypatch.setattr(_app.KiwoomClient, "sandbox", lambda *_: make(simulated))
         return CliRunner().invoke(_app.app, list(arguments))
 
     return run
@@ -100,6 +106,9 @@ def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, fo
     assert command[:2] == ["kiwoom-async", "rows"]
     assert run(*command[1:]).exit_code == 0
     whole = file.read_text(encoding="utf-8")
+    again = run(*command[1:])
+    assert (again.exit_code, file.read_text(encoding="utf-8")) == (2, whole)
+    assert "was it resumed already?" in again.stderr
     assert whole.startswith(partial)
     fresh = tmp_path / "fresh"
     run(*arguments[:-1], str(fresh))
@@ -141,6 +150,94 @@ def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_
 def test_a_day_without_data_is_a_heading_and_no_rows(run):
     result = run("rows", "--date", "2026-11-15", "--format", "csv", "--sandbox")
     assert (result.exit_code, result.stdout) == (0, ",".join(_formats.COLUMNS) + "\n")
+    assert "no data for 2026-11-15 KOSPI KRX" in result.stderr
+
+
+def test_a_file_to_resume_must_be_there(run, tmp_path):
+    output = ["--output", str(tmp_path / "gone")]
+    result = run("rows", *DAY, "--sandbox", *output, "--resume", str(first_cursor(QUERY)))
+    assert result.exit_code == 2
+    assert "is not there to be resumed" in result.stderr
+
+
+def test_a_resumed_walk_on_standard_output_has_no_heading(run):
+    resume = ["--resume", str(first_cursor(QUERY))]
+    result = run("rows", *DAY, "--format", "csv", "--sandbox", *resume)
+    assert result.stdout.startswith(truth()[0])
+
+
+class FullDisk(io.FileIO):
+    """A file that takes a hundred bytes of the third page, and no more."""
+
+    pages = 0
+
+    def write(self, data):
+        self.pages += 1
+        if self.pages == 3:
+            return super().write(bytes(data)[:100])
+        if self.pages == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_full_disk_leaves_whole_pages_and_the_command_that_resumes(run, tmp_path, monkeypatch):
+    file = tmp_path / "day.csv"
+    arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+        failed = run(*arguments)
+    assert failed.exit_code == 1
+    assert "No space left on device" in failed.stderr
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 101
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+    whole = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+    assert [line["symbol"] for line in whole] == truth()
+
+
+def test_an_interrupt_in_the_middle_of_a_write_leaves_whole_pages(tmp_path, monkeypatch):
+    with _output.PagedFile(tmp_path / "f", new=True) as file:
+        file.write("whole")
+        monkeypatch.setattr(file, "_raw", Interrupted(file._raw))
+        with pytest.raises(KeyboardInterrupt):
+            file.write("half a page")
+    assert (tmp_path / "f").read_text() == "whole"
+
+
+class Interrupted:
+    """A raw file whose write is interrupted half-way."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def __getattr__(self, name):
+        return getattr(self.raw, name)
+
+    def write(self, data):
+        self.raw.write(bytes(data)[:4])
+        raise KeyboardInterrupt
+
+
+def test_a_walk_that_cannot_be_trusted_is_not_resumed(run):
+    result = run("rows", *DAY, "--sandbox", sandbox=small(Fault("empty_key", call=2)))
+    assert result.exit_code == 1
+    assert "Start the walk again" in result.stderr
+    assert "--resume k1" not in result.stderr
+
+
+def test_a_doubt_is_printed_without_source_code(run):
+    simulated = Sandbox(kospi_stocks=1)
+    make = partial(kiwoom_async.KiwoomClient.sandbox, environment=kiwoom_async.Environment.MOCK)
+    arguments = ["rows", *DAY, "--sandbox", "--exchange", "NXT"]
+    result = run(*arguments, sandbox=simulated, make=make)
+    assert result.exit_code == 0
+    assert "warning: the specification says that the mock host" in result.stderr
+    assert ".py" not in result.stderr
+
+
+def test_a_complete_walk_prints_no_command(capsys):
+    job = _rows.RowsJob(QUERY, _formats.Format.CSV, None, True, None, None, complete=True)
+    _app._say_how_to_go_on(job)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_file_that_cannot_be_written_ends_with_1(run, tmp_path):
@@ -165,7 +262,7 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
     result = CliRunner().invoke(_app.app, ["demo", "--fast"], env={"COLUMNS": "80"})
     assert result.exit_code == 0
     for text in ("Most bought by program", "Most sold by program", "억원", "█",
-                 "KOSPI CONSOLIDATED: 3 pages, 120 rows", "KOSDAQ CONSOLIDATED: 3 pages, 70 rows",
+                 "KOSPI: 3 pages, 120 rows", "KOSDAQ: 3 pages, 70 rows",
                  "everything adds up", "invented"):  # fmt: skip
         assert text in result.stdout
     assert len(re.findall("█+", result.stdout)) == 20
@@ -180,12 +277,25 @@ def test_the_demo_chooses_a_weekday_before_today():
 
 def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
     served = []
-    monkeypatch.setattr(_app, "serve", lambda sandbox, **at: served.append((sandbox, at)))
+
+    def serve(sandbox, *, ready, **at):
+        served.append((sandbox, at))
+        ready("http://127.0.0.1:9000")
+
+    monkeypatch.setattr(_app, "serve", serve)
     result = run("sandbox", "--port", "9000", "--limit", "0")
     assert result.exit_code == 0
     assert served[0][1] == {"host": "127.0.0.1", "port": 9000}
     assert served[0][0].requests_per_second is None
     assert "KIWOOM_BASE_URL=http://127.0.0.1:9000" in result.stderr
+
+
+def test_the_sandbox_command_on_a_port_that_is_taken(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("sandbox", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "in use" in result.stderr
+    assert "KIWOOM_BASE_URL" not in result.stderr
 
 
 def test_the_sandbox_command_names_its_extra(run, monkeypatch):
@@ -213,25 +323,26 @@ def test_importing_the_library_imports_no_extra():
 # ---- progress
 
 
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+
+
 def line_after(pages, *, first_page=1, seconds=2.0):
-    query = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-    progress = _progress.Progress(query, first_page=first_page)
+    progress = _progress.Progress(QUERY, first_page)
     with progress:
         for number in range(first_page, first_page + pages):
-            rows = [None] * 50
-            following = first_cursor(query)
-            progress.count(kiwoom_async.Page(query, number, rows, None, following))
+            progress.count(kiwoom_async.Page(QUERY, number, [None] * 50, None, first_cursor(QUERY)))
     return progress.line(seconds)
 
 
 def test_the_progress_line():
     """2,472 stocks at 50 a page are 50 pages; eleven in two seconds leave some eight."""
-    assert line_after(11) == (
-        "2026-11-20 KOSPI KRX · 11 pages · 550 rows · 5.0 calls/s · about 8 s left"
+    assert line_after(11) == "KOSPI KRX · page 11 · 550 rows · 5.0 calls/s · about 8 s left"
+    assert line_after(11, first_page=31) == (
+        "KOSPI KRX · page 41 · 550 rows · 5.0 calls/s · about 2 s left"
     )
-    assert line_after(11, first_page=31).endswith("about 2 s left")
-    assert "left" not in line_after(0)
-    assert "left" not in line_after(1, seconds=0.0)
+    assert line_after(0) == "KOSPI KRX · page 0 · 0 rows"
+    assert line_after(1) == "KOSPI KRX · page 1 · 50 rows"
+    assert line_after(60).endswith("about 0 s left")
 
 
 # ---- as a process
@@ -293,6 +404,54 @@ def test_a_reader_that_leaves_early_is_no_crash():
         err = process.stderr.read()
         process.stderr.close()
     assert (process.returncode, err) == (1, b"")
+
+
+def in_ascii(*arguments):
+    env = environment() | {"PYTHONIOENCODING": "ascii"}
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, *arguments], env=env, capture_output=True, encoding="ascii", check=False
+    )
+
+
+def test_an_output_that_cannot_show_korean_says_what_to_do():
+    result = in_ascii("rows", *DAY, "--sandbox")
+    assert result.returncode == 1
+    assert "set PYTHONIOENCODING=utf-8, or name a file with --output" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_demo_survives_an_output_that_cannot_show_its_bars():
+    result = in_ascii("demo", "--fast")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Most bought by program" in result.stdout
+
+
+def test_a_closed_standard_output_says_what_to_do():
+    command = shlex.join([*COMMAND, "rows", *DAY, "--sandbox"])
+    result = subprocess.run(  # noqa: S602
+        f"{command} >&-", shell=True, env=environment(), stderr=subprocess.PIPE, check=False
+    )
+    assert result.returncode == 1
+    assert b"standard output is closed; name a file with --output" in result.stderr
+
+
+def test_ctrl_c_ends_the_sandbox():
+    process = subprocess.Popen(  # noqa: S603
+        [*COMMAND, "sandbox", "--port", "0"],
+        env=environment(), stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    base_url = re.search(r"http://\S+", process.stderr.readline())[0]
+    wait_until(lambda: answers(base_url))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "")
+
+
+def answers(base_url):
+    try:
+        return httpx.get(base_url, trust_env=False).status_code == 404
+    except httpx.TransportError:
+        return False
 
 
 def test_the_script_is_installed():

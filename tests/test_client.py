@@ -30,8 +30,10 @@ from kiwoom_async import (
     RateLimited,
     TransportError,
     TransportTimeout,
+    client,
 )
 from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._wire import KST
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -160,8 +162,11 @@ async def test_rows_hold_one_page_in_memory_never_two(monkeypatch):
         before = sum(isinstance(one, ProgramTrade) for one in gc.get_objects())
         async for _ in kiwoom.rows(QUERY):
             pass
-    # The consumer's own variable still holds the last row.
-    assert max(alive) - before <= 1
+        # The consumer's own variable still holds the last row.
+        assert max(alive) - before <= 1
+        async for page in kiwoom.pages(QUERY):
+            del page
+        assert max(alive) - before <= 1
 
 
 async def test_leaving_a_walk_early_leaves_the_client_whole():
@@ -346,6 +351,15 @@ async def test_one_token_for_many_tasks_even_when_it_dies():
     assert len(issues(sandbox)) == 2
 
 
+async def test_the_token_sent_is_the_one_of_the_moment():
+    """Tasks that stood in the queue while it was renewed do not send the dead one."""
+    sandbox = exchange(Fault("token_dies", call=3))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
+        for _ in range(8):
+            group.start_soon(kiwoom.page, QUERY)
+    assert [one.code for one in data_calls(sandbox)].count("8005") == 1
+
+
 async def test_a_token_that_expires_in_the_middle_is_renewed_in_time():
     clock = [datetime.now().astimezone()]
     sandbox = exchange(token_lifetime=timedelta(seconds=65), now=lambda: clock[0])
@@ -418,14 +432,43 @@ async def test_a_limit_named_by_a_429_is_adopted():
     assert len([one for one in sandbox.arrivals if one.status == 429]) == before
 
 
-async def test_a_429_pauses_every_walk_of_the_bucket():
-    sandbox = exchange(Fault("rate_limit", call=4))
+@pytest.mark.parametrize("seconds", [0, 3])
+async def test_a_429_pauses_every_walk_of_the_bucket(seconds):
+    sandbox = exchange(Fault("rate_limit", call=4, seconds=seconds))
     async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
         for _ in range(8):
             group.start_soon(kiwoom.page, QUERY)
     times = [arrival.time for arrival in data_calls(sandbox)]
-    assert times[4] - times[3] >= 1.0
+    assert times[4] - times[3] >= max(1.0, seconds)
     assert len(times) == 9
+
+
+async def test_a_429_that_ends_a_call_pauses_the_bucket_all_the_same():
+    sandbox = exchange(Fault("rate_limit"))
+    async with KiwoomClient.sandbox(sandbox, attempts=1) as kiwoom:
+        with pytest.raises(RateLimited):
+            await kiwoom.page(QUERY)
+        await kiwoom.page(QUERY)
+    first, second = data_calls(sandbox)
+    assert second.time - first.time >= 1.0
+
+
+async def test_answered_calls_give_retries_back():
+    """Twenty-five faults are more than the budget, were it never filled again."""
+    faults = [Fault("server_error", call=call) for call in range(1, 176, 7)]
+    sandbox = exchange(*faults, requests_per_second=None)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        for _ in range(30):
+            assert await symbols(kiwoom) == truth(sandbox)
+
+
+async def test_waits_are_drawn():
+    sandbox = exchange(Fault("server_error", times=3), requests_per_second=None)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        await kiwoom.page(QUERY)
+    times = [one.time for one in data_calls(sandbox)]
+    assert len(times) == 4
+    assert times[-1] > times[0]
 
 
 async def test_a_retry_after_is_waited_for():
@@ -454,13 +497,13 @@ async def test_the_environment_chooses_the_pace(options, per_second):
 
 
 async def test_a_key_that_others_use_too_slows_a_walk_and_does_not_end_it():
-    """Every third call meets a 429: far more than the retry budget, and none in a row."""
-    faults = [Fault("rate_limit", call=call) for call in range(2, 400, 3)]
+    """Every second call meets a 429: far more than the retry budget, and none in a row."""
+    faults = [Fault("rate_limit", call=call) for call in range(2, 400, 2)]
     sandbox = Sandbox(faults=faults)
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         walk = await kiwoom.collect(ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX))
     assert len(walk.rows) == 1820
-    assert sum(one.status == 429 for one in sandbox.arrivals) == 30
+    assert sum(one.status == 429 for one in sandbox.arrivals) == 60
 
 
 async def test_a_renewal_does_not_use_up_an_attempt():
@@ -509,8 +552,11 @@ async def test_a_cursor_of_another_query_is_refused():
     sandbox = exchange()
     other = ProgramTradeQuery("2026-11-19", Market.KOSPI, Exchange.KRX)
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
-        with pytest.raises(ContinuationError, match=r"belongs to another query.*20261119"):
+        with pytest.raises(
+            ContinuationError, match=r"belongs to another query.*20261119"
+        ) as caught:
             await kiwoom.page(QUERY, first_cursor(other))
+        assert (caught.value.query, caught.value.cursor) == (QUERY, None)
         with pytest.raises(ContinuationError):
             await symbols(kiwoom, start=first_cursor(other))
         with pytest.raises(ContinuationError):
@@ -528,12 +574,29 @@ async def test_a_day_that_has_not_come_is_refused():
     assert not sandbox.arrivals
 
 
+async def test_today_is_korean(monkeypatch):
+    class HalfPastMidnightInSeoul:
+        @staticmethod
+        def now(zone=None):
+            moment = datetime(2026, 11, 21, 0, 30, tzinfo=KST)
+            return moment.astimezone(zone) if zone else datetime(2026, 11, 20, 15, 30)  # noqa: DTZ001
+
+    monkeypatch.setattr(client, "datetime", HalfPastMidnightInSeoul)
+    async with KiwoomClient.sandbox(exchange()) as kiwoom:
+        await kiwoom.page(ProgramTradeQuery("2026-11-21", Market.KOSPI, Exchange.KRX))
+        with pytest.raises(ValueError, match="today is 2026-11-21 in Korea"):
+            await kiwoom.page(ProgramTradeQuery("2026-11-22", Market.KOSPI, Exchange.KRX))
+
+
 async def test_the_mock_host_s_missing_exchanges_are_warned_about_once_and_sent():
     sandbox = exchange()
     query = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.NXT)
     async with KiwoomClient.sandbox(sandbox, environment=Environment.MOCK) as kiwoom:
-        with pytest.warns(UserWarning, match=r"knows Exchange\.KRX only, not Exchange\.NXT"):
+        with pytest.warns(
+            UserWarning, match=r"knows Exchange\.KRX only, not Exchange\.NXT"
+        ) as caught:
             await kiwoom.page(query)
+        assert caught[0].filename == __file__
         await kiwoom.page(query)
         await kiwoom.page(QUERY)
     assert len(data_calls(sandbox)) == 3
@@ -619,7 +682,7 @@ async def test_base_urls_that_keep_a_secret(url):
 @pytest.mark.parametrize(
     "url",
     ["http://api.kiwoom.com", "http://127.0.0.1.evil.example", "http://127.0.0.1@evil.example",
-     "http://0.0.0.0", "http://10.0.0.1", "http://localhost.evil.example", "ftp://localhost",
+     "http://evillocalhost", "http://0.0.0.0", "http://10.0.0.1", "http://localhost.evil.example", "ftp://localhost",
      "api.kiwoom.com", "", "https://", "https://user:pass@api.kiwoom.com", "https://a.example/?x=1",
      "https://a.example/#x", "http://[::2]", "http://\\127.0.0.1", 5],
 )  # fmt: skip
@@ -646,12 +709,28 @@ async def test_a_client_from_the_environment(monkeypatch):
     monkeypatch.setenv("KIWOOM_ENVIRONMENT", "Mock")
     async with KiwoomClient.from_env() as kiwoom:
         assert repr(kiwoom) == "<KiwoomClient https://mockapi.kiwoom.com, 1 requests/s>"
+    monkeypatch.setenv("KIWOOM_BASE_URL", "")
+    async with KiwoomClient.from_env() as kiwoom:
+        assert "https://mockapi.kiwoom.com" in repr(kiwoom)
     monkeypatch.setenv("KIWOOM_BASE_URL", "http://localhost:8080")
     async with KiwoomClient.from_env(requests_per_second=3) as kiwoom:
         assert repr(kiwoom) == "<KiwoomClient http://localhost:8080, 3 requests/s>"
     monkeypatch.setenv("KIWOOM_ENVIRONMENT", "test")
     with pytest.raises(ValueError, match="KIWOOM_ENVIRONMENT: got 'test'; allowed are"):
         KiwoomClient.from_env()
+
+
+async def test_an_echo_of_the_keys_is_cleaned():
+    def echo(request):
+        return httpx.Response(200, json={"return_code": 7, "return_msg": request.content.decode()})
+
+    transport = httpx.MockTransport(echo)
+    async with KiwoomClient("the-app-key-1", "the-secret-key-1", transport=transport) as kiwoom:
+        with pytest.raises(ApiError) as caught:
+            await kiwoom.page(QUERY)
+    assert "***" in str(caught.value)
+    assert "the-app-key-1" not in str(caught.value)
+    assert "the-secret-key-1" not in str(caught.value)
 
 
 async def test_no_secret_reaches_a_log_a_repr_or_an_exception(caplog):

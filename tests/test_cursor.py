@@ -60,6 +60,7 @@ def test_a_cursor_belongs_to_one_query(other):
     assert belongs(CURSOR, QUERY)
     assert belongs(Cursor.parse(str(CURSOR)), QUERY)
     assert not belongs(CURSOR, other)
+    assert not belongs(attrs.evolve(CURSOR, api_id="ka90003"), QUERY)
 
 
 def test_a_damaged_cursor_is_refused():

@@ -124,3 +124,11 @@ async def test_a_timer_that_rings_late_does_not_slow_the_pace(monkeypatch):
     await anyio.sleep(0.25)
     await granted(pace, times, 2)
     assert times[-1] - times[-2] >= 0.209
+
+
+async def test_a_new_connection_does_not_end_a_pause():
+    pace, began = Pace(5), anyio.current_time()
+    pace.pause(3.0)
+    pace.connected()
+    await pace.slot()
+    assert anyio.current_time() - began == pytest.approx(3.0)

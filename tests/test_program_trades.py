@@ -11,6 +11,7 @@ import pytest
 from conftest import recorded
 
 from kiwoom_async import (
+    AmountCheck,
     DecodeError,
     Environment,
     Exchange,
@@ -195,6 +196,8 @@ def test_an_empty_list_means_no_data():
 def test_codes_may_hold_letters():
     page = decoded(body_of(wire_row(stk_cd="0156T0_AL"), wire_row(stk_cd="33626K")))
     assert [row.stock_code for row in page.rows] == ["0156T0", "33626K"]
+    (ending_like_a_suffix,) = decoded(body_of(wire_row(stk_cd="33626L_AL"))).rows
+    assert ending_like_a_suffix.stock_code == "33626L"
 
 
 def test_unknown_fields_are_ignored_and_cannot_pose_as_the_query():
@@ -321,6 +324,17 @@ def test_every_field_says_its_unit_and_its_wire_name():
     assert {meta["wire"] for meta in by_name.values() if "wire" in meta} == set(spec)
 
 
+def test_a_page_without_rows_is_followed_where_more_is_announced():
+    """The server says so; whether something was lost is the audit's to ask."""
+    more = {"cont-yn": "Y", "next-key": "K2"}
+    for body in (body_of(), recorded("ka90004_blank_row")):
+        page = decoded(body, more)
+        assert (page.rows, page.next.key) == ([], "K2")
+        assert walk_of(page, decoded(body_of(row_of("000001", 1, 0, "100.00")))).audit.findings == [
+            "pages without rows, and more followed: (1,)"
+        ]
+
+
 # ---- audit
 
 
@@ -417,9 +431,26 @@ def test_no_totals_and_no_trades_are_no_finding():
     assert (empty.rows, empty.totals, empty.audit.findings) == ([], ProgramTradeTotals(), [])
 
 
-def test_rounded_shares_are_no_finding():
-    pages = [page_of(*(row_of(f"{number:06}", 1, 0, "33.33") for number in range(3)))]
-    assert walk_of(*pages).audit.findings == []
+def test_a_difference_is_rows_minus_total_and_a_total_of_zero_is_a_total():
+    assert AmountCheck(rows=5, stated=0).difference == 5
+    assert AmountCheck(rows=5, stated=None).difference is None
+
+
+def test_a_wrong_net_total_is_found_by_itself():
+    rows = [row_of("000001", 100, 50), row_of("000002", 200, 60)]
+    walk = walk_of(page_of(*rows, totals=GOOD_TOTALS | {"tot_5": "191"}))
+    assert walk.audit.findings == [
+        "net buy amount of the rows is 190 million won, the stated total 191"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("share", "found"),
+    [("33.33", []), ("33.32", ["turnover shares add up to 99.96 %, not 100 %"])],
+)
+def test_shares_may_be_rounded_and_no_more(share, found):
+    rows = (row_of(f"{number:06}", 1, 0, share) for number in range(3))
+    assert walk_of(page_of(*rows)).audit.findings == found
 
 
 def test_missing_shares_are_a_finding_however_many_rows_are_zero():

@@ -227,6 +227,14 @@ def test_the_total_of_1701_is_no_limit_for_a_second():
     assert (caught.value.code, caught.value.limit) == ("1701", None)
 
 
+@pytest.mark.parametrize("message", ["2026: closed", "[2026-11-22] closed", "x" * 10_000])
+def test_a_number_in_a_sentence_is_no_code_and_a_sentence_is_short(message):
+    with pytest.raises(ApiError) as caught:
+        decode_body(response(refusal(message, 7)))
+    assert caught.value.code is None
+    assert len(str(caught.value)) < 600
+
+
 def test_a_return_code_as_text_says_no_too():
     with pytest.raises(AuthError):
         decode_body(response(refusal("[8005:x]", "3")))

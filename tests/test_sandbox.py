@@ -2,18 +2,22 @@
 
 import json
 import math
+import re
+import socket
 import subprocess
 import sys
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from conftest import on_a_port
 
 from kiwoom_async.sandbox import Arrival, Fault, Sandbox, serve
 from kiwoom_async.sandbox import _app as application
+from kiwoom_async.sandbox._access import Access
 from kiwoom_async.sandbox._codes import CODES
 from kiwoom_async.sandbox._faults import KINDS
 from kiwoom_async.sandbox._market import BLANK_ROW, hundredths
@@ -592,6 +596,12 @@ async def test_the_firewall_blocks_default_user_agents(sandbox_of, agent, status
 
 
 @pytest.mark.anyio
+async def test_the_firewall_can_be_taken_away(sandbox_of):
+    caller = await logged_in(sandbox_of(firewall=False))
+    assert (await caller.ask(user_agent="Python/3.12 aiohttp/3.11.2")).status_code == 200
+
+
+@pytest.mark.anyio
 async def test_the_window_slides_and_counts_accepted_requests_only(sandbox_of, clock):
     caller = await logged_in(sandbox_of(requests_per_second=5))
     statuses = []
@@ -1051,13 +1061,33 @@ def test_on_a_port_it_serves_strangers_and_a_disconnect_tears_the_connection(bas
         assert ask().json() == first.json()
 
 
-def test_serving_hands_the_application_to_uvicorn(monkeypatch):
-    uvicorn = pytest.importorskip("uvicorn")
-    served = []
-    monkeypatch.setattr(uvicorn, "run", lambda app, **at: served.append((app, at)))
+def test_serving_announces_the_port_once_it_is_ours(monkeypatch):
+    served, ready = [], []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, **_: served.append(server.config.app))
     sandbox = Sandbox()
-    serve(sandbox, port=9000)
-    assert served == [(sandbox, {"host": "127.0.0.1", "port": 9000})]
+    serve(sandbox, port=0, ready=ready.append)
+    assert served == [sandbox]
+    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9][0-9]*", ready[0])
+
+
+def test_a_port_that_is_taken_is_an_error_and_not_announced():
+    ready = []
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        serve(Sandbox(), port=taken.getsockname()[1], ready=ready.append)
+    assert ready == []
+
+
+def test_a_token_lives_no_longer_than_it_says():
+    now = datetime(2026, 11, 20, 1, 1, 1, 5, tzinfo=UTC)
+    assert Access(None, timedelta(1), lambda: now).issue("k").expires.microsecond == 0
+
+
+@pytest.mark.anyio
+async def test_a_full_last_page_is_the_last(sandbox_of):
+    caller = await logged_in(sandbox_of(kospi_stocks=100))
+    first = await caller.ask()
+    last = await caller.ask(key=first.headers["next-key"])
+    assert (len(last.json()[LIST]), last.headers["cont-yn"]) == (50, "N")
 
 
 def test_without_uvicorn_the_error_says_what_to_install(monkeypatch):

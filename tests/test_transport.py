@@ -162,9 +162,41 @@ async def test_a_connection_that_breaks_is_a_transport_error(raw):
     assert not caught.value.local
 
 
+async def test_a_proxy_never_sees_what_is_for_this_machine(monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with transport_to(playing(http(b"{}"))) as transport:
+        assert (await send(transport)).status == 200
+
+
+async def test_a_proxy_of_the_environment_is_used_for_https(monkeypatch):
+    asked = []
+
+    async def proxy(stream):
+        async with stream:
+            asked.append(await stream.receive())
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    monkeypatch.setenv(
+        "HTTPS_PROXY", f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+    )
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.serve, proxy)
+        transport = Transport("https://api.example", timeout_seconds=5, transport=None)
+        with pytest.raises(TransportError):
+            await send(transport)
+        await transport.aclose()
+        group.cancel_scope.cancel()
+    await listener.aclose()
+    assert asked[0].startswith(b"CONNECT api.example:443")
+
+
 async def test_nobody_listening_is_a_transport_error():
     transport = Transport("http://127.0.0.1:9", timeout_seconds=5, transport=None)
-    with pytest.raises(TransportError, match="ConnectError"):
+    with pytest.raises(TransportError, match=r"ka90004 at 127\.0\.0\.1:9: ConnectError"):
         await send(transport)
     await transport.aclose()
 

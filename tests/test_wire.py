@@ -29,6 +29,7 @@ from kiwoom_async._wire import (
         ("--1109649", -1109649),
         (" 12 ", 12),
         ("00000120", 120),
+        ("9" * 20, 10**20 - 1),
     ],
 )
 def test_whole_numbers(sent, meant):
@@ -68,6 +69,7 @@ def test_a_zero_is_not_blank(sent):
         ("-1.05", "-1.05"),
         ("--1.05", "-1.05"),
         ("100", "100"),
+        ("5.", "5"),
     ],
 )
 def test_decimals_keep_their_places(sent, meant):
@@ -75,7 +77,9 @@ def test_decimals_keep_their_places(sent, meant):
     assert isinstance(decimal_number(sent), Decimal)
 
 
-@pytest.mark.parametrize("sent", ["", None, "NaN", "Infinity", "1e5", "1.2.3", 1.5, "+-1.0", "."])
+@pytest.mark.parametrize(
+    "sent", ["", None, "0." + "0" * 21, "NaN", "Infinity", "1e5", "1.2.3", 1.5, "+-1.0", "."]
+)
 def test_what_is_no_decimal_is_an_error(sent):
     with pytest.raises(ValueError, match="is not a decimal number"):
         decimal_number(sent)

@@ -12,5 +12,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise
-        sys.exit("kiwoom-async: the command line is an extra: pip install 'kiwoom-async[cli]'")
+        sys.exit(
+            "kiwoom-async: the command line is an extra: pip install 'kiwoom-async[cli]',"
+            " or in a clone: pip install '.[cli]'"
+        )
     app()

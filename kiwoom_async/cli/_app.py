@@ -4,34 +4,32 @@ Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted.
 """
 
 import os
-import shlex
 import sys
+import warnings
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import anyio
 import typer
-from attrs import define
 from rich.console import Console
 
 from kiwoom_async import (
-    Cursor,
+    ContinuationError,
     Exchange,
     KiwoomClient,
     KiwoomError,
     Market,
-    ProgramTrade,
     ProgramTradeQuery,
     __version__,
 )
 from kiwoom_async.sandbox import Sandbox, serve
 
 from ._demo import last_weekday, show, walk_day
-from ._formats import Format, writer
-from ._progress import Progress
+from ._formats import Format
+from ._rows import RowsJob, parsed_resume
 
 app = typer.Typer(
     add_completion=False,
@@ -42,31 +40,6 @@ app = typer.Typer(
 )
 # Messages hold square brackets, which are not rich's.
 _errors = Console(stderr=True, highlight=False, markup=False)
-
-
-@define
-class _Rows:
-    """One `rows` command: what was asked, and how far it has come."""
-
-    query: ProgramTradeQuery
-    form: Format
-    output: Path | None
-    sandbox: bool
-    cursor: Cursor | None
-    complete: bool = False
-
-    def resume_command(self) -> str:
-        """The command line that goes on where this one stopped."""
-        command = ["kiwoom-async", "rows", "--date", str(self.query.date)]
-        command += ["--market", str(self.query.market), "--exchange", str(self.query.exchange)]
-        command += ["--format", str(self.form)]
-        if self.output is not None:
-            command += ["--output", str(self.output)]
-        if self.sandbox:
-            command += ["--sandbox"]
-        if self.cursor is not None:
-            command += ["--resume", str(self.cursor)]
-        return shlex.join(command)
 
 
 @app.callback(invoke_without_command=True)
@@ -102,48 +75,32 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     Keys come from KIWOOM_APP_KEY and KIWOOM_SECRET_KEY; KIWOOM_ENVIRONMENT may say mock.
     """
     try:
-        query = ProgramTradeQuery(date, market, exchange)
-        cursor = None if resume is None else Cursor.parse(resume)
-        job = _Rows(query, form, output, sandbox, cursor)
-        if output is not None and output.exists() and cursor is None:
-            _end(f"--output: {output} exists already; name another file or remove it", code=2)
+        cursor, size = (None, None) if resume is None else parsed_resume(resume)
+        job = RowsJob(
+            ProgramTradeQuery(date, market, exchange), form, output, sandbox, cursor, size
+        )
+        if output is not None and output.exists() != (cursor is not None):
+            problem = "is not there to be resumed" if cursor else "exists already; name another"
+            _end(f"--output: {output} {problem}", code=2)
         client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
-        _run(partial(_write_rows, job, client), on_stop=partial(_print_resume, job))
-    except (ValueError, OSError) as error:
-        _end(str(error), code=2 if isinstance(error, ValueError) else 1)
+        _run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
+    except UnicodeEncodeError as error:
+        _end(
+            f"standard output cannot show {error.object[error.start : error.end]!r}; "
+            "set PYTHONIOENCODING=utf-8, or name a file with --output",
+            code=1,
+        )
+    except ValueError as error:
+        _end(str(error), code=2)
+    if job.rows == 0:
+        _errors.print(f"no data for {job.query}: a holiday, or before the open")
 
 
-async def _write_rows(job: _Rows, client: Callable[[], KiwoomClient]) -> None:
-    first_page = 1 if job.cursor is None else job.cursor.page
-    async with client() as kiwoom:
-        with ExitStack() as opened, Progress(job.query, first_page=first_page) as progress:
-            write: Callable[[list[ProgramTrade]], None] | None = None
-            async for page in kiwoom.pages(job.query, start=job.cursor):
-                if write is None:
-                    # Not before there is something to write: a failed start leaves no file.
-                    write = _writer(job, opened)
-                write(page.rows)
-                job.cursor, job.complete = page.next, page.next is None
-                progress.count(page)
-
-
-def _writer(job: _Rows, opened: ExitStack) -> Callable[[list[ProgramTrade]], None]:
-    new = job.cursor is None
-    if job.output is None:
-        # Looked up here: the progress line takes standard output over on a terminal.
-        return writer(job.form, sys.stdout, heading=new)
-    # Excel in Korea takes a file without the mark for CP949.
-    encoding = "utf-8-sig" if new and job.form is Format.CSV else "utf-8"
-    mode: Literal["x", "a"] = "x" if new else "a"
-    out = opened.enter_context(job.output.open(mode, encoding=encoding, newline=""))
-    return writer(job.form, out, heading=new)
-
-
-def _print_resume(job: _Rows) -> None:
-    if job.complete:
-        return
-    _errors.print("To go on where this stopped:", style="bold")
-    _errors.print(job.resume_command(), soft_wrap=True)
+def _say_how_to_go_on(job: RowsJob) -> None:
+    if not job.complete:
+        how = "To go on where this stopped:" if job.cursor else "To try again:"
+        _errors.print(how, style="bold")
+        _errors.print(job.resume_command(), soft_wrap=True)
 
 
 @app.command()
@@ -157,6 +114,9 @@ def demo(
         async with KiwoomClient.sandbox(exchange) as kiwoom:
             show(Console(), await walk_day(kiwoom, last_weekday()))
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        # The bars and some names are not in every code page, and a demo is for eyes only.
+        sys.stdout.reconfigure(errors="replace")
     _run(walk, on_stop=lambda: None)
 
 
@@ -176,19 +136,29 @@ def sandbox_server(
     exchange = Sandbox(
         requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
     )
-    _errors.print(f"KIWOOM_BASE_URL=http://{host}:{port}  (any keys; Ctrl-C ends it)")
     try:
-        serve(exchange, host=host, port=port)
+        serve(exchange, host=host, port=port, ready=_announce)
     except (ImportError, OSError) as error:
         _end(str(error), code=1)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
+def _announce(base_url: str) -> None:
+    _errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
+
+
 def _run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[], None]) -> None:
     """Run to the end, or say why not and how to go on."""
     try:
-        anyio.run(main)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+            anyio.run(main)
+    except ContinuationError as error:
+        _errors.print(f"ContinuationError: {error}", style="red", soft_wrap=True)
+        _errors.print("Start the walk again, without --resume.", style="bold")
+        raise typer.Exit(1) from None
     except KiwoomError as error:
         _errors.print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
         on_stop()
@@ -201,6 +171,14 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[],
         # Whoever read our output has left: what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
+    except OSError as error:
+        _errors.print(f"kiwoom-async: {error}", style="red", soft_wrap=True)
+        on_stop()
+        raise typer.Exit(1) from None
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    _errors.print(f"warning: {message}", soft_wrap=True)
 
 
 def _end(message: str, *, code: int) -> NoReturn:

@@ -65,7 +65,7 @@ def show(console: Console, walks: list[DemoWalk]) -> None:
     console.print(_table("Most bought by program", ranked[:10], largest, _RED))
     console.print(_table("Most sold by program", reversed(ranked[-10:]), largest, _BLUE))
     for walk in walks:
-        console.print(f"{walk.query}: {walk.audit}", highlight=False)
+        console.print(f"{walk.query.market}: {walk.audit}", highlight=False)
     console.print("The sandbox's numbers are invented, whatever the names.", style="dim")
 
 

@@ -1,11 +1,12 @@
-"""How rows are written: a table for eyes, CSV and JSON lines for programs."""
+"""How rows are written: a table for eyes, CSV and JSON lines for programs. Text in, text out."""
 
 import csv
 import json
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, TextIO
+from io import StringIO
+from typing import Final
 
 import attrs
 from rich.cells import cell_len, set_cell_size
@@ -22,10 +23,11 @@ class Format(StrEnum):
 
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ProgramTrade))
+# Not a minus for flat: it would make the price look negative.
 _ARROWS: Final = {
     PriceMove.UPPER_LIMIT: "↑",
     PriceMove.UP: "▲",
-    PriceMove.FLAT: "-",
+    PriceMove.FLAT: "=",
     PriceMove.LOWER_LIMIT: "↓",
     PriceMove.DOWN: "▼",
 }
@@ -49,30 +51,21 @@ _TABLE: Final[tuple[tuple[str, int, bool, Callable[[ProgramTrade], str]], ...]] 
 )
 
 
-def writer(form: Format, out: TextIO, *, heading: bool) -> Callable[[list[ProgramTrade]], None]:
-    """A function that writes rows to `out`; after a heading line, where the form has one.
-
-    What a call has written is out of this process's hands when it returns.
-    """
-    write = {Format.TABLE: _table, Format.CSV: _csv, Format.JSONL: _jsonl}[form](out, heading)
-
-    def write_through(rows: list[ProgramTrade]) -> None:
-        write(rows)
-        out.flush()
-
-    return write_through
+def heading(form: Format) -> str:
+    """The first line, where the form has one."""
+    if form is Format.TABLE:
+        return " ".join(_cell(title, width, right) for title, width, right, _ in _TABLE) + "\n"
+    return _csv_line(list(COLUMNS)) if form is Format.CSV else ""
 
 
-def _table(out: TextIO, heading: bool) -> Callable[[list[ProgramTrade]], None]:
-    if heading:
-        print(" ".join(_cell(title, width, right) for title, width, right, _ in _TABLE), file=out)
+def lines(form: Format, rows: list[ProgramTrade]) -> str:
+    """The rows, a line each."""
+    line = {Format.TABLE: _table_line, Format.CSV: _csv_row, Format.JSONL: _json_line}[form]
+    return "".join(line(row) for row in rows)
 
-    def write(rows: list[ProgramTrade]) -> None:
-        for row in rows:
-            cells = (_cell(show(row), width, right) for _, width, right, show in _TABLE)
-            print(" ".join(cells), file=out)
 
-    return write
+def _table_line(row: ProgramTrade) -> str:
+    return " ".join(_cell(show(row), width, right) for _, width, right, show in _TABLE) + "\n"
 
 
 def _cell(content: str, width: int, right: bool) -> str:
@@ -82,24 +75,19 @@ def _cell(content: str, width: int, right: bool) -> str:
     return set_cell_size(content, width)
 
 
-def _csv(out: TextIO, heading: bool) -> Callable[[list[ProgramTrade]], None]:
-    lines = csv.writer(out, lineterminator="\n")
-    if heading:
-        lines.writerow(COLUMNS)
-
-    def write(rows: list[ProgramTrade]) -> None:
-        lines.writerows([getattr(row, name) for name in COLUMNS] for row in rows)
-
-    return write
+def _csv_row(row: ProgramTrade) -> str:
+    return _csv_line([getattr(row, name) for name in COLUMNS])
 
 
-def _jsonl(out: TextIO, _: bool) -> Callable[[list[ProgramTrade]], None]:
-    def write(rows: list[ProgramTrade]) -> None:
-        for row in rows:
-            record = {name: getattr(row, name) for name in COLUMNS}
-            print(json.dumps(record, ensure_ascii=False, default=_plain), file=out)
+def _csv_line(values: list[object]) -> str:
+    line = StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
 
-    return write
+
+def _json_line(row: ProgramTrade) -> str:
+    record = {name: getattr(row, name) for name in COLUMNS}
+    return json.dumps(record, ensure_ascii=False, default=_plain) + "\n"
 
 
 def _plain(value: object) -> object:

@@ -17,9 +17,15 @@ _EXPECTED_ROWS: Final = {Market.KOSPI: 2472, Market.KOSDAQ: 1820}
 
 
 class Progress:
-    """One line on standard error, redrawn with every page; nothing where that is no terminal."""
+    """One line on standard error, redrawn with every page; nothing where that is no terminal.
 
-    def __init__(self, query: ProgramTradeQuery, *, first_page: int = 1) -> None:
+    `piped` says that rows go to standard output: where that is no terminal, another program may
+    be writing on ours, and the line would run through it.
+    """
+
+    def __init__(
+        self, query: ProgramTradeQuery, first_page: int = 1, *, piped: bool = False
+    ) -> None:
         console = Console(stderr=True)
         self._query = query
         self._first_page = first_page
@@ -27,10 +33,11 @@ class Progress:
         self._rows = 0
         self._pages_left = math.nan
         self._first_came = math.nan
+        on_terminal = sys.stdout is not None and sys.stdout.isatty()
         # Rows printed on the same terminal must appear above the line, not through it.
         self._live = (
-            Live(console=console, transient=True, redirect_stdout=sys.stdout.isatty())
-            if console.is_terminal
+            Live(console=console, transient=True, redirect_stdout=on_terminal)
+            if console.is_terminal and (on_terminal or not piped)
             else None
         )
 
@@ -70,11 +77,14 @@ class Progress:
 
     def line(self, elapsed_seconds: float) -> str:
         """What the line says so many seconds after the first page."""
+        parts = [f"{self._query.market} {self._query.exchange}", f"page {self._page_number}"]
+        parts.append(f"{self._rows:,} rows")
         # From page to page: the first one waited for a token and a connection.
-        rate = (self._pages - 1) / elapsed_seconds if self._pages > 1 and elapsed_seconds else 0.0
-        left = self._pages_left / rate if rate else math.nan
-        remaining = "" if math.isnan(left) else f" · about {left:.0f} s left"
-        return (
-            f"{self._query} · {self._pages} pages · {self._rows:,} rows"
-            f" · {rate:.1f} calls/s{remaining}"
-        )
+        if self._pages > 1 and elapsed_seconds:
+            rate = (self._pages - 1) / elapsed_seconds
+            parts += [f"{rate:.1f} calls/s", f"about {self._pages_left / rate:.0f} s left"]
+        return " · ".join(parts)
+
+    @property
+    def _page_number(self) -> int:
+        return self._first_page - 1 + self._pages
