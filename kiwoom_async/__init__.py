@@ -20,6 +20,7 @@ from ._errors import (
     TransportTimeout,
 )
 from ._version import __version__
+from ._walks import Failure, MergedPages
 from .client import KiwoomClient
 from .program_trades import (
     AmountCheck,
@@ -42,9 +43,11 @@ __all__ = [
     "DecodeError",
     "Environment",
     "Exchange",
+    "Failure",
     "KiwoomClient",
     "KiwoomError",
     "Market",
+    "MergedPages",
     "Page",
     "PriceMove",
     "ProgramTrade",

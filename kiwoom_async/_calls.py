@@ -12,7 +12,7 @@ from typing import TypeVar
 import anyio
 
 from ._errors import KiwoomError, RateLimited
-from ._pace import Pace
+from ._pace import Pace, Priority
 from ._policy import RATE_FLOOR_SECONDS, Renew, RetryBudget, Wait, recovery
 from ._protocol import Request, Response, Token, cleaned
 from ._transport import Transport
@@ -46,6 +46,7 @@ class Calls:
         api_id: str,
         prepare: Callable[[], Awaitable[Request]],
         decode: Callable[[Response], T],
+        priority: Priority,
     ) -> T:
         """What `decode` makes of the answer; every attempt has its own slot.
 
@@ -58,7 +59,7 @@ class Calls:
             # A token issued between slot and sending would delay this call's arrival, and the
             # server would see it too close to the next ones. So it is issued before.
             await prepare()
-            await pace.slot()
+            await pace.slot(priority)
             request = await prepare()
             try:
                 response = await self._transport.send(request, pace.connected)

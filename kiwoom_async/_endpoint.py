@@ -15,7 +15,7 @@ from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._wire import is_blank, shown, structure, unreadable
 
 if TYPE_CHECKING:
-    from typing import Generic
+    from typing import Generic as Generic  # noqa: PLC0414 - others take it from here
 
     # Defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program. Type
     # checkers always know typing_extensions; at run time it is not ours to import.

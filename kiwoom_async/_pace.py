@@ -4,6 +4,7 @@ A token bucket or a leaky bucket of "five a second" lets nine calls into one sec
 are spaced, and reserved by the head of the queue only, keep to any window.
 """
 
+from enum import Enum
 from typing import Final
 
 import anyio
@@ -15,16 +16,35 @@ _JITTER_SECONDS: Final = 0.045
 _LATE_SECONDS: Final = 0.002
 
 
+class Priority(Enum):
+    """Whose call goes first: somebody waits for an interactive one, nobody for a bulk one."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
 class Pace:
     """The slots of one bucket, `1.045 / per_second` seconds apart (95.7 % of the limit)."""
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
         self._head = anyio.Lock()
+        self._bulk = anyio.Lock()
         self._free_at = float("-inf")
 
-    async def slot(self) -> None:
-        """Return when a call may be sent. First come, first served; cancelling takes no slot."""
+    async def slot(self, priority: Priority = Priority.INTERACTIVE) -> None:
+        """Return when a call may be sent; cancelling takes no slot.
+
+        First come, first served, but bulk calls send one at a time into the queue: an interactive
+        call finds at most one of them before it, and none is overtaken for ever.
+        """
+        if priority is Priority.INTERACTIVE:
+            await self._take()
+        else:
+            async with self._bulk:
+                await self._take()
+
+    async def _take(self) -> None:
         async with self._head:
             # A pause may begin while the head sleeps, so it looks again.
             while (wait_seconds := self._free_at - anyio.current_time()) > 0:

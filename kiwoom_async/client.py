@@ -7,10 +7,11 @@ its docstrings are the manual.
 import math
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from ._calls import Calls
 from ._continuation import Cursor
@@ -23,12 +24,11 @@ from ._endpoint import (
     RowT,
     TotalsT,
     Walk,
-    belongs,
     decode_page,
     encode_page,
-    first_cursor,
 )
-from ._errors import ContinuationError, KiwoomError
+from ._errors import KiwoomError
+from ._pace import Priority
 from ._protocol import (
     ISSUE_TOKEN,
     REVOKE_TOKEN,
@@ -43,6 +43,16 @@ from ._protocol import (
 )
 from ._token import TokenKeeper
 from ._transport import AsyncBaseTransport, Transport, checked_base_url, in_process
+from ._walks import (
+    Failure,
+    MergedPages,
+    Queries,
+    merging,
+    refuse_duplicates,
+    start_of,
+    walk_pages,
+    walk_rows,
+)
 from ._wire import KST, shown
 
 if TYPE_CHECKING:
@@ -90,8 +100,6 @@ class KiwoomClient:
                 f"environment: got {shown(environment)}; allowed are Environment.PRODUCTION, "
                 "Environment.MOCK"
             )
-        if isinstance(attempts, bool) or not isinstance(attempts, int) or attempts < 1:
-            raise ValueError(f"attempts: got {shown(attempts)}; expected a whole number from 1")
         self._keys = Credentials(app_key, secret_key)
         self._environment = environment
         self._base_url = checked_base_url(environment.base_url if base_url is None else base_url)
@@ -105,7 +113,7 @@ class KiwoomClient:
         self._calls = Calls(
             self._transport,
             requests_per_second=self._requests_per_second,
-            attempts=attempts,
+            attempts=_count("attempts", attempts),
             renew=self._tokens.renew,
             secrets=(self._keys.app_key, self._keys.secret_key),
         )
@@ -172,9 +180,9 @@ class KiwoomClient:
 
         KiwoomError when it cannot be had whole; ValueError for a day that has not come.
         """
-        return await self._page(query, _start(query, cursor), set())
+        return await self._page(query, start_of(query, cursor), set(), Priority.INTERACTIVE)
 
-    async def pages(
+    def pages(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
     ) -> AsyncGenerator[Page[RowT, TotalsT, QueryT], None]:
         """Every page in the server's order, from `start` or the first.
@@ -182,26 +190,13 @@ class KiwoomClient:
         Ends without a KiwoomError only after the last page; the error's `cursor` is where to go
         on. Nothing is held between pages, so that `break` is harmless.
         """
-        cursor: Cursor | None = _start(query, start)
-        seen: set[str] = set()
-        while cursor is not None:
-            page = await self._page(query, cursor, seen)
-            cursor = page.next
-            yield page
-            del page  # or it would stay in memory while the next one comes
+        return walk_pages(self._page, query, start)
 
-    async def rows(
+    def rows(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
     ) -> AsyncGenerator[RowT, None]:
         """Every row of every page in the server's order, KiwoomError included as in `pages`."""
-        cursor: Cursor | None = _start(query, start)
-        seen: set[str] = set()
-        while cursor is not None:
-            page = await self._page(query, cursor, seen)
-            cursor = page.next
-            for row in page.rows:
-                yield row
-            del page  # or it would stay in memory while the next one comes
+        return walk_rows(self._page, query, start)
 
     async def collect(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
@@ -211,13 +206,57 @@ class KiwoomClient:
         All or nothing: when it fails, no page was delivered, and the error's `cursor` is where
         this call began.
         """
-        first = _start(query, start)
+        first = start_of(query, start)
         try:
             pages = [page async for page in self.pages(query, start=first)]
         except KiwoomError as error:
             _state(error, query, first)
             raise
         return Walk.of(query, pages)
+
+    @overload
+    def merge(
+        self,
+        queries: Queries[RowT, TotalsT, QueryT, AuditT],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["raise"] = "raise",
+    ) -> AbstractAsyncContextManager[MergedPages[Page[RowT, TotalsT, QueryT], RowT]]: ...
+
+    @overload
+    def merge(
+        self,
+        queries: Queries[RowT, TotalsT, QueryT, AuditT],
+        *,
+        concurrency: int = ...,
+        on_error: Literal["deliver"],
+    ) -> AbstractAsyncContextManager[
+        MergedPages[Page[RowT, TotalsT, QueryT] | Failure[QueryT], RowT | Failure[QueryT]]
+    ]: ...
+
+    def merge(
+        self,
+        queries: Queries[Any, Any, Any, Any],
+        *,
+        concurrency: int = 8,
+        on_error: Literal["raise", "deliver"] = "raise",
+    ) -> AbstractAsyncContextManager[MergedPages[Any, Any]]:
+        """Many queries at once under one pace: `async with kiwoom.merge(queries) as pages`.
+
+        Pages come in order within a query, fairly mixed between queries, `concurrency` of which
+        are walked at a time; `queries` may be an async iterable, and is taken as walks become
+        free. Calls of a merge let interactive ones (all others) go first.
+
+        on_error: "raise" ends the merge with the first query's error, bare; "deliver" gives a
+            `Failure` among the pages, and every other query completes.
+
+        ValueError for a query that comes twice: at once, or where a lazy iterable brings it.
+        """
+        if on_error not in ("raise", "deliver"):
+            raise ValueError(f"on_error: got {shown(on_error)}; allowed are 'raise', 'deliver'")
+        if isinstance(queries, Collection):
+            refuse_duplicates(queries)
+        return merging(self._page, queries, _count("concurrency", concurrency), on_error)
 
     async def revoke_token(self) -> None:
         """End the token for every program that holds it; nothing is sent where none is held.
@@ -229,7 +268,11 @@ class KiwoomClient:
             self._tokens.forget(token)
 
     async def _page(
-        self, query: Query[RowT, TotalsT, QueryT, AuditT], cursor: Cursor, seen: set[str]
+        self,
+        query: Query[RowT, TotalsT, QueryT, AuditT],
+        cursor: Cursor,
+        seen: set[str],
+        priority: Priority,
     ) -> Page[RowT, TotalsT, QueryT]:
         self._check(query)
         seen.add(cursor.key)
@@ -241,7 +284,7 @@ class KiwoomClient:
             return decode_page(response, query, cursor, seen)
 
         try:
-            return await self._calls.call(query.endpoint.api_id, prepare, decode)
+            return await self._calls.call(query.endpoint.api_id, prepare, decode, priority)
         except KiwoomError as error:
             _state(error, query, cursor)
             raise
@@ -262,19 +305,7 @@ class KiwoomClient:
         async def prepare() -> Request:
             return request
 
-        return await self._calls.call(api_id, prepare, decode)
-
-
-def _start(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
-    if cursor is None:
-        return first_cursor(query)
-    if not isinstance(cursor, Cursor):
-        raise ValueError(f"cursor: got {shown(cursor)}; Cursor.parse(text) makes one from text")
-    if not belongs(cursor, query):
-        error = ContinuationError(f"the cursor belongs to another query: {dict(cursor.body)}")
-        error.query = query
-        raise error
-    return cursor
+        return await self._calls.call(api_id, prepare, decode, Priority.INTERACTIVE)
 
 
 def _state(error: KiwoomError, query: Query[Any, Any, Any, Any], cursor: Cursor) -> None:
@@ -286,3 +317,9 @@ def _positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name}: got {shown(value)}; expected a number above zero")
     return float(value)
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: got {shown(value)}; expected a whole number from 1")
+    return value

@@ -20,14 +20,18 @@ ROOMS = {
     "program_trades": {"_endpoint", "_wire"},
     # ---- no I/O, no clock, no event loop above this line
     "_pace": set(),
+    "_merge": set(),
     "_transport": {"_errors", "_protocol"},
     "_token": {"_protocol"},
     "_calls": {"_errors", "_pace", "_policy", "_protocol", "_transport"},
+    "_walks": {"_continuation", "_endpoint", "_errors", "_merge", "_pace", "_wire"},
     "client": {
-        "_calls", "_continuation", "_endpoint", "_errors", "_protocol", "_token", "_transport",
-        "_wire", "sandbox",
+        "_calls", "_continuation", "_endpoint", "_errors", "_pace", "_protocol", "_token",
+        "_transport", "_walks", "_wire", "sandbox",
     },
-    "__init__": {"_continuation", "_endpoint", "_errors", "_version", "client", "program_trades"},
+    "__init__": {
+        "_continuation", "_endpoint", "_errors", "_version", "_walks", "client", "program_trades",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
@@ -98,8 +102,8 @@ def test_one_file_knows_httpx():
     assert knowing == ["_transport"]
 
 
-@pytest.mark.parametrize("room", ["_pace", "_token"])
-def test_pace_and_token_know_no_library_but_anyio(room):
+@pytest.mark.parametrize("room", ["_pace", "_merge", "_token"])
+def test_pace_merge_and_token_know_no_library_but_anyio(room):
     assert strangers(PACKAGE / f"{room}.py") == {"anyio"}
 
 

@@ -17,6 +17,7 @@ from kiwoom_async import (
     DecodeError,
     Environment,
     Exchange,
+    Failure,
     KiwoomClient,
     KiwoomError,
     Market,
@@ -101,6 +102,24 @@ async def walk_everything(
         trades: list[ProgramTrade] = walk.rows
         print(audit(walk), walk.totals.net_buy_amount, trades, walk.audit.findings)
         await kiwoom.revoke_token()
+
+
+async def fan_out(kiwoom: KiwoomClient) -> list[ProgramTrade]:
+    async with kiwoom.merge(queries) as pages:
+        async for page in pages:
+            print(page.query.exchange, page.rows[0].symbol)
+    async with kiwoom.merge(iter(queries), concurrency=2, on_error="deliver") as items:
+        async for item in items:
+            if isinstance(item, Failure):
+                print(
+                    item.query.market, item.error.code if isinstance(item.error, ApiError) else ""
+                )
+                resume: Cursor = item.cursor
+                print(resume)
+            else:
+                print(item.number, item.totals.buy_amount)
+    async with kiwoom.merge(queries) as pages:
+        return [trade async for trade in pages.rows()]
 
 
 async def say_what_went_wrong(kiwoom: KiwoomClient) -> Cursor | None:

@@ -1,0 +1,164 @@
+"""Walks over `page`, the primitive: one after the other, or many at once.
+
+Knows how walks go on, end and fail; does not know how a page is fetched.
+"""
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+)
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from anyio.abc import ObjectReceiveStream
+from attrs import frozen
+
+from ._continuation import Cursor
+from ._endpoint import AuditT, Generic, Page, Query, QueryT, RowT, TotalsT, belongs, first_cursor
+from ._errors import ContinuationError, KiwoomError
+from ._merge import fan_out
+from ._pace import Priority
+from ._wire import shown
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    ItemT = TypeVar("ItemT", default=Any)
+    EachT = TypeVar("EachT", default=Any)
+else:
+    ItemT = EachT = Any
+
+# A query, where to begin, the keys used so far, whose call goes first.
+Fetch = Callable[[Any, Cursor, set[str], Priority], Awaitable[Page[Any, Any, Any]]]
+Queries = (
+    Iterable[Query[RowT, TotalsT, QueryT, AuditT]]
+    | AsyncIterable[Query[RowT, TotalsT, QueryT, AuditT]]
+)
+
+
+def start_of(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
+    """Where a walk begins; ContinuationError for a cursor of another query."""
+    if cursor is None:
+        return first_cursor(query)
+    if not isinstance(cursor, Cursor):
+        raise ValueError(f"cursor: got {shown(cursor)}; Cursor.parse(text) makes one from text")
+    if not belongs(cursor, query):
+        error = ContinuationError(f"the cursor belongs to another query: {dict(cursor.body)}")
+        error.query = query
+        raise error
+    return cursor
+
+
+async def walk_pages(
+    fetch: Fetch, query: Any, start: Cursor | None, priority: Priority = Priority.INTERACTIVE
+) -> AsyncGenerator[Any, None]:
+    """Every page, holding none but the one just given."""
+    cursor: Cursor | None = start_of(query, start)
+    seen: set[str] = set()
+    while cursor is not None:
+        page = await fetch(query, cursor, seen, priority)
+        cursor = page.next
+        yield page
+        del page  # or it would stay in memory while the next one comes
+
+
+async def walk_rows(fetch: Fetch, query: Any, start: Cursor | None) -> AsyncGenerator[Any, None]:
+    """Every row of every page, holding one page."""
+    cursor: Cursor | None = start_of(query, start)
+    seen: set[str] = set()
+    while cursor is not None:
+        page = await fetch(query, cursor, seen, Priority.INTERACTIVE)
+        cursor = page.next
+        for row in page.rows:
+            yield row
+        del page  # or it would stay in memory while the next one comes
+
+
+@frozen
+class Failure(Generic[QueryT]):
+    """A query of a merge that could not be walked to its end, and why."""
+
+    query: QueryT
+    error: KiwoomError
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where to resume it: `pages(failure.query, start=failure.cursor)`."""
+        cursor: Cursor = self.error.cursor
+        return cursor
+
+
+class MergedPages(Generic[ItemT, EachT]):
+    """An async iterator over the pages of a merge, in order within each query.
+
+    With `on_error="raise"` the first failure is raised, bare; with "deliver" failures come as
+    `Failure` values among the pages, and among the rows of `rows()`.
+    """
+
+    def __init__(self, items: ObjectReceiveStream[Any], on_error: str) -> None:
+        self._items = items
+        self._on_error = on_error
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        item: Any = await anext(self._items)
+        if self._on_error == "raise" and isinstance(item, Failure):
+            raise item.error
+        return cast("ItemT", item)
+
+    async def rows(self) -> AsyncGenerator[EachT, None]:
+        """The same, row by row; a row says by itself which query it belongs to."""
+        item: Any
+        async for item in self:
+            each: Any
+            for each in (item,) if isinstance(item, Failure) else item.rows:
+                yield each
+
+
+@asynccontextmanager
+async def merging(
+    fetch: Fetch, queries: Queries[Any, Any, Any, Any], concurrency: int, on_error: str
+) -> AsyncIterator[MergedPages[Any, Any]]:
+    """The pages of many queries at once, as bulk work."""
+
+    async def walk(query: Any) -> AsyncGenerator[Any, None]:
+        try:
+            async with aclosing(walk_pages(fetch, query, None, Priority.BULK)) as pages:
+                async for page in pages:
+                    yield page
+        except KiwoomError as error:
+            yield Failure(query, error)
+
+    async with fan_out(_distinct(queries), walk, concurrency) as items:
+        yield MergedPages(items, on_error)
+
+
+def refuse_duplicates(queries: Collection[object]) -> None:
+    """Raise for a query that comes twice: its pages could not be told apart."""
+    seen: set[object] = set()
+    for query in queries:
+        _refuse_seen(query, seen)
+
+
+async def _distinct(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
+    seen: set[object] = set()
+    if isinstance(queries, AsyncIterable):
+        async for query in queries:
+            yield _refuse_seen(query, seen)
+    else:
+        for query in queries:
+            yield _refuse_seen(query, seen)
+
+
+def _refuse_seen(query: object, seen: set[object]) -> object:
+    if query in seen:
+        raise ValueError(f"queries: {query} comes twice")
+    seen.add(query)
+    return query
