@@ -143,11 +143,13 @@ class KiwoomClient:
         """A client of a simulated exchange in this process: no keys, no network.
 
         `sandbox` is one of your own making, with faults or without a limit; its limit is the
-        client's pace. `options` are those of the class.
+        client's pace. `options` are those of the class; with `requests_per_second` and no
+        `sandbox`, the exchange has no limit of its own.
         """
         from .sandbox import Sandbox  # noqa: PLC0415 - only programs that want it pay for it
 
-        exchange = Sandbox() if sandbox is None else sandbox
+        limit = None if "requests_per_second" in options else 5
+        exchange = Sandbox(requests_per_second=limit) if sandbox is None else sandbox
         defaults: dict[str, Any] = {
             "base_url": "http://localhost",
             "requests_per_second": exchange.requests_per_second or math.inf,

@@ -526,6 +526,15 @@ async def test_a_client_closed_under_a_walk_ends_it_with_the_same_sentence():
         await kiwoom.aclose()
 
 
+async def test_a_sandbox_goes_as_fast_as_it_is_told():
+    for options, calls_a_second in [({}, 5), ({"requests_per_second": 50}, 50)]:
+        async with KiwoomClient.sandbox(**options) as kiwoom:
+            began = anyio.current_time()
+            walk = await kiwoom.collect(QUERY)
+            assert anyio.current_time() - began == pytest.approx(49 * 1.045 / calls_a_second)
+        assert len(walk.rows) == 2472
+
+
 async def test_a_dead_server_gets_a_bounded_number_of_calls():
     """100 tasks, four attempts each, would be 400: the budget stops it at 100 and twenty."""
     sandbox = exchange(Fault("server_error", times=math.inf), requests_per_second=None)
