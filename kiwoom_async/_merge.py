@@ -5,13 +5,76 @@ Memory is bounded by one item for each walk under way, tasks by the number of th
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.abc import ObjectReceiveStream
 
 JobT = TypeVar("JobT")
 ItemT = TypeVar("ItemT")
+
+
+class Stream(Generic[ItemT]):
+    """The items of all walks; ends normally only when every walk has been complete."""
+
+    def __init__(self, items: ObjectReceiveStream[ItemT]) -> None:
+        self._items = items
+        self.complete = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        try:
+            return await self._items.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            # Whoever reads in another task than the merge's must not take its end for completion.
+            if not self.complete:
+                raise RuntimeError("this merge ended before its walks were complete") from None
+        raise StopAsyncIteration
+
+
+class _Walks(Generic[JobT, ItemT]):
+    """The background half: jobs handed to workers, their items to the stream."""
+
+    def __init__(
+        self, jobs: AsyncGenerator[JobT, None], walk: Callable[[JobT], AsyncGenerator[ItemT, None]]
+    ) -> None:
+        self._jobs = jobs
+        self._walk = walk
+        self._jobs_in, self._jobs_out = anyio.create_memory_object_stream[JobT](0)
+        self._items_in, self._items_out = anyio.create_memory_object_stream[ItemT](1)
+        self.stream = Stream(self._items_out)
+
+    def close(self) -> None:
+        for end in (self._jobs_in, self._jobs_out, self._items_in, self._items_out):
+            end.close()
+
+    async def run(self, concurrency: int) -> None:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._feed)
+                for _ in range(concurrency):
+                    group.start_soon(self._work)
+        except BaseExceptionGroup as failed:
+            first = failed.exceptions[0]
+        else:
+            self.stream.complete = True
+            self._items_in.close()
+            return
+        raise first
+
+    async def _feed(self) -> None:
+        async with aclosing(self._jobs):
+            async for job in self._jobs:
+                await self._jobs_in.send(job)
+        self._jobs_in.close()
+
+    async def _work(self) -> None:
+        async for job in self._jobs_out:
+            async with aclosing(self._walk(job)) as items:
+                async for item in items:
+                    await self._items_in.send(item)
 
 
 @asynccontextmanager
@@ -19,39 +82,24 @@ async def fan_out(
     jobs: AsyncGenerator[JobT, None],
     walk: Callable[[JobT], AsyncGenerator[ItemT, None]],
     concurrency: int,
-) -> AsyncIterator[ObjectReceiveStream[ItemT]]:
+) -> AsyncIterator[Stream[ItemT]]:
     """A stream of the items of every job's walk, `concurrency` walks at a time.
 
-    Items of one walk come in order; `jobs` are taken as walks become free. An exception comes out
-    as it was raised, in the caller's block, in a walk or in `jobs`; all that is under way ends.
+    Items of one walk come in order; `jobs` are taken as walks become free. The first exception of
+    the caller's block, of a walk or of `jobs` comes out as it was raised; all under way ends.
     """
-    jobs_in, jobs_out = anyio.create_memory_object_stream[JobT](0)
-    items_in, items_out = anyio.create_memory_object_stream[ItemT](1)
-
-    async def work(mine: ObjectReceiveStream[JobT], bringing: ObjectSendStream[ItemT]) -> None:
-        async with mine, bringing:
-            async for job in mine:
-                async with aclosing(walk(job)) as items:
-                    async for item in items:
-                        await bringing.send(item)
-
+    walks = _Walks(jobs, walk)
     try:
-        async with items_out, anyio.create_task_group() as group:
-            async with jobs_out, items_in:
-                for _ in range(concurrency):
-                    group.start_soon(work, jobs_out.clone(), items_in.clone())
-            group.start_soon(_feed, jobs, jobs_in)
-            yield items_out
+        async with anyio.create_task_group() as group:
+            group.start_soon(walks.run, concurrency)
+            yield walks.stream
             group.cancel_scope.cancel()
     except BaseExceptionGroup as failed:
         # A group of one is our scaffolding: `except KeyError` around a merge must work.
         bare = failed.exceptions[0] if len(failed.exceptions) == 1 else failed
     else:
         return
+    finally:
+        # Not before everything has ended: a reader would take it for the end of the walks.
+        walks.close()
     raise bare
-
-
-async def _feed(jobs: AsyncGenerator[JobT, None], workers: ObjectSendStream[JobT]) -> None:
-    async with workers, aclosing(jobs):
-        async for job in jobs:
-            await workers.send(job)

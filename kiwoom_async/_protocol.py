@@ -148,8 +148,10 @@ def decode_token(response: Response) -> Token:
         raise unreadable(["no usable token @ token"])
     try:
         return Token(value, kst_time(body.get("expires_dt")))
-    except ValueError as error:
-        raise unreadable([f"{error} @ expires_dt"]) from error
+    except ValueError:
+        # What stands there is not shown: the token is no known secret yet.
+        problem = "no time of the form yyyyMMddHHmmss @ expires_dt"
+    raise unreadable([problem])
 
 
 def decode_body(response: Response) -> dict[str, Any]:

@@ -110,6 +110,8 @@ class Transport:
             except BaseExceptionGroup as failed:
                 # A custom transport's bug: one child, so one error, and the group is our affair.
                 outcomes.extend(failed.exceptions)
+        if not outcomes:
+            raise TransportError(f"{request.api_id}: the transport cancelled itself")
         if isinstance(outcomes[0], BaseException):
             raise outcomes[0]
         return outcomes[0]
@@ -185,9 +187,12 @@ class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """
 
     def __init__(self, content: bytes) -> None:
-        self._left = [content]
+        self._content = content
+        self._left: list[bytes] = []
 
     def __aiter__(self) -> Self:
+        # From the beginning each time: a custom transport may send twice.
+        self._left = [self._content]
         return self
 
     async def __anext__(self) -> bytes:

@@ -15,13 +15,12 @@ from collections.abc import (
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from anyio.abc import ObjectReceiveStream
 from attrs import frozen
 
 from ._continuation import Cursor
 from ._endpoint import AuditT, Generic, Page, Query, QueryT, RowT, TotalsT, belongs, first_cursor
 from ._errors import ContinuationError, KiwoomError
-from ._merge import fan_out
+from ._merge import Stream, fan_out
 from ._pace import Priority
 from ._wire import shown
 
@@ -100,7 +99,7 @@ class MergedPages(Generic[ItemT, EachT]):
     `Failure` values among the pages, and among the rows of `rows()`.
     """
 
-    def __init__(self, items: ObjectReceiveStream[Any], on_error: str) -> None:
+    def __init__(self, items: Stream[Any], on_error: str) -> None:
         self._items = items
         self._on_error = on_error
 
@@ -140,24 +139,36 @@ async def merging(
         yield MergedPages(items, on_error)
 
 
-def refuse_duplicates(queries: Collection[object]) -> None:
-    """Raise for a query that comes twice: its pages could not be told apart."""
+def checked(queries: Collection[object]) -> None:
+    """Raise for what is no query, and for one that comes twice: its pages would be mixed up."""
     seen: set[object] = set()
     for query in queries:
-        _refuse_seen(query, seen)
+        _unseen(query, seen)
 
 
 async def _distinct(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
     seen: set[object] = set()
-    if isinstance(queries, AsyncIterable):
-        async for query in queries:
-            yield _refuse_seen(query, seen)
-    else:
+    async with aclosing(_each(queries)) as each:
+        async for query in each:
+            yield _unseen(query, seen)
+
+
+async def _each(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
+    if not isinstance(queries, AsyncIterable):
         for query in queries:
-            yield _refuse_seen(query, seen)
+            yield query
+    elif isinstance(queries, AsyncGenerator):
+        async with aclosing(queries):
+            async for query in queries:
+                yield query
+    else:
+        async for query in queries:
+            yield query
 
 
-def _refuse_seen(query: object, seen: set[object]) -> object:
+def _unseen(query: Any, seen: set[object]) -> object:
+    if not hasattr(query, "endpoint"):
+        raise ValueError(f"queries: got {shown(query)} among them, which is no query")
     if query in seen:
         raise ValueError(f"queries: {query} comes twice")
     seen.add(query)

@@ -7,7 +7,7 @@ its docstrings are the manual.
 import math
 import os
 import warnings
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
@@ -47,8 +47,8 @@ from ._walks import (
     Failure,
     MergedPages,
     Queries,
+    checked,
     merging,
-    refuse_duplicates,
     start_of,
     walk_pages,
     walk_rows,
@@ -252,12 +252,17 @@ class KiwoomClient:
         on_error: "raise" ends the merge with the first query's error, bare; "deliver" gives a
             `Failure` among the pages, and every other query completes.
 
-        ValueError for a query that comes twice: at once, or where a lazy iterable brings it.
+        ValueError for a query that comes twice or whose day has not come: at once, or where a
+        lazy iterable brings it, which ends the merge.
         """
         if on_error not in ("raise", "deliver"):
             raise ValueError(f"on_error: got {shown(on_error)}; allowed are 'raise', 'deliver'")
+        if not isinstance(queries, Iterable | AsyncIterable):
+            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
         if isinstance(queries, Collection):
-            refuse_duplicates(queries)
+            checked(queries)
+            for query in queries:
+                self._check(query)
         return merging(self._page, queries, _count("concurrency", concurrency), on_error)
 
     async def revoke_token(self) -> None:

@@ -194,6 +194,26 @@ def test_a_full_disk_leaves_whole_pages_and_the_command_that_resumes(run, tmp_pa
     assert [line["symbol"] for line in whole] == truth()
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_no_file(run, tmp_path, monkeypatch):
+    file = tmp_path / "day.csv"
+    arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
+    with monkeypatch.context() as full:
+        full.setattr(FullDisk, "pages", 3)
+        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+        failed = run(*arguments)
+    assert (failed.exit_code, file.exists()) == (1, False)
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+
+
+@pytest.mark.parametrize("size", ["", "x", "-5", "1x", "1@2", " 1"])
+def test_a_damaged_length_does_not_turn_the_guard_off(run, tmp_path, size):
+    file = tmp_path / "day"
+    file.write_text("1")
+    resume = f"{first_cursor(QUERY)}@{size}"
+    result = run("rows", *DAY, "--sandbox", "--output", str(file), "--resume", resume)
+    assert (result.exit_code, file.read_text()) == (2, "1")
+
+
 def test_an_interrupt_in_the_middle_of_a_write_leaves_whole_pages(tmp_path, monkeypatch):
     with _output.PagedFile(tmp_path / "f", new=True) as file:
         file.write("whole")
@@ -417,6 +437,7 @@ def test_an_output_that_cannot_show_korean_says_what_to_do():
     result = in_ascii("rows", *DAY, "--sandbox")
     assert result.returncode == 1
     assert "set PYTHONIOENCODING=utf-8, or name a file with --output" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("kiwoom-async rows --date")
     assert "Traceback" not in result.stderr
 
 

@@ -264,6 +264,82 @@ async def test_cancelling_at_any_moment_leaves_the_client_whole(step, anyio_back
     assert not [arrival for arrival in sandbox.arrivals if arrival.status == 429]
 
 
+@pytest.mark.parametrize("concurrency", [1, 2, 8])
+async def test_queries_that_fail_do_not_end_the_loop_normally(concurrency):
+    """The walks are done and wait for more queries: their iterable fails just then."""
+
+    async def some():
+        yield SIX[0]
+        await anyio.sleep(30)
+        raise OSError("the database is gone")
+
+    reached = []
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        with pytest.raises(OSError, match="database is gone"):  # noqa: PT012
+            async with kiwoom.merge(some(), concurrency=concurrency) as pages:
+                async for _ in pages:
+                    pass
+                reached.append("the end")
+    assert reached == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 8])
+async def test_many_errors_at_once_come_out_as_the_first_of_them(concurrency):
+    future = [
+        ProgramTradeQuery(date(2999, 1, day), Market.KOSPI, Exchange.KRX) for day in (1, 2, 3)
+    ]
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        with pytest.raises(ValueError, match="has not come yet"):  # noqa: PT012
+            async with kiwoom.merge(iter([*future, *SIX]), concurrency=concurrency) as pages:
+                async for _ in pages:
+                    pass
+
+
+@pytest.mark.parametrize("how", ["left", "failed"])
+async def test_a_reader_in_another_task_does_not_take_the_end_for_completion(how):
+    sandbox = small(*[Fault("firewall", call=4)] if how == "failed" else [])
+    ended = []
+
+    async def read(pages):
+        try:
+            async for _ in pages:
+                pass
+        except (RuntimeError, BlockedError) as error:
+            ended.append(error)
+
+    async with (
+        KiwoomClient.sandbox(sandbox) as kiwoom,
+        anyio.create_task_group() as group,
+        kiwoom.merge(SIX) as pages,
+    ):
+        group.start_soon(read, pages)
+        await anyio.sleep(1)
+    assert [type(error) for error in ended] == [BlockedError if how == "failed" else RuntimeError]
+
+
+async def test_a_merge_that_is_over_says_so():
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        async with kiwoom.merge(SIX) as pages:
+            await anext(pages)
+        with pytest.raises(RuntimeError, match="ended before its walks were complete"):
+            await anext(pages)
+
+
+async def test_a_generator_of_queries_is_closed_with_the_merge():
+    closed = []
+
+    async def some():
+        try:
+            for query in days(100):
+                yield query
+        finally:
+            closed.append(True)
+
+    async with KiwoomClient.sandbox(small()) as kiwoom, kiwoom.merge(some()) as pages:
+        await anext(pages)
+    assert closed == [True]
+
+
 # ---- priority
 
 
@@ -335,6 +411,22 @@ async def test_a_query_that_comes_twice_is_refused():
             async with kiwoom.merge(iter([SIX[0], SIX[0]])) as pages:
                 async for _ in pages:
                     pass
+
+
+@pytest.mark.parametrize("queries", [SIX[0], "ab", None, [SIX[0], None], ["x"]])
+async def test_what_is_no_query_is_refused_at_once(queries):
+    sandbox = small()
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        with pytest.raises(ValueError, match="queries: got"):
+            kiwoom.merge(queries)
+    assert not sandbox.arrivals
+
+
+async def test_a_day_that_has_not_come_is_refused_at_once():
+    future = ProgramTradeQuery("2999-12-31", Market.KOSPI, Exchange.KRX)
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        with pytest.raises(ValueError, match="has not come yet"):
+            kiwoom.merge([SIX[0], future], on_error="deliver")
 
 
 async def test_no_queries_are_an_empty_merge():

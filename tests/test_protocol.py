@@ -133,7 +133,7 @@ def test_a_token_carries_its_own_expiry():
         ({"token": None}, "no usable token @ token"),
         ({"token": "a\r\nb"}, "no usable token @ token"),
         ({"token": "a b"}, "no usable token @ token"),
-        ({"expires_dt": None}, "None is not a time of the form yyyyMMddHHmmss @ expires_dt"),
+        ({"expires_dt": None}, "no time of the form yyyyMMddHHmmss @ expires_dt"),
         ({"expires_dt": "20261399000000"}, "@ expires_dt"),
     ],
 )
@@ -337,6 +337,7 @@ def test_cleaning_leaves_every_other_answer_alone():
         b"TokenSecret0001.abcdef",
         {"token": "TokenSecret0001.abcdef \n", "return_code": 0},
         {"token": "TokenSecret0001.abcdef", "expires_dt": None},
+        {"token": "TokenSecret0001.abcdef", "expires_dt": "TokenSecret0001.abcdef"},
         {"token": "TokenSecret0001.abcdef", "return_code": "?"},
     ],
 )

@@ -412,6 +412,39 @@ async def test_a_native_cancel_is_not_lost_when_the_attempt_fails_at_the_same_mo
     assert len(calls) == 1
 
 
+async def test_a_transport_that_cancels_itself_is_a_transport_error(anyio_backend):
+    if anyio_backend == "trio":
+        pytest.skip("trio has no stray cancellation")
+
+    class Stray(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _):
+            raise asyncio.CancelledError
+
+    async with KiwoomClient("a", "b", transport=Stray(), attempts=1) as kiwoom:
+        with pytest.raises(TransportError, match="cancelled itself"):
+            await kiwoom.page(QUERY)
+
+
+async def test_a_custom_transport_may_send_a_request_twice():
+    class Twice(httpx.AsyncBaseTransport):
+        def __init__(self, inner):
+            self.inner = inner
+
+        async def handle_async_request(self, request):
+            first = await self.inner.handle_async_request(request)
+            await first.aclose()
+            return await self.inner.handle_async_request(request)
+
+        async def aclose(self):
+            await self.inner.aclose()
+
+    async with server(playing(http(b"{}"))) as base_url:
+        wrapped = Twice(httpx.AsyncHTTPTransport())
+        transport = Transport(base_url, timeout_seconds=5, transport=wrapped)
+        assert (await send(transport)).status == 200
+        await transport.aclose()
+
+
 async def test_only_a_new_connection_is_told_to_the_pace():
     async def answer(stream):
         closing = ["connection: close"] if len(told) == 1 else []

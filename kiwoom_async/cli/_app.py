@@ -84,12 +84,6 @@ def rows(  # noqa: PLR0917 - typer calls it by name
             _end(f"--output: {output} {problem}", code=2)
         client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
         _run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
-    except UnicodeEncodeError as error:
-        _end(
-            f"standard output cannot show {error.object[error.start : error.end]!r}; "
-            "set PYTHONIOENCODING=utf-8, or name a file with --output",
-            code=1,
-        )
     except ValueError as error:
         _end(str(error), code=2)
     if job.rows == 0:
@@ -171,10 +165,20 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[],
         # Whoever read our output has left: what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(1) from None
-    except OSError as error:
-        _errors.print(f"kiwoom-async: {error}", style="red", soft_wrap=True)
+    except (OSError, UnicodeEncodeError) as error:
+        _errors.print(f"kiwoom-async: {_reason(error)}", style="red", soft_wrap=True)
         on_stop()
         raise typer.Exit(1) from None
+
+
+def _reason(error: OSError | UnicodeEncodeError) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    strange = error.object[error.start : error.end]
+    return (
+        f"the output's encoding, {error.encoding}, cannot show {strange!a}; for standard output "
+        "set PYTHONIOENCODING=utf-8, or name a file with --output"
+    )
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

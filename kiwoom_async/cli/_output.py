@@ -33,6 +33,8 @@ class PagedFile:
     """
 
     def __init__(self, path: Path, *, new: bool, left_at: int | None = None) -> None:
+        self._path = path
+        self._new = new
         self._raw = path.open("xb" if new else "r+b", buffering=0)
         self.size = self._raw.seek(0, 2)
         if left_at not in (None, self.size):
@@ -52,6 +54,9 @@ class PagedFile:
         traceback: TracebackType | None,
     ) -> None:
         self._raw.close()
+        if self._new and self.size == 0:
+            # Nothing was written: the same command must work again.
+            self._path.unlink()
 
     def write(self, text: str) -> None:
         """Append; after an error or an interrupt nothing of this text remains."""

@@ -1,5 +1,6 @@
 """The work of `kiwoom-async rows`: a walk into an output, and the command that resumes it."""
 
+import re
 import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -73,6 +74,8 @@ class RowsJob:
 
 
 def parsed_resume(text: str) -> tuple[Cursor, int | None]:
-    """The cursor and the file's length that `resume_command` printed; the length may be missing."""
-    cursor, _, size = text.partition("@")
-    return Cursor.parse(cursor), int(size) if size.isdecimal() else None
+    """The cursor and the file's length that `resume_command` printed; a cursor may come alone."""
+    cursor, mark, size = text.strip().partition("@")
+    if mark and not re.fullmatch("[0-9]{1,18}", size):
+        raise ValueError(f"--resume: '@{size}' at its end is not the length of a file")
+    return Cursor.parse(cursor), int(size) if mark else None
