@@ -17,6 +17,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from ._errors import DecodeError
 
 T = TypeVar("T")
+N = TypeVar("N", int, Decimal)
 
 KST: Final = timezone(timedelta(hours=9), "KST")
 
@@ -56,13 +57,17 @@ def text(value: object, _: object = None) -> str:
     return value
 
 
+def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N:
+    match = form.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{shown(value)} is not a {what} number")
+    number = kind(match["digits"])
+    return -number if (match["sign"] or "").startswith("-") else number
+
+
 def whole_number(value: object, _: object = None) -> int:
     """`-75000`, `+6800`, `--1109649`, `0`."""
-    match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{shown(value)} is not a whole number")
-    digits = int(match["digits"])
-    return -digits if (match["sign"] or "").startswith("-") else digits
+    return _number(value, _WHOLE, int, "whole")
 
 
 def whole_number_or_none(value: object, _: object = None) -> int | None:
@@ -78,11 +83,7 @@ def magnitude_or_none(value: object, _: object = None) -> int | None:
 
 def decimal_number(value: object, _: object = None) -> Decimal:
     """`+18.71`, `+0.00`."""
-    match = _DECIMAL.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"{shown(value)} is not a decimal number")
-    number = Decimal(match["digits"])
-    return -number if (match["sign"] or "").startswith("-") else number
+    return _number(value, _DECIMAL, Decimal, "decimal")
 
 
 def as_sent(value: Any, _: object = None) -> Any:
