@@ -13,7 +13,7 @@ import anyio
 
 from ._errors import KiwoomError, RateLimited
 from ._pace import Pace, Priority
-from ._policy import RATE_FLOOR_SECONDS, Renew, RetryBudget, Wait, recovery
+from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
 from ._protocol import Request, Response, Token, cleaned
 from ._transport import Transport
 
@@ -66,7 +66,11 @@ class Calls:
                 answer = decode(cleaned(response, self._secrets))
             except KiwoomError as error:
                 error.attempts = attempt
-                renewed = await self._recover(error, request, pace, renewed=renewed)
+                # A renewal is no retry of the request, so it is not counted as one.
+                tried = attempt - renewed
+                may_renew = not renewed and request.token is not None
+                step = recovery(error, tried, attempts=self._attempts, may_renew=may_renew)
+                renewed |= await self._recover(error, step, request.token, pace)
             else:
                 self._budget.earn()
                 return answer
@@ -78,18 +82,14 @@ class Calls:
         return self._paces[api_id]
 
     async def _recover(
-        self, error: KiwoomError, request: Request, pace: Pace, *, renewed: bool
+        self, error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None, pace: Pace
     ) -> bool:
         """Make the next attempt worth while, or raise; true when the token has been renewed."""
         if isinstance(error, RateLimited):
             pace.pause(RATE_FLOOR_SECONDS)
             pace.adopt(error.limit or math.inf)
-        # A renewal is no retry of the request, so it is not counted as one.
-        tried = (error.attempts or 1) - renewed
-        may_renew = not renewed and request.token is not None
-        step = recovery(error, tried, attempts=self._attempts, may_renew=may_renew)
-        if isinstance(step, Renew) and request.token is not None:
-            await self._renew(request.token)
+        if isinstance(step, Renew) and token is not None:
+            await self._renew(token)
             return True
         if not isinstance(step, Wait):
             raise error
@@ -100,4 +100,4 @@ class Calls:
             await anyio.sleep(wait_seconds)
         else:
             raise error
-        return renewed
+        return False

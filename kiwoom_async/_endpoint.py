@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from attrs import field, fields, frozen
 
 from ._continuation import Cursor, next_cursor
+from ._errors import unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
-from ._wire import is_blank, shown, structure, unreadable
+from ._wire import is_blank, shown, structure
 
 if TYPE_CHECKING:
     from typing import Generic as Generic  # noqa: PLC0414 - others take it from here

@@ -155,3 +155,10 @@ class ContinuationError(KiwoomError):
     A continuation key that repeats, one that is missing although more was announced, or a cursor
     that belongs to another query.
     """
+
+
+def unreadable(problems: Sequence[str], *, damaged: bool = False) -> DecodeError:
+    """The DecodeError for these problems; its text shows the first few."""
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    text = f"cannot read the answer: {'; '.join(problems[:3])}{more}"
+    return DecodeError(text, problems=problems, damaged=damaged)

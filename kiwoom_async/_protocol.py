@@ -17,11 +17,11 @@ from ._errors import (
     ApiError,
     AuthError,
     BlockedError,
-    DecodeError,
     RateLimited,
+    unreadable,
 )
 from ._version import __version__
-from ._wire import header_safe, kst_time, shown, unreadable
+from ._wire import header_safe, kst_time, shown
 
 ISSUE_TOKEN: Final = "au10001"  # noqa: S105 - the name of a request
 REVOKE_TOKEN: Final = "au10002"  # noqa: S105
@@ -82,7 +82,7 @@ class Request:
     path: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    # What must not be repeated in an error text, whatever the answer echoes.
+    # What only this request carries, besides the keys, that no text may repeat.
     secrets: tuple[str, ...] = field(repr=False)
     # What it is authorised by; None for the token calls.
     token: Token | None = None
@@ -113,15 +113,13 @@ def encode_issue(keys: Credentials) -> Request:
         "appkey": keys.app_key,
         "secretkey": keys.secret_key,
     }
-    secrets = (keys.app_key, keys.secret_key)
-    return Request(ISSUE_TOKEN, "/oauth2/token", _ALWAYS, _json(body), secrets)
+    return Request(ISSUE_TOKEN, "/oauth2/token", _ALWAYS, _json(body), ())
 
 
 def encode_revoke(keys: Credentials, token: Token) -> Request:
     """The request that ends a token for every program that holds it."""
     body = {"appkey": keys.app_key, "secretkey": keys.secret_key, "token": token.value}
-    secrets = tuple(body.values())
-    return Request(REVOKE_TOKEN, "/oauth2/revoke", _ALWAYS, _json(body), secrets)
+    return Request(REVOKE_TOKEN, "/oauth2/revoke", _ALWAYS, _json(body), (token.value,))
 
 
 def _json(body: dict[str, str]) -> bytes:
@@ -163,9 +161,10 @@ def decode_body(response: Response) -> dict[str, Any]:
         _refuse_foreign(response)
     # Absent in no reply seen; where it is, the missing list or token says what is wrong.
     stated = body.get("return_code", 0)
-    if response.status != 200 or _return_code(stated) not in (0, None):
+    return_code = _return_code(stated)
+    if response.status != 200 or return_code not in (0, None):
         raise _api_error(response, body)
-    if _return_code(stated) is None:
+    if return_code is None:
         raise unreadable([f"{shown(stated)} is not a return code @ return_code"])
     return body
 
@@ -194,9 +193,7 @@ def _refuse_foreign(response: Response) -> NoReturn:
     plain = "(not shown, it may hold a token)" if hidden else _plain(text)
     if status == 200 and not text.startswith("<"):
         what = f"{plain!r} is not a JSON object" if text else "an empty body is not a JSON object"
-        raise DecodeError(
-            f"cannot read the answer: {what}", problems=[f"{what} @ body"], damaged=True
-        )
+        raise unreadable([f"{what} @ body"], damaged=True)
     advice = "probably maintenance or a gateway; try again later"
     if 300 <= status < 400:
         advice = "redirects are never followed; check base_url"

@@ -13,7 +13,7 @@ import anyio
 import httpx
 from httpx import AsyncBaseTransport
 
-from ._errors import DecodeError, KiwoomError, TransportError, TransportTimeout
+from ._errors import KiwoomError, TransportError, TransportTimeout, unreadable
 from ._protocol import Request, Response
 
 __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
@@ -135,7 +135,7 @@ class Transport:
         except httpx.TimeoutException as error:
             raise TransportTimeout(f"{request.api_id}: {type(error).__name__}") from error
         except httpx.DecodingError as error:
-            raise _unreadable(f"{error} @ body", damaged=True) from error
+            raise unreadable([f"{error} @ body"], damaged=True) from error
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise TransportError(f"{request.api_id}: {type(error).__name__}", local=True) from error
         except httpx.ProtocolError as error:
@@ -160,7 +160,7 @@ class Transport:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > _LARGEST_BODY_BYTES:
-                    raise _unreadable(f"more than {_LARGEST_BODY_BYTES:,} bytes @ body")
+                    raise unreadable([f"more than {_LARGEST_BODY_BYTES:,} bytes @ body"])
         finally:
             await response.aclose()
         return Response(request, response.status_code, response.headers, bytes(body))
@@ -199,7 +199,3 @@ class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop()
-
-
-def _unreadable(problem: str, *, damaged: bool = False) -> DecodeError:
-    return DecodeError(f"cannot read the answer: {problem}", problems=[problem], damaged=damaged)

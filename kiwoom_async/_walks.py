@@ -12,7 +12,7 @@ from collections.abc import (
     Collection,
     Iterable,
 )
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import frozen
@@ -148,22 +148,16 @@ def checked(queries: Collection[object]) -> None:
 
 async def _distinct(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
     seen: set[object] = set()
-    async with aclosing(_each(queries)) as each:
+    each = queries if isinstance(queries, AsyncIterable) else _asynchronous(queries)
+    # A generator was handed over to be used up: left half-way, it is closed here.
+    async with aclosing(each) if isinstance(each, AsyncGenerator) else nullcontext():
         async for query in each:
             yield _unseen(query, seen)
 
 
-async def _each(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
-    if not isinstance(queries, AsyncIterable):
-        for query in queries:
-            yield query
-    elif isinstance(queries, AsyncGenerator):
-        async with aclosing(queries):
-            async for query in queries:
-                yield query
-    else:
-        async for query in queries:
-            yield query
+async def _asynchronous(queries: Iterable[Any]) -> AsyncGenerator[Any, None]:
+    for query in queries:
+        yield query
 
 
 def _unseen(query: Any, seen: set[object]) -> object:

@@ -14,7 +14,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from ._errors import DecodeError
+from ._errors import unreadable
 
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
@@ -140,14 +140,6 @@ def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
     except BaseValidationError as error:
         problems = list(_problems(transform_error(error, where, _describe), named))
     raise unreadable(problems)
-
-
-def unreadable(problems: list[str]) -> DecodeError:
-    """The error for an answer that came whole but is not as specified."""
-    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-    return DecodeError(
-        f"cannot read the answer: {'; '.join(problems[:3])}{more}", problems=problems
-    )
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:

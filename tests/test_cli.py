@@ -135,6 +135,14 @@ def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
     assert result.stdout == ""
 
 
+def test_a_day_without_data_is_an_empty_file_where_the_form_has_no_heading(run, tmp_path):
+    file = tmp_path / "sunday.jsonl"
+    sunday = ["rows", "--date", "2026-11-15", "--format", "jsonl", "--sandbox"]
+    result = run(*sunday, "--output", str(file))
+    assert (result.exit_code, file.read_bytes()) == (0, b"")
+    assert "no data for 2026-11-15" in result.stderr
+
+
 def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_path):
     file = tmp_path / "day.csv"
     arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]

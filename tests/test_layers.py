@@ -16,7 +16,7 @@ ROOMS = {
     "_wire": {"_errors"},
     "_protocol": {"_errors", "_version", "_wire"},
     "_continuation": {"_errors", "_wire"},
-    "_endpoint": {"_continuation", "_protocol", "_wire"},
+    "_endpoint": {"_continuation", "_errors", "_protocol", "_wire"},
     "program_trades": {"_endpoint", "_wire"},
     # ---- no I/O, no clock, no event loop above this line
     "_pace": set(),

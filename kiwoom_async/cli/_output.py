@@ -54,8 +54,8 @@ class PagedFile:
         traceback: TracebackType | None,
     ) -> None:
         self._raw.close()
-        if self._new and self.size == 0:
-            # Nothing was written: the same command must work again.
+        if exc is not None and self._new and self.size == 0:
+            # It failed before anything was written: the same command must work again.
             self._path.unlink()
 
     def write(self, text: str) -> None:
