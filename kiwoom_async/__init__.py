@@ -19,8 +19,20 @@ from ._errors import (
     TransportError,
     TransportTimeout,
 )
+from ._estimate import Estimate
+from ._events import (
+    CallEnded,
+    CallRetried,
+    CallSent,
+    Event,
+    PageDelivered,
+    SlotWaited,
+    TokenRenewed,
+    WalkFinished,
+)
 from ._version import __version__
 from ._walks import Failure, MergedPages
+from ._watch import Change, WalkComplete
 from .client import KiwoomClient
 from .program_trades import (
     AmountCheck,
@@ -38,10 +50,16 @@ __all__ = [
     "ApiError",
     "AuthError",
     "BlockedError",
+    "CallEnded",
+    "CallRetried",
+    "CallSent",
+    "Change",
     "ContinuationError",
     "Cursor",
     "DecodeError",
     "Environment",
+    "Estimate",
+    "Event",
     "Exchange",
     "Failure",
     "KiwoomClient",
@@ -49,14 +67,19 @@ __all__ = [
     "Market",
     "MergedPages",
     "Page",
+    "PageDelivered",
     "PriceMove",
     "ProgramTrade",
     "ProgramTradeAudit",
     "ProgramTradeQuery",
     "ProgramTradeTotals",
     "RateLimited",
+    "SlotWaited",
+    "TokenRenewed",
     "TransportError",
     "TransportTimeout",
     "Walk",
+    "WalkComplete",
+    "WalkFinished",
     "__version__",
 ]

@@ -7,17 +7,35 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
+from anyio import current_time
+from attrs import frozen
 
 from ._errors import KiwoomError, RateLimited
+from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
+from ._lifetime import Lifetime
 from ._pace import Pace, Priority
 from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
 from ._protocol import Request, Response, Token, cleaned
 from ._transport import Transport
 
 T = TypeVar("T")
+
+
+@frozen
+class Call(Generic[T]):
+    """What is asked: how to make the request with the token of the moment, how to read the answer.
+
+    `query` is for events only.
+    """
+
+    api_id: str
+    prepare: Callable[[], Awaitable[Request]]
+    decode: Callable[[Response], T]
+    priority: Priority
+    query: object = None
 
 
 class Calls:
@@ -31,73 +49,104 @@ class Calls:
         attempts: int,
         renew: Callable[[Token], Awaitable[None]],
         secrets: tuple[str, ...],
+        tell: Tell,
     ) -> None:
         self._transport = transport
         self._requests_per_second = requests_per_second
         self._attempts = attempts
         self._renew = renew
         self._secrets = secrets
+        self._tell = tell
         self._budget = RetryBudget()
+        self._lifetime = Lifetime()
         # The limit is for each (app key, api-id) (wire-facts.md, fact 1); a client has one key.
         self._paces: dict[str, Pace] = {}
 
-    async def call(
-        self,
-        api_id: str,
-        prepare: Callable[[], Awaitable[Request]],
-        decode: Callable[[Response], T],
-        priority: Priority,
-    ) -> T:
-        """What `decode` makes of the answer; every attempt has its own slot.
+    async def aclose(self) -> None:
+        """End what is under way, then close the connections; calls raise RuntimeError from now."""
+        try:
+            await self._lifetime.end()
+        finally:
+            await self._transport.aclose()
 
-        `prepare` makes the request, with the token of that moment. Raises the error of the last
-        attempt, with the number of `attempts` in it.
+    async def answer(self, call: Call[T]) -> T:
+        """What `call.decode` makes of the answer; every attempt has its own slot.
+
+        Raises the error of the last attempt, with the number of `attempts` in it.
         """
-        pace = self._pace(api_id)
+        with self._lifetime.lived():
+            return await self._repeated(call)
+
+    def spacing_seconds(self, api_id: str) -> float:
+        """From one call to the next, at the present pace."""
+        return self._pace(api_id).interval_seconds
+
+    async def _repeated(self, call: Call[T]) -> T:
+        pace = self._pace(call.api_id)
         renewed = False
         for attempt in count(1):
             # A token issued between slot and sending would delay this call's arrival, and the
             # server would see it too close to the next ones. So it is issued before.
-            await prepare()
-            await pace.slot(priority)
-            request = await prepare()
+            await call.prepare()
+            queued_at = current_time()
+            await pace.slot(call.priority)
+            self._say(SlotWaited, call, seconds=current_time() - queued_at)
+            request = await call.prepare()
             try:
-                response = await self._transport.send(request, pace.connected)
-                answer = decode(cleaned(response, self._secrets))
+                answer = await self._attempt(call, request, attempt)
             except KiwoomError as error:
-                error.attempts = attempt
                 # A renewal is no retry of the request, so it is not counted as one.
                 tried = attempt - renewed
                 may_renew = not renewed and request.token is not None
                 step = recovery(error, tried, attempts=self._attempts, may_renew=may_renew)
-                renewed |= await self._recover(error, step, request.token, pace)
+                await self._recover(call, error, step, request.token)
+                renewed |= isinstance(step, Renew)
             else:
                 self._budget.earn()
                 return answer
         raise AssertionError("unreachable: count() does not end")
+
+    async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
+        self._say(CallSent, call, attempt=attempt)
+        sent_at = current_time()
+        try:
+            response = await self._transport.send(request, self._pace(call.api_id).connected)
+            answer = call.decode(cleaned(response, self._secrets))
+        except KiwoomError as error:
+            error.attempts = attempt
+            seconds = current_time() - sent_at
+            self._say(CallEnded, call, attempt=attempt, seconds=seconds, error=error)
+            raise
+        self._say(CallEnded, call, attempt=attempt, seconds=current_time() - sent_at)
+        return answer
+
+    async def _recover(
+        self, call: Call[Any], error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None
+    ) -> None:
+        """Make the next attempt worth while, or raise."""
+        pace = self._pace(call.api_id)
+        if isinstance(error, RateLimited):
+            pace.pause(RATE_FLOOR_SECONDS)
+            pace.adopt(error.limit or math.inf)
+        if isinstance(step, Renew) and token is not None:
+            self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)
+            await self._renew(token)
+            return
+        if not isinstance(step, Wait) or not (
+            isinstance(error, RateLimited) or self._budget.spend()
+        ):
+            raise error
+        seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
+        self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=seconds)
+        if isinstance(error, RateLimited):
+            pace.pause(seconds)
+        else:
+            await anyio.sleep(seconds)
 
     def _pace(self, api_id: str) -> Pace:
         if api_id not in self._paces:
             self._paces[api_id] = Pace(self._requests_per_second)
         return self._paces[api_id]
 
-    async def _recover(
-        self, error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None, pace: Pace
-    ) -> bool:
-        """Make the next attempt worth while, or raise; true when the token has been renewed."""
-        if isinstance(error, RateLimited):
-            pace.pause(RATE_FLOOR_SECONDS)
-            pace.adopt(error.limit or math.inf)
-        if isinstance(step, Renew) and token is not None:
-            await self._renew(token)
-            return True
-        if not isinstance(step, Wait):
-            raise error
-        wait_seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
-        if isinstance(error, RateLimited):
-            pace.pause(wait_seconds)
-        elif self._budget.spend():
-            await anyio.sleep(wait_seconds)
-        else:
-            raise error
-        return False
+    def _say(self, event: Callable[..., Event], call: Call[Any], **facts: Any) -> None:
+        self._tell(event(api_id=call.api_id, query=call.query, **facts))

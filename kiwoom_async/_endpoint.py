@@ -3,7 +3,7 @@
 Pure. Knows no particular TR, and nothing of how calls travel.
 """
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Hashable, Sequence
 from datetime import date
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -74,6 +74,12 @@ class Endpoint(Generic[RowT, TotalsT, QueryT, AuditT]):
     # Raises ValueError for a query that cannot be answered on this day (Korean time), and
     # returns a reason to doubt the others, or None.
     check: Callable[[QueryT, date, Environment], str | None]
+    # What a row is about, the same from walk to walk.
+    identity: Callable[[RowT], str]
+    # Queries with the same answer here have about as many pages as each other.
+    alike: Callable[[QueryT], Hashable]
+    # How many that is, before any has been walked.
+    usual_pages: Callable[[QueryT], int]
     # Takes a walk's pages, and the totals that its Walk will carry.
     audit: Callable[["Sequence[Page[RowT, TotalsT, QueryT]]", TotalsT], AuditT]
 

@@ -51,11 +51,11 @@ class Pace:
                 await anyio.sleep(wait_seconds)
             now = anyio.current_time()
             given_at = self._free_at if now - self._free_at <= _LATE_SECONDS else now
-            self._free_at = given_at + self._interval
+            self._free_at = given_at + self.interval_seconds
 
     def connected(self) -> None:
         """Space the next slot from now: a call had to open its connection, so it arrives late."""
-        self._free_at = max(self._free_at, anyio.current_time() + self._interval)
+        self._free_at = max(self._free_at, anyio.current_time() + self.interval_seconds)
 
     def pause(self, seconds: float) -> None:
         """Give no slot for so long from now."""
@@ -67,5 +67,6 @@ class Pace:
             self.per_second = per_second
 
     @property
-    def _interval(self) -> float:
+    def interval_seconds(self) -> float:
+        """From one slot to the next."""
         return (1.0 + _JITTER_SECONDS) / self.per_second

@@ -88,8 +88,6 @@ class Transport:
 
         `connected` is called when a new connection had to be opened for it, and is ready.
         """
-        if self._http.is_closed:
-            raise RuntimeError("this KiwoomClient is closed; make another one")
         outcomes: list[Response | BaseException] = []
 
         async def attempt() -> None:

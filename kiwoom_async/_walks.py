@@ -11,8 +11,10 @@ from collections.abc import (
     Callable,
     Collection,
     Iterable,
+    Mapping,
 )
 from contextlib import aclosing, asynccontextmanager, nullcontext
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import frozen
@@ -20,6 +22,7 @@ from attrs import frozen
 from ._continuation import Cursor
 from ._endpoint import AuditT, Generic, Page, Query, QueryT, RowT, TotalsT, belongs, first_cursor
 from ._errors import ContinuationError, KiwoomError
+from ._events import Tell, WalkFinished
 from ._merge import Stream, fan_out
 from ._pace import Priority
 from ._wire import shown
@@ -53,29 +56,74 @@ def start_of(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
     return cursor
 
 
+@frozen
+class Source:
+    """Where walks get their pages, and whom they tell of their end."""
+
+    fetch: Fetch
+    tell: Tell
+
+
 async def walk_pages(
-    fetch: Fetch, query: Any, start: Cursor | None, priority: Priority = Priority.INTERACTIVE
+    source: Source, query: Any, start: Cursor | None, priority: Priority = Priority.INTERACTIVE
 ) -> AsyncGenerator[Any, None]:
     """Every page, holding none but the one just given."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
-    while cursor is not None:
-        page = await fetch(query, cursor, seen, priority)
-        cursor = page.next
-        yield page
-        del page  # or it would stay in memory while the next one comes
+    with _Course(source.tell, query) as course:
+        while cursor is not None:
+            page = await source.fetch(query, cursor, seen, priority)
+            cursor = page.next
+            course.count(page)
+            yield page
+            del page  # or it would stay in memory while the next one comes
 
 
-async def walk_rows(fetch: Fetch, query: Any, start: Cursor | None) -> AsyncGenerator[Any, None]:
+async def walk_rows(source: Source, query: Any, start: Cursor | None) -> AsyncGenerator[Any, None]:
     """Every row of every page, holding one page."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
-    while cursor is not None:
-        page = await fetch(query, cursor, seen, Priority.INTERACTIVE)
-        cursor = page.next
-        for row in page.rows:
-            yield row
-        del page  # or it would stay in memory while the next one comes
+    with _Course(source.tell, query) as course:
+        while cursor is not None:
+            page = await source.fetch(query, cursor, seen, Priority.INTERACTIVE)
+            cursor = page.next
+            course.count(page)
+            for row in page.rows:
+                yield row
+            del page  # or it would stay in memory while the next one comes
+
+
+class _Course:
+    """What a walk has brought; tells of it when the walk is over, however it ends."""
+
+    def __init__(self, tell: Tell, query: object) -> None:
+        self._tell = tell
+        self._query = query
+        self._pages = 0
+        self._rows = 0
+
+    def count(self, page: Page[Any, Any, Any]) -> None:
+        self._pages += 1
+        self._rows += len(page.rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._tell(
+            WalkFinished(
+                query=self._query,
+                pages=self._pages,
+                rows=self._rows,
+                complete=exc is None,
+                error=exc if isinstance(exc, KiwoomError) else None,
+            )
+        )
 
 
 @frozen
@@ -123,13 +171,18 @@ class MergedPages(Generic[ItemT, EachT]):
 
 @asynccontextmanager
 async def merging(
-    fetch: Fetch, queries: Queries[Any, Any, Any, Any], concurrency: int, on_error: str
+    source: Source,
+    queries: Queries[Any, Any, Any, Any],
+    start: Mapping[Any, Cursor],
+    concurrency: int,
+    on_error: str,
 ) -> AsyncIterator[MergedPages[Any, Any]]:
     """The pages of many queries at once, as bulk work."""
 
     async def walk(query: Any) -> AsyncGenerator[Any, None]:
         try:
-            async with aclosing(walk_pages(fetch, query, None, Priority.BULK)) as pages:
+            begin = start.get(query)
+            async with aclosing(walk_pages(source, query, begin, Priority.BULK)) as pages:
                 async for page in pages:
                     yield page
         except KiwoomError as error:

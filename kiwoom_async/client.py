@@ -7,13 +7,21 @@ its docstrings are the manual.
 import math
 import os
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+)
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
-from ._calls import Calls
+from ._calls import Call, Calls
 from ._continuation import Cursor
 from ._endpoint import (
     AuditT,
@@ -28,6 +36,8 @@ from ._endpoint import (
     encode_page,
 )
 from ._errors import KiwoomError
+from ._estimate import Estimate, Sizes
+from ._events import Event, PageDelivered, TokenRenewed, teller
 from ._pace import Priority
 from ._protocol import (
     ISSUE_TOKEN,
@@ -47,12 +57,14 @@ from ._walks import (
     Failure,
     MergedPages,
     Queries,
+    Source,
     checked,
     merging,
     start_of,
     walk_pages,
     walk_rows,
 )
+from ._watch import Change, WalkComplete, watching
 from ._wire import KST, shown
 
 if TYPE_CHECKING:
@@ -79,8 +91,11 @@ class KiwoomClient:
     attempts: how often one call is sent before its error is raised.
     timeout: seconds that one attempt may take, from connecting to the last byte.
     transport: any `httpx.AsyncBaseTransport`, closed with the client.
+    on_event: told of every `Event` as it happens, in the task it happens in. It must not wait, and
+        whatever it raises ends the call that told it. The log `kiwoom_async` says the same.
 
-    ValueError for an argument that cannot be used, before anything is sent.
+    A client belongs to the event loop in which it is first used; RuntimeError in another, and once
+    it is closed. ValueError for an argument that cannot be used, before anything is sent.
     """
 
     def __init__(
@@ -94,6 +109,7 @@ class KiwoomClient:
         attempts: int = 4,
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
         transport: AsyncBaseTransport | None = None,
+        on_event: Callable[[Event], object] | None = None,
     ) -> None:
         if not isinstance(environment, Environment):
             raise ValueError(
@@ -106,17 +122,19 @@ class KiwoomClient:
         if requests_per_second is None:
             requests_per_second = environment.requests_per_second
         self._requests_per_second = _positive("requests_per_second", requests_per_second)
-        self._transport = Transport(
-            self._base_url, timeout_seconds=_positive("timeout", timeout), transport=transport
-        )
+        transport_timeout = _positive("timeout", timeout)
+        self._tell = teller(on_event)
         self._tokens = TokenKeeper(self._issue_token)
         self._calls = Calls(
-            self._transport,
+            Transport(self._base_url, timeout_seconds=transport_timeout, transport=transport),
             requests_per_second=self._requests_per_second,
             attempts=_count("attempts", attempts),
             renew=self._tokens.renew,
             secrets=(self._keys.app_key, self._keys.secret_key),
+            tell=self._tell,
         )
+        self._source = Source(self._page, self._tell)
+        self._sizes = Sizes()
         self._doubts: set[str] = set()
 
     @classmethod
@@ -169,8 +187,11 @@ class KiwoomClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections. The token stays alive: other programs may hold it."""
-        await self._transport.aclose()
+        """End every call under way with RuntimeError, and close the connections.
+
+        The token stays alive: other programs may hold it.
+        """
+        await self._calls.aclose()
 
     def __repr__(self) -> str:
         return f"<KiwoomClient {self._base_url}, {self._requests_per_second:g} requests/s>"
@@ -192,13 +213,13 @@ class KiwoomClient:
         Ends without a KiwoomError only after the last page; the error's `cursor` is where to go
         on. Nothing is held between pages, so that `break` is harmless.
         """
-        return walk_pages(self._page, query, start)
+        return walk_pages(self._source, query, start)
 
     def rows(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
     ) -> AsyncGenerator[RowT, None]:
         """Every row of every page in the server's order, KiwoomError included as in `pages`."""
-        return walk_rows(self._page, query, start)
+        return walk_rows(self._source, query, start)
 
     async def collect(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
@@ -221,6 +242,7 @@ class KiwoomClient:
         self,
         queries: Queries[RowT, TotalsT, QueryT, AuditT],
         *,
+        start: Mapping[Any, Cursor] = ...,
         concurrency: int = ...,
         on_error: Literal["raise"] = "raise",
     ) -> AbstractAsyncContextManager[MergedPages[Page[RowT, TotalsT, QueryT], RowT]]: ...
@@ -230,6 +252,7 @@ class KiwoomClient:
         self,
         queries: Queries[RowT, TotalsT, QueryT, AuditT],
         *,
+        start: Mapping[Any, Cursor] = ...,
         concurrency: int = ...,
         on_error: Literal["deliver"],
     ) -> AbstractAsyncContextManager[
@@ -240,6 +263,7 @@ class KiwoomClient:
         self,
         queries: Queries[Any, Any, Any, Any],
         *,
+        start: Mapping[Any, Cursor] = MappingProxyType({}),
         concurrency: int = 8,
         on_error: Literal["raise", "deliver"] = "raise",
     ) -> AbstractAsyncContextManager[MergedPages[Any, Any]]:
@@ -247,8 +271,10 @@ class KiwoomClient:
 
         Pages come in order within a query, fairly mixed between queries, `concurrency` of which
         are walked at a time; `queries` may be an async iterable, and is taken as walks become
-        free. Calls of a merge let interactive ones (all others) go first.
+        free. Calls of a merge let interactive ones go first.
 
+        start: where to begin the queries that were left half-way, as in
+            `{failure.query: failure.cursor}`; the others begin at their first page.
         on_error: "raise" ends the merge with the first query's error, bare; "deliver" gives a
             `Failure` among the pages, and every other query completes.
 
@@ -257,13 +283,55 @@ class KiwoomClient:
         """
         if on_error not in ("raise", "deliver"):
             raise ValueError(f"on_error: got {shown(on_error)}; allowed are 'raise', 'deliver'")
-        if not isinstance(queries, Iterable | AsyncIterable):
-            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
         if isinstance(queries, Collection):
-            checked(queries)
-            for query in queries:
-                self._check(query)
-        return merging(self._page, queries, _count("concurrency", concurrency), on_error)
+            self._checked(queries)
+            if strange := start.keys() - set(queries):
+                raise ValueError(f"start: {strange.pop()} is not among the queries")
+        elif not isinstance(queries, Iterable | AsyncIterable):
+            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
+        for query, cursor in start.items():
+            start_of(query, cursor)
+        concurrency = _count("concurrency", concurrency)
+        return merging(self._source, queries, start, concurrency, on_error)
+
+    def watch(
+        self, queries: Iterable[Query[RowT, TotalsT, QueryT, AuditT]], *, every: float = 0.0
+    ) -> AsyncGenerator[
+        Change[RowT, QueryT] | WalkComplete[QueryT, AuditT] | Failure[QueryT], None
+    ]:
+        """What changes: the queries are walked one after the other, again and again, for ever.
+
+        Gives a `Change` for each row that is not as it was in the walk before (in the first walk,
+        every row), as its page comes, and for each that a complete walk has not brought again;
+        a `WalkComplete` with the audit after each complete walk; a `Failure` for one that was not,
+        whose query has its turn again in the next round. After a round that brought nothing but
+        failures it waits, at most 30 s. As bulk work, it lets interactive calls go first.
+
+        every: seconds from the beginning of one round to that of the next, at least. A warning
+            says once when the pace does not allow it.
+
+        While the market is open a walk takes in no one moment (wire-facts.md, section 5): a stock
+        that moved between pages may be missing, and is gone then until it is new again.
+        """
+        listed = self._checked(queries)
+        if not listed:
+            raise ValueError("queries: got none; there is nothing to watch")
+        every_seconds = _positive("every", every) if every else 0.0
+        return watching(self._source, listed, every_seconds, lambda: self.estimate(listed))
+
+    def estimate(self, queries: Iterable[Query[RowT, TotalsT, QueryT, AuditT]]) -> Estimate:
+        """How many calls the queries will take, and how long at the present pace.
+
+        From the walks that this client has seen, or else from a day measured by others
+        (wire-facts.md, fact 2). An iterator is used up.
+        """
+        calls = Counter[str]()
+        listed = self._checked(queries)
+        for query in listed:
+            calls[query.endpoint.api_id] += self._sizes.pages(query)
+        spacing = self._calls.spacing_seconds
+        seconds = max((spacing(api_id) * number for api_id, number in calls.items()), default=0.0)
+        return Estimate(len(listed), calls.total(), seconds)
 
     async def revoke_token(self) -> None:
         """End the token for every program that holds it; nothing is sent where none is held.
@@ -290,11 +358,25 @@ class KiwoomClient:
         def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
             return decode_page(response, query, cursor, seen)
 
+        call = Call(query.endpoint.api_id, prepare, decode, priority, query)
         try:
-            return await self._calls.call(query.endpoint.api_id, prepare, decode, priority)
+            page = await self._calls.answer(call)
         except KiwoomError as error:
             _state(error, query, cursor)
             raise
+        self._sizes.learn(page)
+        last = page.next is None
+        self._tell(PageDelivered(query=query, number=page.number, rows=len(page.rows), last=last))
+        return page
+
+    def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:
+        if not isinstance(queries, Iterable):
+            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
+        listed = list(queries)
+        checked(listed)
+        for query in listed:
+            self._check(query)
+        return listed
 
     def _check(self, query: Query[Any, Any, Any, Any]) -> None:
         today = datetime.now(KST).date()
@@ -304,7 +386,10 @@ class KiwoomClient:
             warnings.warn(doubt, stacklevel=4)
 
     async def _issue_token(self) -> Token:
-        return await self._token_call(ISSUE_TOKEN, encode_issue(self._keys), decode_token)
+        first = self._tokens.held is None
+        token = await self._token_call(ISSUE_TOKEN, encode_issue(self._keys), decode_token)
+        self._tell(TokenRenewed(expires=token.expires, first=first))
+        return token
 
     async def _token_call(
         self, api_id: str, request: Request, decode: Callable[[Response], T]
@@ -312,7 +397,7 @@ class KiwoomClient:
         async def prepare() -> Request:
             return request
 
-        return await self._calls.call(api_id, prepare, decode, Priority.INTERACTIVE)
+        return await self._calls.answer(Call(api_id, prepare, decode, Priority.INTERACTIVE))
 
 
 def _state(error: KiwoomError, query: Query[Any, Any, Any, Any], cursor: Cursor) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from attrs import field, frozen
@@ -57,6 +58,9 @@ class PriceMove(StrEnum):
 
 _MARKET_CODES: Final = {Market.KOSPI: "P00101", Market.KOSDAQ: "P10102"}
 _EXCHANGE_CODES: Final = {Exchange.KRX: "1", Exchange.NXT: "2", Exchange.CONSOLIDATED: "3"}
+# Pages of a whole day, as walked on 2026-08-10 (wire-facts.md, fact 2).
+_USUAL_PAGES: Final = {Market.KOSPI: 50, Market.KOSDAQ: 61}
+_SATURDAY: Final = 5
 _MOVES: Final = {
     "1": PriceMove.UPPER_LIMIT,
     "2": PriceMove.UP,
@@ -310,6 +314,19 @@ def _check(query: ProgramTradeQuery, today: datetime.date, environment: Environm
     return None
 
 
+def _has_trading(query: ProgramTradeQuery) -> bool:
+    return query.date.weekday() < _SATURDAY
+
+
+def _alike(query: ProgramTradeQuery) -> tuple[Market, Exchange, bool]:
+    return query.market, query.exchange, _has_trading(query)
+
+
+def _usual_pages(query: ProgramTradeQuery) -> int:
+    # A day without data is one blank row.
+    return _USUAL_PAGES[query.market] if _has_trading(query) else 1
+
+
 def _symbol(value: object, _: object) -> str:
     if is_blank(value):
         raise ValueError("no stock code, but other values")
@@ -347,5 +364,8 @@ PROGRAM_TRADES: Final[
     body=_body,
     row_context=_row_context,
     check=_check,
+    identity=attrgetter("symbol"),
+    alike=_alike,
+    usual_pages=_usual_pages,
     audit=_audit,
 )

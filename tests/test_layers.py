@@ -17,20 +17,27 @@ ROOMS = {
     "_protocol": {"_errors", "_version", "_wire"},
     "_continuation": {"_errors", "_wire"},
     "_endpoint": {"_continuation", "_errors", "_protocol", "_wire"},
+    "_estimate": {"_endpoint"},
+    "_events": {"_errors"},
     "program_trades": {"_endpoint", "_wire"},
     # ---- no I/O, no clock, no event loop above this line
     "_pace": set(),
     "_merge": set(),
+    "_lifetime": set(),
     "_transport": {"_errors", "_protocol"},
     "_token": {"_protocol"},
-    "_calls": {"_errors", "_pace", "_policy", "_protocol", "_transport"},
-    "_walks": {"_continuation", "_endpoint", "_errors", "_merge", "_pace", "_wire"},
+    "_calls": {
+        "_errors", "_events", "_lifetime", "_pace", "_policy", "_protocol", "_transport",
+    },
+    "_walks": {"_continuation", "_endpoint", "_errors", "_events", "_merge", "_pace", "_wire"},
+    "_watch": {"_endpoint", "_errors", "_estimate", "_pace", "_walks"},
     "client": {
-        "_calls", "_continuation", "_endpoint", "_errors", "_pace", "_protocol", "_token",
-        "_transport", "_walks", "_wire", "sandbox",
+        "_calls", "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_pace",
+        "_protocol", "_token", "_transport", "_walks", "_watch", "_wire", "sandbox",
     },
     "__init__": {
-        "_continuation", "_endpoint", "_errors", "_version", "_walks", "client", "program_trades",
+        "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_version", "_walks",
+        "_watch", "client", "program_trades",
     },
     "__main__": {"cli"},
 }  # fmt: skip

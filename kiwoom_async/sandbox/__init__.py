@@ -26,7 +26,9 @@ Invention:
 - every number of every stock. The first names of each market, and their codes, are real; their
   prices and amounts are not. All codes beginning with 8 and their companies are made up
 - each day stands alone: the close of one day is not the base of the next. Every weekday trades,
-  there are no holidays, no intraday movement; every stock is on both exchanges
+  there are no holidays; every stock is on both exchanges
+- all movement: without `trades_per_second` each day, today too, is a finished one; with it every
+  day goes on from there, in even steps, at any hour; pages are cut from the market of the moment
 - the rate window is sliding, without any tolerance, and counts accepted requests only (the
   strictest reading: a client that sends exactly every 0.2 s will now and then meet a 429); a
   request without a valid token is refused before it is counted
@@ -45,6 +47,7 @@ Invention:
 
 from ._app import Arrival, Sandbox
 from ._faults import Fault
+from ._moving import RowChange
 from ._serve import serve
 
-__all__ = ["Arrival", "Fault", "Sandbox", "serve"]
+__all__ = ["Arrival", "Fault", "RowChange", "Sandbox", "serve"]

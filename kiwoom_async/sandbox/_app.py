@@ -17,6 +17,7 @@ from ._asgi import Message, Receive, Request, Send, lifespan, read_request, send
 from ._calls import Call, Listing, answer, api_id_of, app_key_of, asked_key, data_body
 from ._faults import Fault, Situation, struck
 from ._market import BLANK_TOTALS, Day
+from ._moving import Moving, RowChange
 from ._pages import Query, TotalsOn
 from ._replies import RefusalError, Reply, blocked
 
@@ -52,7 +53,9 @@ class Sandbox:
     `requests_per_second` holds for each (app key, api-id), None lifts it. `secrets` maps the app
     keys that are let in to their secret keys; without it any pair is. `now` is an aware wall clock
     for token expiry and for "today". Whether the real server repeats totals on every page is
-    unknown, hence `totals_on`. `firewall` turns away the default User-Agents of aiohttp and urllib.
+    unknown, hence `totals_on`. With `trades_per_second` every market goes on trading from the
+    moment a day of it is first asked for, and `changes` says what has changed. `firewall` turns
+    away the default User-Agents of aiohttp and urllib.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Sandbox:
         firewall: bool = True,
         token_lifetime: timedelta = timedelta(hours=24),
         totals_on: TotalsOn = "every page",
+        trades_per_second: float = 0.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self.requests_per_second = requests_per_second
@@ -74,7 +78,10 @@ class Sandbox:
         self._latency_seconds = latency_seconds
         self._firewall = firewall
         self._faults = tuple(faults)
-        self._listing = Listing({"P00101": kospi_stocks, "P10102": kosdaq_stocks}, totals_on)
+        moving = Moving(trades_per_second) if trades_per_second else None
+        self.changes: deque[RowChange] = moving.changes if moving else deque()
+        counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}
+        self._listing = Listing(counts, totals_on, moving)
         self._access = Access(secrets, token_lifetime, now)
         self._calls: Counter[str] = Counter()
 
@@ -88,7 +95,10 @@ class Sandbox:
             raise NotImplementedError(f"the sandbox does not speak {scope['type']}")
 
     def rows(self, dt: str, mrkt_tp: str, stex_tp: str) -> list[dict[str, str]]:
-        """All rows of a day in the server's order, as the wire spells them; none on a day off."""
+        """All rows of a day in the server's order, as the wire spells them; none on a day off.
+
+        Where the market moves, as it was last shown to anybody.
+        """
         whole = self._day(dt, mrkt_tp, stex_tp)
         return [dict(row) for row in whole.rows] if whole else []
 

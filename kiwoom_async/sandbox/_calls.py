@@ -12,6 +12,7 @@ from attrs import field, frozen
 from ._access import Access
 from ._asgi import Request
 from ._market import SUFFIXES, Day, day
+from ._moving import Moving
 from ._pages import API_ID, Query, TotalsOn, blank_page, page
 from ._replies import RefusalError, Reply, not_found, rate_limited, refusal, success
 
@@ -26,18 +27,27 @@ _EIGHT_DIGITS: Final = re.compile("[0-9]{8}")
 
 @frozen
 class Listing:
-    """How many stocks each market lists, and how totals are told."""
+    """How many stocks each market lists, whether they move, and how totals are told."""
 
     counts: dict[str, int]
     totals_on: TotalsOn
+    moving: Moving | None = None
 
-    def day(self, query: Query, today: date) -> Day | None:
-        """Find the day asked for; None where the server has nothing to show."""
+    def day(self, query: Query, today: date, time: float | None = None) -> Day | None:
+        """Find the day asked for; None where the server has nothing to show.
+
+        A market that moves is shown as it is at `time`, or else as it was last shown.
+        """
         if not self.counts.get(query.mrkt_tp) or query.stex_tp not in SUFFIXES:
             return None
         if not _traded_on(query.dt, today):
             return None
-        return day(query.dt, query.mrkt_tp, query.stex_tp, self.counts[query.mrkt_tp])
+        asked, count = (query.dt, query.mrkt_tp, query.stex_tp), self.counts[query.mrkt_tp]
+        if self.moving is None:
+            return day(*asked, count)
+        if time is None:
+            return self.moving.last_told(*asked) or day(*asked, count)
+        return self.moving.day(*asked, count, time)
 
 
 @frozen
@@ -147,7 +157,7 @@ def _data(call: Call) -> Reply:
     _check_api_id(request)
     _pace(call, app_key, API_ID)
     query = _query(request.json_object())
-    whole = call.listing.day(query, call.access.moment().date())
+    whole = call.listing.day(query, call.access.moment().date(), call.time)
     if whole is None:
         return blank_page()
     return page(query, whole, asked_key(request), call.listing.totals_on)

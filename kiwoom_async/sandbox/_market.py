@@ -3,7 +3,7 @@
 Deterministic: date, market and exchange decide everything. Knows no clock, no page and no caller.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from random import Random
 from typing import Final, NamedTuple
@@ -34,7 +34,7 @@ BLANK_TOTALS: Final[Row] = {f"tot_{number}": "" for number in range(1, 7)}
 
 # KRX's price steps since 2023: below this price, this step.
 _TICKS: Final = ((2000, 1), (5000, 5), (20_000, 10), (50_000, 50), (200_000, 100), (500_000, 500))
-_UPPER, _UP, _FLAT, _LOWER, _DOWN = "1", "2", "3", "4", "5"
+UPPER, UP, FLAT, LOWER, DOWN = "1", "2", "3", "4", "5"
 
 
 class Fills(NamedTuple):
@@ -65,7 +65,9 @@ class Quote:
         return f"{'+' if self.change > 0 else '-' if self.change < 0 else ''}{self.price}"
 
 
-class _Traded(NamedTuple):
+class Traded(NamedTuple):
+    """What one stock did: its close, and program trading by `stex_tp`."""
+
     stock: Stock
     quote: Quote
     by_exchange: dict[str, Fills]
@@ -82,36 +84,41 @@ class Day:
 # Six days fit one date in full: two markets at three exchanges, about 3 MB each.
 @lru_cache(maxsize=12)
 def day(dt: str, mrkt_tp: str, stex_tp: str, count: int) -> Day:
-    """Work out rows and totals, as the wire spells them."""
-    session = _session(dt, mrkt_tp, count)
-    fills = [traded.by_exchange[stex_tp] for traded in session]
+    """Work out a finished day."""
+    return told(session(dt, mrkt_tp, count), stex_tp)
+
+
+def told(traded: Sequence[Traded], stex_tp: str) -> Day:
+    """Rows and totals as the wire spells them."""
+    fills = [each.by_exchange[stex_tp] for each in traded]
     shares = hundredths([fill.turnover for fill in fills])
     suffix = SUFFIXES[stex_tp]
     rows = (
-        _row(traded.stock.code + suffix, traded, fill, share)
-        for traded, fill, share in zip(session, fills, shares, strict=True)
+        _row(each.stock.code + suffix, each, fill, share)
+        for each, fill, share in zip(traded, fills, shares, strict=True)
     )
     return Day(tuple(rows), _totals(fills))
 
 
 @lru_cache(maxsize=4)
-def _session(dt: str, mrkt_tp: str, count: int) -> tuple[_Traded, ...]:
+def session(dt: str, mrkt_tp: str, count: int) -> tuple[Traded, ...]:
+    """What every stock of a market did on a day."""
     chance = Random(f"{dt} {mrkt_tp}").random  # noqa: S311 - a market, not a secret
     return tuple(_traded(stock, chance) for stock in stocks(mrkt_tp, count))
 
 
-def _traded(stock: Stock, chance: Chance) -> _Traded:
+def _traded(stock: Stock, chance: Chance) -> Traded:
     million_won = _program_turnover(stock, chance)
     quote = _quote(stock.price, chance)
     if not million_won:
         if chance() < 0.006:  # "" and "0" occur, rarely
             quote = Quote(quote.price, 0, "" if chance() < 0.5 else "0")  # a coin
-        return _Traded(stock, quote, dict.fromkeys(SUFFIXES, Fills()))
+        return Traded(stock, quote, dict.fromkeys(SUFFIXES, Fills()))
     nxt_part = 0.05 + 0.45 * chance()
     krx = _fills(million_won * (1 - nxt_part), quote.price, chance)
     nxt = _fills(million_won * nxt_part, quote.price, chance)
     both = Fills(*(one + other for one, other in zip(krx, nxt, strict=True)))
-    return _Traded(stock, quote, {"1": krx, "2": nxt, "3": both})
+    return Traded(stock, quote, {"1": krx, "2": nxt, "3": both})
 
 
 def _program_turnover(stock: Stock, chance: Chance) -> float:
@@ -129,25 +136,26 @@ def _quote(typical: int, chance: Chance) -> Quote:
 def _close(before: int, chance: Chance) -> tuple[int, str]:
     event = int(2000 * chance())
     if event < 2:  # one stock in a thousand
-        return _on_tick(before * 13 // 10), _UPPER
+        return _on_tick(before * 13 // 10), UPPER
     if event == 2:  # one in two thousand
-        return _lower_limit(before), _LOWER
+        return _lower_limit(before), LOWER
     moved = 0.0 if event % 10 == 0 else 0.06 * (chance() + chance() + chance() - 1.5)
     price = _on_tick(int(before * (1 + moved)))
-    return price, _UP if price > before else _DOWN if price < before else _FLAT
+    return price, UP if price > before else DOWN if price < before else FLAT
 
 
 def _lower_limit(before: int) -> int:
     lowest = -(-before * 7 // 10)
     below = _on_tick(lowest)
-    return below if below == lowest else below + _tick(lowest)
+    return below if below == lowest else below + tick(lowest)
 
 
 def _on_tick(price: int) -> int:
-    return price // _tick(price) * _tick(price)
+    return price // tick(price) * tick(price)
 
 
-def _tick(price: int) -> int:
+def tick(price: int) -> int:
+    """KRX's price step at this price."""
     return next((step for limit, step in _TICKS if price < limit), 1000)
 
 
@@ -175,7 +183,7 @@ def hundredths(parts: list[int]) -> list[int]:
     return shares
 
 
-def _row(code: str, traded: _Traded, fills: Fills, share: int) -> Row:
+def _row(code: str, traded: Traded, fills: Fills, share: int) -> Row:
     return {
         "stk_cd": code,
         "stk_nm": traded.stock.name,

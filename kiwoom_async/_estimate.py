@@ -1,0 +1,59 @@
+"""How many calls queries will take: from the walks seen so far, or what was once measured.
+
+Pure. Knows no pace; its figures are guesses, for plans and progress only.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+from attrs import frozen
+
+from ._endpoint import Page, Query
+
+
+@frozen
+class Estimate:
+    """What queries will cost: how many they are, calls, and seconds at the present pace.
+
+    The seconds are what the pace alone takes, whatever else the client is doing.
+    """
+
+    queries: int
+    calls: int
+    seconds: float
+
+    def __str__(self) -> str:
+        queries = "1 query" if self.queries == 1 else f"{self.queries:,} queries"
+        calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
+        return f"{queries}, {calls}, about {_duration(self.seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3600
+    if hours >= 1.5:
+        return f"{hours:,.1f} h"
+    return f"{minutes:.1f} min" if minutes >= 1.5 else f"{seconds:.0f} s"
+
+
+class Sizes:
+    """How many pages walks have had."""
+
+    def __init__(self) -> None:
+        self._pages: dict[Hashable, int] = {}
+
+    def learn(self, page: Page[Any, Any, Any]) -> None:
+        """Take a page of any walk into account."""
+        alike = _alike(page.query)
+        if page.next is not None:
+            self._pages[alike] = max(page.number + 1, self.pages(page.query))
+        elif page.number > 1 or page.rows:
+            # A holiday says nothing about the size of other days.
+            self._pages[alike] = page.number
+
+    def pages(self, query: Query[Any, Any, Any, Any]) -> int:
+        """How many pages to expect of a walk."""
+        return self._pages.get(_alike(query), query.endpoint.usual_pages(query))
+
+
+def _alike(query: Any) -> Hashable:
+    return query.endpoint.api_id, query.endpoint.alike(query)

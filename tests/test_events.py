@@ -1,0 +1,181 @@
+"""Events: what a client tells of its work, exactly, in order; and the log says the same."""
+
+import logging
+import re
+
+import anyio
+import pytest
+
+from kiwoom_async import (
+    ApiError,
+    CallEnded,
+    CallRetried,
+    CallSent,
+    Exchange,
+    KiwoomClient,
+    Market,
+    PageDelivered,
+    ProgramTradeQuery,
+    RateLimited,
+    SlotWaited,
+    TokenRenewed,
+    WalkFinished,
+)
+from kiwoom_async.sandbox import Fault, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+OTHER = ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX)
+
+
+def small(*faults, **options):
+    """KOSPI is 3 pages of 120 rows."""
+    return Sandbox(faults=faults, kospi_stocks=120, kosdaq_stocks=70, **options)
+
+
+def names(events):
+    return [type(event).__name__ for event in events]
+
+
+async def test_a_walk_tells_every_step_in_order():
+    events = []
+    sandbox = small(latency_seconds=0.046)
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        await kiwoom.collect(QUERY)
+    call = ["SlotWaited", "CallSent", "CallEnded"]
+    assert names(events) == [
+        *call, "TokenRenewed", *[*call, "PageDelivered"] * 3, "WalkFinished",
+    ]  # fmt: skip
+    assert {event.api_id for event in events[:3]} == {"au10001"}
+    assert {event.query for event in events[:3]} == {None}
+    assert {event.query for event in events[4:]} == {QUERY}
+    pages = [event for event in events if isinstance(event, PageDelivered)]
+    assert [(page.number, page.rows, page.last) for page in pages] == [
+        (1, 50, False), (2, 50, False), (3, 20, True),
+    ]  # fmt: skip
+    assert events[-1] == WalkFinished(query=QUERY, pages=3, rows=120, complete=True)
+    waits = [event.seconds for event in events if isinstance(event, SlotWaited)]
+    assert waits == pytest.approx([0, 0, 0.209 - 0.046, 0.209 - 0.046], abs=0.01)
+    ended = [event for event in events if isinstance(event, CallEnded)]
+    assert [event.seconds for event in ended] == pytest.approx([0.046] * 4, abs=0.01)
+
+
+async def test_a_retry_says_why_and_when():
+    events = []
+    sandbox = small(Fault("server_error", call=2, times=2))
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        await kiwoom.collect(QUERY)
+    retries = [event for event in events if isinstance(event, CallRetried)]
+    assert [(one.attempt, one.query, one.api_id) for one in retries] == [
+        (1, QUERY, "ka90004"), (2, QUERY, "ka90004"),
+    ]  # fmt: skip
+    assert all(0 <= one.seconds <= 0.4 for one in retries)
+    failed = [event for event in events if isinstance(event, CallEnded) and event.error]
+    assert [one.error for one in failed] == [one.error for one in retries]
+    sent = [event.attempt for event in events if isinstance(event, CallSent)]
+    assert sent == [1, 1, 1, 2, 3, 1]
+
+
+async def test_a_429_and_a_dead_token_are_told_with_their_reasons():
+    events = []
+    sandbox = small(Fault("rate_limit", call=2), Fault("token_dies", call=4))
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        await kiwoom.collect(QUERY)
+    retries = [event for event in events if isinstance(event, CallRetried)]
+    assert isinstance(retries[0].error, RateLimited)
+    assert 1.0 <= retries[0].seconds <= 1.3
+    assert (retries[1].error.code, retries[1].seconds) == ("8005", 0)
+    renewals = [event for event in events if isinstance(event, TokenRenewed)]
+    assert [event.first for event in renewals] == [True, False]
+
+
+async def test_a_walk_that_fails_says_so():
+    events = []
+    sandbox = small(Fault("code", code="1634", call=2))
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        with pytest.raises(ApiError) as caught:
+            await kiwoom.collect(QUERY)
+    assert events[-1] == WalkFinished(
+        query=QUERY, pages=1, rows=50, complete=False, error=caught.value
+    )
+    assert not [event for event in events if isinstance(event, CallRetried)]
+
+
+async def test_every_query_of_a_merge_finishes_once():
+    events = []
+    async with (
+        KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom,
+        kiwoom.merge([QUERY, OTHER]) as pages,
+    ):
+        assert len([page async for page in pages]) == 6
+    finished = [event for event in events if isinstance(event, WalkFinished)]
+    assert {(event.query, event.pages, event.rows, event.complete) for event in finished} == {
+        (QUERY, 3, 120, True), (OTHER, 3, 70, True),
+    }  # fmt: skip
+
+
+async def test_a_cancelled_merge_finishes_every_walk_it_began():
+    events = []
+    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+        async with kiwoom.merge([QUERY, OTHER]) as pages:
+            await anext(pages)
+        assert names(events).count("WalkFinished") == 2
+    assert not any(event.complete for event in events if isinstance(event, WalkFinished))
+
+
+async def test_what_a_listener_raises_comes_out_bare_and_is_not_retried():
+    def refuse(event):
+        if isinstance(event, PageDelivered):
+            raise LookupError("a bug in the listener")
+
+    sandbox = small()
+    async with KiwoomClient.sandbox(sandbox, on_event=refuse) as kiwoom:
+        with pytest.raises(LookupError, match="a bug in the listener"):
+            await kiwoom.collect(QUERY)
+    assert len([one for one in sandbox.arrivals if one.api_id == "ka90004"]) == 1
+
+
+async def test_the_log_says_the_same(caplog):
+    caplog.set_level(logging.DEBUG, "kiwoom_async")
+    events = []
+    sandbox = small(Fault("server_error", call=2), Fault("token_dies", call=4))
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        await kiwoom.collect(QUERY)
+        async for _ in kiwoom.pages(QUERY):
+            pass
+    ours = [record for record in caplog.records if record.name == "kiwoom_async"]
+    assert [record.getMessage() for record in ours] == list(map(str, events))
+    told = [type(event) for event in events]
+    levels = {record.levelname: set() for record in ours}
+    for kind, record in zip(told, ours, strict=True):
+        levels[record.levelname].add(kind)
+    assert levels == {
+        "DEBUG": {SlotWaited, CallSent, CallEnded, PageDelivered},
+        "INFO": {CallRetried, TokenRenewed, WalkFinished},
+    }
+    text = "\n".join(map(str, events))
+    assert "ka90004 2026-11-20 KOSPI KRX: sent, attempt 1" in text
+    assert "au10001: waited 0.000 s for a slot" in text
+    assert "2026-11-20 KOSPI KRX: page 3, the last, came whole" in text
+    assert "2026-11-20 KOSPI KRX: complete after 3 pages, 120 rows" in text
+    (retry,) = (str(event) for event in events if isinstance(event, CallRetried) and event.seconds)
+    assert re.fullmatch(
+        r"ka90004 2026-11-20 KOSPI KRX: again in 0\.\d\d s, because of BlockedError: .*500.*", retry
+    )
+
+
+async def test_a_program_that_shows_warnings_only_is_not_disturbed(caplog):
+    sandbox = small(Fault("server_error", call=2), Fault("rate_limit", call=4))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        await kiwoom.collect(QUERY)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_one_walk_left_half_way_is_told_as_left():
+    events = []
+    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+        with anyio.move_on_after(0.3):
+            await kiwoom.collect(QUERY)
+    (finished,) = (event for event in events if isinstance(event, WalkFinished))
+    assert str(finished) == "2026-11-20 KOSPI KRX: left after 2 pages, 100 rows"

@@ -1,0 +1,112 @@
+"""A sandbox whose market moves: still consistent, deterministic, and logged by itself."""
+
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
+from kiwoom_async.sandbox import RowChange, Sandbox
+from kiwoom_async.sandbox._moving import Moving
+
+DAY = "20261120"
+KOSPI = (DAY, "P00101")
+AMOUNTS = ("buy_cntr_qty", "buy_cntr_amt", "sel_cntr_qty", "sel_cntr_amt")
+
+
+def at(moving, time, stex_tp="1", count=120):
+    return moving.day(*KOSPI, stex_tp, count, time)
+
+
+def test_the_first_look_is_the_finished_day_and_time_moves_it():
+    moving = Moving(trades_per_second=2)
+    first = at(moving, 100.0)
+    assert list(first.rows) == Sandbox(kospi_stocks=120).rows(*KOSPI, "1")
+    assert at(moving, 100.49) == first
+    assert at(moving, 100.51, "3") != first
+    assert not moving.changes
+
+
+@pytest.mark.parametrize("stex_tp", ["1", "2", "3"])
+def test_a_moved_market_still_adds_up(stex_tp):
+    moving = Moving(trades_per_second=50)
+    at(moving, 0.0, stex_tp)
+    day = at(moving, 60.0, stex_tp)
+    for row in day.rows:
+        net = int(row["buy_cntr_amt"]) - int(row["sel_cntr_amt"])
+        assert int(row["netprps_prica"]) == net
+        change = int(row["pred_pre"])
+        assert row["flu_sig"] in {
+            "1",
+            "4",
+            "2" if change > 0 else "5" if change < 0 else "3",
+            "0",
+            "",
+        }
+        assert abs(change) <= 0.31 * (abs(int(row["cur_prc"])) - change)
+    sums = [sum(int(row[name]) for row in day.rows) for name in AMOUNTS]
+    assert sums == [int(day.totals[f"tot_{number}"]) for number in (1, 2, 3, 4)]
+    assert sum(round(float(row["all_trde_rt"]) * 100) for row in day.rows) == 10_000
+
+
+def test_krx_and_nxt_make_the_consolidated_exchange():
+    moving = Moving(trades_per_second=50)
+    at(moving, 0.0)
+    krx, nxt, both = (at(moving, 60.0, stex_tp).rows for stex_tp in "123")
+    for name in AMOUNTS:
+        assert [int(row[name]) for row in both] == [
+            int(one[name]) + int(other[name]) for one, other in zip(krx, nxt, strict=True)
+        ]
+
+
+def test_the_log_is_every_difference_between_two_looks():
+    moving = Moving(trades_per_second=5)
+    looks = [at(moving, time) for time in (0.0, 1.0, 2.0, 9.0)]
+    shown = defaultdict(list)
+    for day in looks:
+        for row in day.rows:
+            versions = shown[row["stk_cd"]]
+            if not versions or versions[-1] != row:
+                versions.append(row)
+    told = defaultdict(list)
+    for change in moving.changes:
+        assert isinstance(change, RowChange)
+        assert (change.dt, change.mrkt_tp, change.stex_tp) == (*KOSPI, "1")
+        told[change.before["stk_cd"]].append((change.before, change.after))
+    assert told == {
+        code: list(pairwise(versions)) for code, versions in shown.items() if len(versions) > 1
+    }
+    assert {change.time for change in moving.changes} == {1.0, 2.0, 9.0}
+
+
+def test_the_same_looks_show_the_same_market():
+    days = []
+    for _ in range(2):
+        moving = Moving(trades_per_second=5)
+        days.append([at(moving, time, stex_tp) for time in (7.0, 8.0, 30.0) for stex_tp in "13"])
+    assert days[0] == days[1]
+
+
+def test_a_market_of_which_nothing_trades_moves_all_the_same():
+    moving = Moving(trades_per_second=5)
+    first = at(moving, 0.0, count=1)
+    assert at(moving, 60.0, count=1) != first
+
+
+@pytest.mark.anyio
+async def test_a_walk_shows_the_market_of_the_moment_and_rows_what_was_shown():
+    sandbox = Sandbox(kospi_stocks=120, trades_per_second=50)
+    query = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.KRX)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        walk = await kiwoom.collect(query)
+        assert walk.audit.totals_vary
+        first = sandbox.rows(*KOSPI, "1")
+        page = await kiwoom.page(query)
+    last = sandbox.rows(*KOSPI, "1")
+    assert first != last
+    assert [row.buy_amount for row in page.rows] == [int(row["buy_cntr_amt"]) for row in last[:50]]
+    assert sandbox.changes
+
+
+def test_a_market_that_stands_still_has_no_log():
+    assert not Sandbox().changes
