@@ -14,6 +14,11 @@ from typing import Any
 import pytest
 import uvicorn
 from trio.testing import MockClock
+from typer.testing import CliRunner
+
+from kiwoom_async import KiwoomClient
+from kiwoom_async.cli._app import app
+from kiwoom_async.sandbox import Fault, Sandbox
 
 # A background job of a shell is born deaf to interrupts, and its children with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -73,3 +78,31 @@ def on_a_port(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def small_sandbox(*faults: Fault, **options: Any) -> Sandbox:
+    """An exchange without a limit, of three pages a market."""
+    defaults: dict[str, Any] = {"requests_per_second": None}
+    defaults |= {"kospi_stocks": 120, "kosdaq_stocks": 70}
+    return Sandbox(faults=faults, **(defaults | options))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command line in this process, on a small sandbox or on one that the test chooses."""
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    original = KiwoomClient.sandbox
+
+    def run(*arguments: str, sandbox: Sandbox | None = None, make: Any = original) -> Any:
+        simulated = sandbox or small_sandbox()
+
+        def client_of(*_: object, **options: Any) -> KiwoomClient:
+            client: KiwoomClient = make(simulated, **options)
+            return client
+
+        monkeypatch.setattr(KiwoomClient, "sandbox", client_of)
+        return CliRunner().invoke(app, list(arguments))
+
+    return run

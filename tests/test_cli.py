@@ -19,38 +19,19 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import on_a_port
+from conftest import small_sandbox as small
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
 from kiwoom_async._endpoint import first_cursor
-from kiwoom_async.cli import _app, _demo, _formats, _output, _progress, _rows
+from kiwoom_async.cli import _app, _days, _formats, _left, _output, _rows
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAY = ["--date", "2026-11-20"]
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
-
-
-@pytest.fixture
-def run(monkeypatch):
-    """Run the command line in this process, against a small sandbox that the test may choose."""
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
-        monkeypatch.delenv(name, raising=False)
-
-    client = kiwoom_async.KiwoomClient.sandbox
-
-    def run(*arguments, sandbox=None, make=client):
-        simulated = sandbox or small()
-        monkeypatch.setattr(_app.KiwoomClient, "sandbox", lambda *_: make(simulated))
-        return CliRunner().invoke(_app.app, list(arguments))
-
-    return run
-
-
-def small(*faults):
-    return Sandbox(kospi_stocks=120, kosdaq_stocks=70, requests_per_second=None, faults=faults)
 
 
 def truth(market="P00101", exchange="1"):
@@ -118,7 +99,7 @@ def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, fo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rows"], "Missing option '--date'"),
+        (["rows"], "name one day with --date, or a range"),
         (["rows", "--date", "2026-02-30", "--sandbox"], "is no day of the calendar"),
         (["rows", "--date", "2999-01-01", "--sandbox"], "has not come yet"),
         (["rows", *DAY, "--market", "KONEX"], "KONEX"),
@@ -263,7 +244,8 @@ def test_a_doubt_is_printed_without_source_code(run):
 
 
 def test_a_complete_walk_prints_no_command(capsys):
-    job = _rows.RowsJob(QUERY, _formats.Format.CSV, None, True, None, None, complete=True)
+    done = _left.Left(total=1, fresh=1)
+    job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, done)
     _app._say_how_to_go_on(job)
     assert capsys.readouterr().err == ""
 
@@ -298,7 +280,7 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
 
 
 def test_the_demo_chooses_a_weekday_before_today():
-    day = _demo.last_weekday()
+    day = _days.last_weekday()
     assert day.weekday() < 5
     assert 0 < (date.today() - day).days <= 4  # noqa: DTZ011
 
@@ -346,31 +328,6 @@ def test_importing_the_library_imports_no_extra():
     code = f"import sys, kiwoom_async; print(sorted({extras} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)  # noqa: S603
     assert run.stdout.strip() == "[]"
-
-
-# ---- progress
-
-
-QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-
-
-def line_after(pages, *, first_page=1, seconds=2.0):
-    progress = _progress.Progress(QUERY, first_page)
-    with progress:
-        for number in range(first_page, first_page + pages):
-            progress.count(kiwoom_async.Page(QUERY, number, [None] * 50, None, first_cursor(QUERY)))
-    return progress.line(seconds)
-
-
-def test_the_progress_line():
-    """2,472 stocks at 50 a page are 50 pages; eleven in two seconds leave some eight."""
-    assert line_after(11) == "KOSPI KRX · page 11 · 550 rows · 5.0 calls/s · about 8 s left"
-    assert line_after(11, first_page=31) == (
-        "KOSPI KRX · page 41 · 550 rows · 5.0 calls/s · about 2 s left"
-    )
-    assert line_after(0) == "KOSPI KRX · page 0 · 0 rows"
-    assert line_after(1) == "KOSPI KRX · page 1 · 50 rows"
-    assert line_after(60).endswith("about 0 s left")
 
 
 # ---- as a process

@@ -1,35 +1,35 @@
-"""The commands: what they take, what they print, how they end.
+"""The commands: what they take, and what they mean by it."""
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted.
-"""
-
-import os
 import sys
-import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Sequence
+from enum import StrEnum
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Final
 
-import anyio
 import typer
 from rich.console import Console
 
 from kiwoom_async import (
-    ContinuationError,
     Exchange,
     KiwoomClient,
-    KiwoomError,
     Market,
-    ProgramTradeQuery,
     __version__,
 )
 from kiwoom_async.sandbox import Sandbox, serve
 
-from ._demo import last_weekday, show, walk_day
+from ._days import days_between, last_weekday, queries_of, today
+from ._demo import show, walk_all
+from ._ending import end, errors, run
 from ._formats import Format
-from ._rows import RowsJob, parsed_resume
+from ._left import Left
+from ._progress import Progress
+from ._rows import RowsJob
+from ._watch import WatchJob
+
+# Of each market of the sandbox, so that a watch of it has something to show.
+_TRADES_PER_SECOND: Final = 20
 
 app = typer.Typer(
     add_completion=False,
@@ -38,8 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Program trading by stock (Kiwoom ka90004): every row, at the server's pace.",
 )
-# Messages hold square brackets, which are not rich's.
-_errors = Console(stderr=True, highlight=False, markup=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,64 +52,119 @@ def version(
         raise typer.Exit
 
 
+Markets = Annotated[
+    list[Market], typer.Option("--market", case_sensitive=False, help="May be given twice.")
+]
+Exchanges = Annotated[
+    list[Exchange], typer.Option("--exchange", case_sensitive=False, help="May be repeated.")
+]
+OnSandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Ask the simulated exchange: no keys, no network.")
+]
+
+
 @app.command()
 def rows(  # noqa: PLR0917 - typer calls it by name
-    date: Annotated[str, typer.Option(help="YYYY-MM-DD or YYYYMMDD, a day in Korea.")],
-    market: Annotated[Market, typer.Option(case_sensitive=False)] = Market.KOSPI,
-    exchange: Annotated[Exchange, typer.Option(case_sensitive=False)] = Exchange.KRX,
+    date: Annotated[
+        str | None, typer.Option(help="YYYY-MM-DD or YYYYMMDD, a day in Korea.")
+    ] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="The first day of a range, instead of --date.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", help="The last day of a range, itself included.")
+    ] = None,
+    market: Markets = [Market.KOSPI],  # noqa: B006 - typer's way to say a default
+    exchange: Exchanges = [Exchange.KRX],  # noqa: B006
     form: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.TABLE,
     output: Annotated[
         Path | None, typer.Option(help="Write to this file; it must not exist, except to resume.")
     ] = None,
-    sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Ask the simulated exchange: no keys, no network.")
-    ] = False,
+    sandbox: OnSandbox = False,
     resume: Annotated[
         str | None, typer.Option(help="Go on where an interrupted command left off.")
     ] = None,
 ) -> None:
-    """Write every row of one day, market and exchange.
+    """Write every row of some days, markets and exchanges: all their combinations, at once.
 
     Keys come from KIWOOM_APP_KEY and KIWOOM_SECRET_KEY; KIWOOM_ENVIRONMENT may say mock.
     """
     try:
-        cursor, size = (None, None) if resume is None else parsed_resume(resume)
-        job = RowsJob(
-            ProgramTradeQuery(date, market, exchange), form, output, sandbox, cursor, size
-        )
-        if output is not None and output.exists() != (cursor is not None):
-            problem = "is not there to be resumed" if cursor else "exists already; name another"
-            _end(f"--output: {output} {problem}", code=2)
+        queries = queries_of(days_between(first, last, date), market, exchange)
+        days = ["--date", date] if date else ["--from", first, "--to", last]
+        asked = [*days, *_repeated("--market", market), *_repeated("--exchange", exchange)]
+        total = len(queries)
+        left, size = (Left(total), None) if resume is None else Left.parse(resume, total)
+        job = RowsJob(queries, asked, form, output, sandbox, left, size)
+        if output is not None and output.exists() != (resume is not None):
+            problem = "is not there to be resumed" if resume else "exists already; name another"
+            end(f"--output: {output} {problem}", code=2)
         client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
-        _run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
+        run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
     except ValueError as error:
-        _end(str(error), code=2)
+        end(str(error), code=2)
     if job.rows == 0:
-        _errors.print(f"no data for {job.query}: a holiday, or before the open")
+        what = queries[0] if total == 1 else f"any of the {total} queries"
+        errors.print(f"no data for {what}: a holiday, or before the open")
+
+
+def _repeated(option: str, values: Sequence[StrEnum]) -> list[str]:
+    return [word for value in values for word in (option, str(value))]
 
 
 def _say_how_to_go_on(job: RowsJob) -> None:
-    if not job.complete:
-        how = "To go on where this stopped:" if job.cursor else "To try again:"
-        _errors.print(how, style="bold")
-        _errors.print(job.resume_command(), soft_wrap=True)
+    if job.left.places:
+        how = "To try again:" if job.left.untouched else "To go on where this stopped:"
+        errors.print(how, style="bold")
+        errors.print(job.resume_command(), soft_wrap=True)
+
+
+@app.command()
+def watch(  # noqa: PLR0917 - typer calls it by name
+    date: Annotated[
+        str | None, typer.Option(help="A day in Korea; today, or the sandbox's last weekday.")
+    ] = None,
+    market: Markets = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer's way to say a default
+    exchange: Exchanges = [Exchange.KRX],  # noqa: B006
+    every: Annotated[
+        float, typer.Option(min=0, help="Seconds from one round to the next, at least.")
+    ] = 0.0,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many rounds; never, without it.")
+    ] = None,
+    sandbox: OnSandbox = False,
+) -> None:
+    """Show what changes: a table that updates in place, or JSON lines where output is piped."""
+
+    def moving() -> KiwoomClient:
+        return KiwoomClient.sandbox(Sandbox(trades_per_second=_TRADES_PER_SECOND))
+
+    day = date or str(last_weekday() if sandbox else today())
+    try:
+        job = WatchJob(queries_of(days_between(None, None, day), market, exchange), every, rounds)
+        make_client = moving if sandbox else KiwoomClient.from_env
+        run(partial(job.run, make_client), on_stop=lambda: None)
+    except ValueError as error:
+        end(str(error), code=2)
 
 
 @app.command()
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="Lift the sandbox's limit.")] = False,
 ) -> None:
-    """Walk a day of both markets on the sandbox, at production pace (about 22 s)."""
+    """Walk a day of both markets at once on the sandbox, at production pace (about 23 s)."""
 
     async def walk() -> None:
         exchange = Sandbox(requests_per_second=None if fast else 5)
-        async with KiwoomClient.sandbox(exchange) as kiwoom:
-            show(Console(), await walk_day(kiwoom, last_weekday()))
+        progress = Progress()
+        async with KiwoomClient.sandbox(exchange, on_event=progress.tell) as kiwoom:
+            queries = queries_of([last_weekday()], list(Market), [Exchange.CONSOLIDATED])
+            show(Console(), await walk_all(kiwoom, queries, progress))
 
     if isinstance(sys.stdout, TextIOWrapper):
         # The bars and some names are not in every code page, and a demo is for eyes only.
         sys.stdout.reconfigure(errors="replace")
-    _run(walk, on_stop=lambda: None)
+    run(walk, on_stop=lambda: None)
 
 
 @app.command("sandbox")
@@ -133,58 +186,10 @@ def sandbox_server(
     try:
         serve(exchange, host=host, port=port, ready=_announce)
     except (ImportError, OSError) as error:
-        _end(str(error), code=1)
+        end(str(error), code=1)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
 def _announce(base_url: str) -> None:
-    _errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
-
-
-def _run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[], None]) -> None:
-    """Run to the end, or say why not and how to go on."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
-            anyio.run(main)
-    except ContinuationError as error:
-        _errors.print(f"ContinuationError: {error}", style="red", soft_wrap=True)
-        _errors.print("Start the walk again, without --resume.", style="bold")
-        raise typer.Exit(1) from None
-    except KiwoomError as error:
-        _errors.print(f"{type(error).__name__}: {error}", style="red", soft_wrap=True)
-        on_stop()
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        _errors.print("interrupted")
-        on_stop()
-        raise typer.Exit(130) from None
-    except BrokenPipeError:
-        # Whoever read our output has left: what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(1) from None
-    except (OSError, UnicodeEncodeError) as error:
-        _errors.print(f"kiwoom-async: {_reason(error)}", style="red", soft_wrap=True)
-        on_stop()
-        raise typer.Exit(1) from None
-
-
-def _reason(error: OSError | UnicodeEncodeError) -> str:
-    if isinstance(error, OSError):
-        return str(error)
-    strange = error.object[error.start : error.end]
-    return (
-        f"the output's encoding, {error.encoding}, cannot show {strange!a}; for standard output "
-        "set PYTHONIOENCODING=utf-8, or name a file with --output"
-    )
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    _errors.print(f"warning: {message}", soft_wrap=True)
-
-
-def _end(message: str, *, code: int) -> NoReturn:
-    _errors.print(f"kiwoom-async: {message}", style="red", soft_wrap=True)
-    raise typer.Exit(code)
+    errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)

@@ -10,8 +10,9 @@ from typing import Final
 
 import attrs
 from rich.cells import cell_len, set_cell_size
+from rich.text import Text
 
-from kiwoom_async import PriceMove, ProgramTrade
+from kiwoom_async import PriceMove, ProgramTrade, ProgramTradeQuery
 
 
 class Format(StrEnum):
@@ -31,6 +32,22 @@ _ARROWS: Final = {
     PriceMove.LOWER_LIMIT: "↓",
     PriceMove.DOWN: "▼",
 }
+
+
+# Korean convention: red is up or bought, blue is down or sold.
+RED: Final = "red"
+BLUE: Final = "blue"
+
+
+def coloured_price(row: ProgramTrade) -> Text:
+    """The price in the colour of its change."""
+    colour = RED if row.change > 0 else BLUE if row.change < 0 else ""
+    return Text(price(row), style=colour)
+
+
+def hundred_million(million_won: int) -> str:
+    """억원, the unit of newspapers."""
+    return f"{million_won / 100:+,.1f}"
 
 
 def price(row: ProgramTrade) -> str:
@@ -56,6 +73,11 @@ def heading(form: Format) -> str:
     if form is Format.TABLE:
         return " ".join(_cell(title, width, right) for title, width, right, _ in _TABLE) + "\n"
     return _csv_line(list(COLUMNS)) if form is Format.CSV else ""
+
+
+def section(query: ProgramTradeQuery) -> str:
+    """The line above a page of a table that holds several queries."""
+    return f"-- {query}\n"
 
 
 def lines(form: Format, rows: list[ProgramTrade]) -> str:
@@ -86,8 +108,17 @@ def _csv_line(values: list[object]) -> str:
 
 
 def _json_line(row: ProgramTrade) -> str:
-    record = {name: getattr(row, name) for name in COLUMNS}
-    return json.dumps(record, ensure_ascii=False, default=_plain) + "\n"
+    return json_line(record(row))
+
+
+def record(row: ProgramTrade) -> dict[str, object]:
+    """The row by its attributes' names."""
+    return {name: getattr(row, name) for name in COLUMNS}
+
+
+def json_line(value: object) -> str:
+    """One line of JSON, Korean as it is."""
+    return json.dumps(value, ensure_ascii=False, default=_plain) + "\n"
 
 
 def _plain(value: object) -> object:

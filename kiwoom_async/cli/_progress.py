@@ -1,50 +1,84 @@
-"""The live line of a walk: pages, rows, calls a second, time left. Quiet when not on a terminal."""
+"""The live lines of walks, made of the client's events. Quiet when not on a terminal."""
 
-import math
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console
+from attrs import define
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from kiwoom_async import Market, Page, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import (
+    CallRetried,
+    CallSent,
+    Event,
+    PageDelivered,
+    ProgramTradeQuery,
+    WalkFinished,
+)
 
-# Listed stocks on 2026-08-10 (wire-facts.md, fact 2): an estimate, for the time left only.
-_EXPECTED_ROWS: Final = {Market.KOSPI: 2472, Market.KOSDAQ: 1820}
+# More would push what else is on the screen out of sight.
+_MOST_LINES: Final = 8
+
+
+@define
+class _Line:
+    """One query that is being walked."""
+
+    label: str
+    page: int
+    rows: int = 0
+    trouble: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.label} · page {self.page} · {self.rows:,} rows{self.trouble}"
 
 
 class Progress:
-    """One line on standard error, redrawn with every page; nothing where that is no terminal.
+    """A line for each query under way, and one for all; nothing where that is no terminal.
 
     `piped` says that rows go to standard output: where that is no terminal, another program may
-    be writing on ours, and the line would run through it.
+    be writing on ours, and the lines would run through it.
     """
 
-    def __init__(
-        self, query: ProgramTradeQuery, first_page: int = 1, *, piped: bool = False
-    ) -> None:
+    def __init__(self, *, piped: bool = False) -> None:
         console = Console(stderr=True)
-        self._query = query
-        self._first_page = first_page
+        self._queries = 0
+        self._same_day = True
+        self._lines: dict[ProgramTradeQuery, _Line] = {}
+        # Calls that each query will still need, as far as one can tell.
+        self._due: dict[ProgramTradeQuery, int] = {}
+        self._skipped: Mapping[ProgramTradeQuery, int] = {}
         self._pages = 0
         self._rows = 0
-        self._pages_left = math.nan
-        self._first_came = math.nan
+        self._first_came = 0.0
         on_terminal = sys.stdout is not None and sys.stdout.isatty()
-        # Rows printed on the same terminal must appear above the line, not through it.
+        # Rows printed on the same terminal must appear above the lines, not through them.
         self._live = (
             Live(console=console, transient=True, redirect_stdout=on_terminal)
             if console.is_terminal and (on_terminal or not piped)
             else None
         )
 
+    def expect(
+        self,
+        calls: Mapping[ProgramTradeQuery, int],
+        skipped: Mapping[ProgramTradeQuery, int] | None = None,
+    ) -> None:
+        """How many calls each query will take in all, and how many were made before."""
+        self._queries = len(calls)
+        self._same_day = len({query.date for query in calls}) == 1
+        self._skipped = skipped or {}
+        self._due = {
+            query: max(1, number - self._skipped.get(query, 0)) for query, number in calls.items()
+        }
+
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
-            self._show()
         return self
 
     def __exit__(
@@ -56,35 +90,55 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def count(self, page: Page[ProgramTrade]) -> None:
-        """Take one delivered page into account."""
+    def tell(self, event: Event) -> None:
+        """Take an event of the client into account."""
+        match event:
+            case CallSent(query=ProgramTradeQuery() as query):
+                self._line(query).trouble = ""
+            case CallRetried(query=ProgramTradeQuery() as query):
+                name = type(event.error).__name__
+                self._line(query).trouble = f" · {name}, again in {event.seconds:.1f} s"
+            case PageDelivered():
+                self._count(event)
+            case WalkFinished():
+                self._lines.pop(event.query, None)
+            case _:
+                return
+        self._show()
+
+    def _line(self, query: ProgramTradeQuery) -> _Line:
+        if query not in self._lines:
+            label = f"{query.market} {query.exchange}" if self._same_day else str(query)
+            self._lines[query] = _Line(label, self._skipped.get(query, 0))
+        return self._lines[query]
+
+    def _count(self, page: PageDelivered) -> None:
+        line = self._line(page.query)
+        line.page = page.number
+        line.rows += page.rows
         if self._pages == 0:
             self._first_came = time.monotonic()
         self._pages += 1
-        self._rows += len(page.rows)
-        if self._pages == 1 and page.rows:
-            expected = math.ceil(_EXPECTED_ROWS[self._query.market] / len(page.rows))
-            self._pages_left = max(0, expected - self._first_page)
-        elif page.next is None:
-            self._pages_left = 0
-        else:
-            self._pages_left = max(1, self._pages_left - 1)
-        self._show()
+        self._rows += page.rows
+        self._due[page.query] = 0 if page.last else max(1, self._due.get(page.query, 1) - 1)
 
     def _show(self) -> None:
         if self._live is not None:
-            self._live.update(Text(self.line(time.monotonic() - self._first_came)), refresh=True)
+            texts = self.lines(time.monotonic() - self._first_came)
+            # A line that wraps would leave its head behind when it is redrawn.
+            shown = [Text(text, no_wrap=True, overflow="ellipsis") for text in texts]
+            self._live.update(Group(*shown), refresh=True)
 
-    def line(self, elapsed_seconds: float) -> str:
-        """What the line says so many seconds after the first page."""
-        parts = [f"{self._query.market} {self._query.exchange}", f"page {self._page_number}"]
-        parts.append(f"{self._rows:,} rows")
+    def lines(self, elapsed_seconds: float) -> list[str]:
+        """What the lines say so many seconds after the first page."""
+        walks = [str(line) for line in self._lines.values()]
+        pace: list[str] = []
         # From page to page: the first one waited for a token and a connection.
         if self._pages > 1 and elapsed_seconds:
             rate = (self._pages - 1) / elapsed_seconds
-            parts += [f"{rate:.1f} calls/s", f"about {self._pages_left / rate:.0f} s left"]
-        return " · ".join(parts)
-
-    @property
-    def _page_number(self) -> int:
-        return self._first_page - 1 + self._pages
+            pace = [f"{rate:.1f} calls/s", f"about {sum(self._due.values()) / rate:.0f} s left"]
+        if self._queries <= 1:
+            return [" · ".join([*walks, *pace])]
+        done = sum(not calls for calls in self._due.values())
+        summary = [f"{done} of {self._queries} queries done", f"{self._rows:,} rows", *pace]
+        return [*walks[:_MOST_LINES], " · ".join(summary)]

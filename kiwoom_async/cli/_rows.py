@@ -1,16 +1,16 @@
-"""The work of `kiwoom-async rows`: a walk into an output, and the command that resumes it."""
+"""The work of `kiwoom-async rows`: walks into one output, and the command that resumes them."""
 
-import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from attrs import define
+from attrs import define, field
 
-from kiwoom_async import Cursor, KiwoomClient, ProgramTradeQuery
+from kiwoom_async import KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
-from ._formats import Format, heading, lines
+from ._formats import Format, heading, lines, section
+from ._left import Left
 from ._output import Output, PagedFile, StandardOutput
 from ._progress import Progress
 
@@ -19,63 +19,67 @@ from ._progress import Progress
 class RowsJob:
     """One `rows` command: what was asked, and how far it has come."""
 
-    query: ProgramTradeQuery
+    queries: Sequence[ProgramTradeQuery]
+    # The options that made the queries, as they were typed.
+    asked: list[str]
     form: Format
     output: Path | None
     sandbox: bool
-    cursor: Cursor | None
-    # The output's length in bytes at the cursor, where it is known.
-    size: int | None
+    left: Left
+    # The output's length in bytes, where it is known.
+    size: int | None = None
     rows: int = 0
-    complete: bool = False
+    _begun: bool = field(init=False)
+    _last_query: ProgramTradeQuery | None = None
 
-    async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
+    def __attrs_post_init__(self) -> None:
+        """A job that goes on has its heading already."""
+        self._begun = not self.left.untouched
+
+    async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
         """Write every page as it comes."""
-        first_page = 1 if self.cursor is None else self.cursor.page
-        piped = self.output is None
-        async with make_client() as kiwoom:
-            with ExitStack() as opened, Progress(self.query, first_page, piped=piped) as progress:
+        place_of = {query: place for place, query in enumerate(self.queries)}
+        queries = [self.queries[place] for place in self.left.places]
+        start = {self.queries[place]: at for place, at in self.left.begun.items() if at is not None}
+        progress = Progress(piped=self.output is None)
+        async with make_client(on_event=progress.tell) as kiwoom:
+            expected = {query: kiwoom.estimate([query]).calls for query in queries}
+            progress.expect(expected, {query: at.page - 1 for query, at in start.items()})
+            with ExitStack() as opened, progress:
                 output: Output | None = None
-                async for page in kiwoom.pages(self.query, start=self.cursor):
-                    # Opened for the first page: a failed start leaves no file.
-                    output = output or self._opened(opened)
-                    output.write(self._heading() + lines(self.form, page.rows))
-                    self.cursor, self.complete = page.next, page.next is None
-                    self.size = output.size if isinstance(output, PagedFile) else None
-                    self.rows += len(page.rows)
-                    progress.count(page)
+                async with kiwoom.merge(queries, start=start) as pages:
+                    async for page in pages:
+                        # Opened for the first page: a failed start leaves no file.
+                        output = output or self._opened(opened)
+                        output.write(self._text(page))
+                        self.left.count(place_of[page.query], page.next)
+                        self.size = output.size if isinstance(output, PagedFile) else None
+                        self.rows += len(page.rows)
 
     def _opened(self, opened: ExitStack) -> Output:
         if self.output is None:
             return StandardOutput()
-        new = self.cursor is None
-        return opened.enter_context(PagedFile(self.output, new=new, left_at=self.size))
+        return opened.enter_context(PagedFile(self.output, new=not self._begun, left_at=self.size))
 
-    def _heading(self) -> str:
-        if self.cursor is not None:
-            return ""
-        # Excel in Korea takes a file without the mark for CP949.
-        mark = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
-        return mark + heading(self.form)
+    def _text(self, page: Page[ProgramTrade]) -> str:
+        text = lines(self.form, page.rows)
+        several = self.form is Format.TABLE and len(self.queries) > 1
+        if several and text and page.query != self._last_query:
+            text = section(page.query) + text
+        if not self._begun:
+            # Excel in Korea takes a file without the mark for CP949.
+            mark = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
+            text = mark + heading(self.form) + text
+        self._begun, self._last_query = True, page.query
+        return text
 
     def resume_command(self) -> str:
         """The command line that goes on where this one stopped."""
-        command = ["kiwoom-async", "rows", "--date", str(self.query.date)]
-        command += ["--market", str(self.query.market), "--exchange", str(self.query.exchange)]
-        command += ["--format", str(self.form)]
+        command = ["kiwoom-async", "rows", *self.asked, "--format", str(self.form)]
         if self.output is not None:
             command += ["--output", str(self.output)]
         if self.sandbox:
             command += ["--sandbox"]
-        if self.cursor is not None:
-            left_at = "" if self.size is None else f"@{self.size}"
-            command += ["--resume", f"{self.cursor}{left_at}"]
+        if not self.left.untouched:
+            command += ["--resume", self.left.text(self.size)]
         return shlex.join(command)
-
-
-def parsed_resume(text: str) -> tuple[Cursor, int | None]:
-    """The cursor and the file's length that `resume_command` printed; a cursor may come alone."""
-    cursor, mark, size = text.strip().partition("@")
-    if mark and not re.fullmatch("[0-9]{1,18}", size):
-        raise ValueError(f"--resume: '@{size}' at its end is not the length of a file")
-    return Cursor.parse(cursor), int(size) if mark else None
