@@ -30,6 +30,7 @@ coverage: .venv/dev-ready ## every branch of the pure half
 
 bench: .venv/dev-ready
 	$(BIN)/python benchmarks/decode.py
+	$(BIN)/python benchmarks/merge.py
 
 clean:
 	rm -rf .venv

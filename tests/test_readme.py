@@ -1,10 +1,14 @@
 """Every Python block of both READMEs runs, as it stands, against the sandbox on a real socket."""
 
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import on_a_port
 
@@ -20,27 +24,83 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_a_program_of_the_readme_runs(block, tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text(block, encoding="utf-8")
+PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
+SERVICES = [block for block in BLOCKS if block not in PROGRAMS]
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Where a program of the README is saved, beside the sandbox that it will find."""
     monkeypatch.setenv("KIWOOM_APP_KEY", "readme-app-key")
     monkeypatch.setenv("KIWOOM_SECRET_KEY", "readme-secret-key")
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     # Small markets: the pace is the real one, and the tests need not wait for it.
-    with on_a_port(Sandbox(kospi_stocks=120, kosdaq_stocks=40)) as base_url:
+    exchange = Sandbox(kospi_stocks=120, kosdaq_stocks=40, trades_per_second=50)
+    with on_a_port(exchange) as base_url:
         monkeypatch.setenv("KIWOOM_BASE_URL", base_url)
-        run = subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", program],
-            capture_output=True, timeout=60, encoding="utf-8", check=False,
-        )  # fmt: skip
+        yield tmp_path / "program.py"
+
+
+@pytest.mark.parametrize("block", PROGRAMS)
+def test_a_program_of_the_readme_runs(block, program):
+    program.write_text(block, encoding="utf-8")
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", program],
+        capture_output=True, timeout=60, encoding="utf-8", check=False,
+    )  # fmt: skip
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout
+    if "on_signal" in block:
+        assert run.stdout.count("KOSDAQ") == 3
+        assert "signal:" in run.stdout or "신호:" in run.stdout
+
+
+@pytest.mark.parametrize("block", SERVICES)
+def test_the_service_of_the_readme_starts_serves_and_stops(block, program):
+    program.write_text(block, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "uvicorn", "--app-dir", program.parent, "--port", str(port),
+         "--log-level", "warning", "program:app"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    try:
+        end = time.monotonic() + 30
+        while answered(f"http://127.0.0.1:{port}/complete") != {"KOSPI", "KOSDAQ"}:
+            assert time.monotonic() < end
+            assert service.poll() is None
+            time.sleep(0.1)
+        unknown = httpx.get(f"http://127.0.0.1:{port}/net-buying/nobody")
+        known = httpx.get(f"http://127.0.0.1:{port}/net-buying/005930")
+    finally:
+        service.send_signal(signal.SIGINT)
+        out, err = service.communicate(timeout=20)
+    assert unknown.status_code == 404
+    # It asks for today, which may be a weekend.
+    assert known.status_code == 404 or known.json()["name"] == "삼성전자"
+    assert (service.returncode in {0, -signal.SIGINT, 130}, out, err) == (True, "", "")
+
+
+def test_the_programs_of_a_readme_are_strictly_typed(tmp_path):
+    for at, block in enumerate(BLOCKS):
+        (tmp_path / f"program_{at}.py").write_text(block.values[0], encoding="utf-8")
+    check = [sys.executable, "-m", "mypy", "--strict", "."]
+    run = subprocess.run(check, capture_output=True, cwd=tmp_path, text=True, check=False)  # noqa: S603
+    assert (run.returncode, run.stderr) == (0, ""), run.stdout
+
+
+def answered(url):
+    """The keys of an answer; none while nobody answers."""
+    try:
+        return set(httpx.get(url).json())
+    except httpx.TransportError:
+        return set()
 
 
 def test_both_readmes_hold_the_same_programs_but_for_their_words():
     counts = [sum(name in str(block.id) for block in BLOCKS) for name in ("README.md", "README.ko")]
-    assert counts[0] == counts[1] == 5
+    assert counts[0] == counts[1] == 8
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
