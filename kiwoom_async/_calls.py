@@ -16,7 +16,7 @@ from attrs import frozen
 from ._errors import KiwoomError, RateLimited
 from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
 from ._lifetime import Lifetime
-from ._pace import Pace, Priority
+from ._pace import Pace, Priority, spacing_seconds
 from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
 from ._protocol import Request, Response, Token, cleaned
 from ._transport import Transport
@@ -64,10 +64,21 @@ class Calls:
 
     async def aclose(self) -> None:
         """End what is under way, then close the connections; calls raise RuntimeError from now."""
+        # Connections of another loop are its own to close.
+        self.at_home()
         try:
             await self._lifetime.end()
         finally:
             await self._transport.aclose()
+
+    def at_home(self) -> None:
+        """Raise RuntimeError in any event loop but the client's own."""
+        self._lifetime.at_home()
+
+    async def rest(self, until: float) -> None:
+        """Sleep until then; RuntimeError as soon as the client is closed."""
+        with self._lifetime.lived():
+            await anyio.sleep_until(until)
 
     async def answer(self, call: Call[T]) -> T:
         """What `call.decode` makes of the answer; every attempt has its own slot.
@@ -79,7 +90,9 @@ class Calls:
 
     def spacing_seconds(self, api_id: str) -> float:
         """From one call to the next, at the present pace."""
-        return self._pace(api_id).interval_seconds
+        # A pace belongs to the loop where it is made, and this may be asked outside of any.
+        pace = self._paces.get(api_id)
+        return spacing_seconds(self._requests_per_second) if pace is None else pace.interval_seconds
 
     async def _repeated(self, call: Call[T]) -> T:
         pace = self._pace(call.api_id)
@@ -129,8 +142,8 @@ class Calls:
             pace.pause(RATE_FLOOR_SECONDS)
             pace.adopt(error.limit or math.inf)
         if isinstance(step, Renew) and token is not None:
-            self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)
             await self._renew(token)
+            self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)
             return
         if not isinstance(step, Wait) or not (
             isinstance(error, RateLimited) or self._budget.spend()

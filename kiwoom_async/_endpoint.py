@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     TotalsT = TypeVar("TotalsT", default=Any)
     QueryT = TypeVar("QueryT", default=Any)
     AuditT = TypeVar("AuditT", default=Any)
+    # What an iterator of ours gives.
+    ItemT = TypeVar("ItemT", default=Any)
 else:
     from typing import TypeVar
 
     RowT, TotalsT, QueryT, AuditT = map(TypeVar, ("RowT", "TotalsT", "QueryT", "AuditT"))
+    ItemT = TypeVar("ItemT")
 
     class Generic:
         """Takes as many parameters as are given: typing's own would insist on all of them."""

@@ -36,23 +36,29 @@ def _duration(seconds: float) -> str:
 
 
 class Sizes:
-    """How many pages walks have had."""
+    """How many pages walks have had; of walks that are alike, the longest counts."""
 
     def __init__(self) -> None:
-        self._pages: dict[Hashable, int] = {}
+        self._complete: dict[Hashable, int] = {}
+        self._announced: dict[Hashable, int] = {}
 
     def learn(self, page: Page[Any, Any, Any]) -> None:
         """Take a page of any walk into account."""
         alike = _alike(page.query)
         if page.next is not None:
-            self._pages[alike] = max(page.number + 1, self.pages(page.query))
+            self._announced[alike] = max(page.number + 1, self._announced.get(alike, 0))
         elif page.number > 1 or page.rows:
             # A holiday says nothing about the size of other days.
-            self._pages[alike] = page.number
+            self._complete[alike] = max(page.number, self._complete.get(alike, 0))
 
     def pages(self, query: Query[Any, Any, Any, Any]) -> int:
         """How many pages to expect of a walk."""
-        return self._pages.get(_alike(query), query.endpoint.usual_pages(query))
+        alike = _alike(query)
+        complete, announced = self._complete.get(alike, 0), self._announced.get(alike, 0)
+        # A walk that is longer than all before it: they were of a day that had hardly begun.
+        if announced > complete or not complete:
+            return max(announced, query.endpoint.usual_pages(query))
+        return complete
 
 
 def _alike(query: Any) -> Hashable:

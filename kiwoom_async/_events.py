@@ -44,7 +44,7 @@ class CallSent:
 class CallEnded:
     """An answer has come and been read, or an error in its place, so many seconds after sending.
 
-    A call that is cancelled does not end; it is gone.
+    A call that is cancelled, or broken off by a bug in a custom transport, does not end.
     """
 
     api_id: str
@@ -60,7 +60,7 @@ class CallEnded:
 
 @frozen(kw_only=True)
 class CallRetried:
-    """The call will be sent again because of `error`, after so many seconds; 0 after a renewal."""
+    """The call will be sent again because of `error`, after so many seconds; 0 with a new token."""
 
     api_id: str
     query: Any
@@ -101,7 +101,8 @@ class PageDelivered:
 class WalkFinished:
     """A walk is over: complete, failed with `error`, or left half-way (neither).
 
-    `pages` and `rows` count what this walk brought, not what came before its start.
+    `pages` and `rows` count what this walk brought, not what came before its start; complete is
+    one whose last page has come. Closing the client leaves its walks half-way.
     """
 
     query: Any

@@ -11,14 +11,14 @@ class Lifetime:
     """What is under way, so that it can be ended; and where that may be."""
 
     def __init__(self) -> None:
-        self._loop: object = None
+        self._loop: object = _loop_of_now()
         self._over: anyio.Event | None = None
         self._under_way: set[anyio.CancelScope] = set()
 
     @contextmanager
     def lived(self) -> Iterator[None]:
         """Work that the end cuts short; RuntimeError then, after the end, or in another loop."""
-        self._at_home()
+        self.at_home()
         if self._over is not None:
             raise _closed()
         with anyio.CancelScope() as scope:
@@ -34,23 +34,30 @@ class Lifetime:
 
     async def end(self) -> None:
         """Cut short what is under way, and return when nothing is any more."""
-        self._at_home()
         self._over = self._over or anyio.Event()
         for scope in self._under_way:
             scope.cancel()
         if self._under_way:
             await self._over.wait()
 
-    def _at_home(self) -> None:
-        # Locks and connections belong to the event loop in which they were first used.
-        here = current_token()
+    def at_home(self) -> None:
+        """Raise RuntimeError in any loop but the client's own."""
+        # Locks and connections belong to the event loop in which they were made or first used.
+        here = _loop_of_now()
         if self._loop is None:
             self._loop = here
         if self._loop != here:
             raise RuntimeError(
-                "this KiwoomClient belongs to another event loop, the one where it was first "
-                "used; make a client in each (every asyncio.run and trio.run starts a new loop)"
+                "this KiwoomClient belongs to another event loop, the one where it was made or "
+                "first used; make a client in each (every asyncio.run and trio.run starts one)"
             )
+
+
+def _loop_of_now() -> object:
+    try:
+        return current_token()
+    except RuntimeError:  # no loop is running; the name of its class depends on anyio's version
+        return None
 
 
 def _closed() -> RuntimeError:

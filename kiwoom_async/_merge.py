@@ -89,14 +89,23 @@ async def fan_out(
     the caller's block, of a walk or of `jobs` comes out as it was raised; all under way ends.
     """
     walks = _Walks(jobs, walk)
+    in_block: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(walks.run, concurrency)
-            yield walks.stream
+            try:
+                yield walks.stream
+            except BaseException as error:
+                in_block = error
+                raise
             group.cancel_scope.cancel()
     except BaseExceptionGroup as failed:
-        # A group of one is our scaffolding: `except KeyError` around a merge must work.
-        bare = failed.exceptions[0] if len(failed.exceptions) == 1 else failed
+        # A group is our scaffolding: `except KeyError` around a merge must work.
+        raised: tuple[BaseException, ...] = failed.exceptions
+        bare = next((error for error in raised if error is in_block), raised[0])
+        for other in raised:
+            if other is not bare:
+                bare.add_note(f"at the same time: {other!r}")
     else:
         return
     finally:

@@ -69,4 +69,9 @@ class Pace:
     @property
     def interval_seconds(self) -> float:
         """From one slot to the next."""
-        return (1.0 + _JITTER_SECONDS) / self.per_second
+        return spacing_seconds(self.per_second)
+
+
+def spacing_seconds(per_second: float) -> float:
+    """From one slot to the next, so that so many fit a second whatever the network does."""
+    return (1.0 + _JITTER_SECONDS) / per_second

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from attrs import evolve, field, frozen
@@ -132,10 +133,19 @@ def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
     for secret in secrets + response.request.secrets:
         if len(secret) < _SHORTEST_SECRET:
             continue
-        for spelling in {secret, secret.replace("/", "\\/")}:
-            body = body.replace(spelling.encode(), b"***")
+        # The escaped spelling is looked for only where there is one: Kiwoom sends none.
+        if b"\\" in body:
+            body = _spelling(secret).sub(b"***", body)
+        body = body.replace(secret.encode(), b"***")
         headers = {name: value.replace(secret, "***") for name, value in headers.items()}
     return evolve(response, headers=headers, body=body)
+
+
+@lru_cache(maxsize=8)
+def _spelling(secret: str) -> re.Pattern[bytes]:
+    """Every way in which JSON may write it: as it is, behind a backslash, by number."""
+    each = (rf"(?:\\?{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)
+    return re.compile("".join(each).encode())
 
 
 def decode_token(response: Response) -> Token:
@@ -173,10 +183,22 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
     # nesting is a RecursionError.
     try:
-        body = json.loads(raw)
+        body = json.loads(raw, object_pairs_hook=_unambiguous, parse_constant=_no_number)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless a name stands twice in it: which of the values is meant, nobody knows."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _return_code(value: object) -> int | None:

@@ -20,7 +20,18 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from attrs import frozen
 
 from ._continuation import Cursor
-from ._endpoint import AuditT, Generic, Page, Query, QueryT, RowT, TotalsT, belongs, first_cursor
+from ._endpoint import (
+    AuditT,
+    Generic,
+    ItemT,
+    Page,
+    Query,
+    QueryT,
+    RowT,
+    TotalsT,
+    belongs,
+    first_cursor,
+)
 from ._errors import ContinuationError, KiwoomError
 from ._events import Tell, WalkFinished
 from ._merge import Stream, fan_out
@@ -30,10 +41,9 @@ from ._wire import shown
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
-    ItemT = TypeVar("ItemT", default=Any)
     EachT = TypeVar("EachT", default=Any)
 else:
-    ItemT = EachT = Any
+    EachT = Any
 
 # A query, where to begin, the keys used so far, whose call goes first.
 Fetch = Callable[[Any, Cursor, set[str], Priority], Awaitable[Page[Any, Any, Any]]]
@@ -58,9 +68,11 @@ def start_of(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
 
 @frozen
 class Source:
-    """Where walks get their pages, and whom they tell of their end."""
+    """Where walks get their pages, how they wait, and whom they tell of their end."""
 
     fetch: Fetch
+    # Until a moment of the event loop's clock, or the end of the client.
+    rest: Callable[[float], Awaitable[None]]
     tell: Tell
 
 
@@ -70,7 +82,7 @@ async def walk_pages(
     """Every page, holding none but the one just given."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
-    with _Course(source.tell, query) as course:
+    with _Course(source, query) as course:
         while cursor is not None:
             page = await source.fetch(query, cursor, seen, priority)
             cursor = page.next
@@ -83,7 +95,7 @@ async def walk_rows(source: Source, query: Any, start: Cursor | None) -> AsyncGe
     """Every row of every page, holding one page."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
-    with _Course(source.tell, query) as course:
+    with _Course(source, query) as course:
         while cursor is not None:
             page = await source.fetch(query, cursor, seen, Priority.INTERACTIVE)
             cursor = page.next
@@ -96,15 +108,15 @@ async def walk_rows(source: Source, query: Any, start: Cursor | None) -> AsyncGe
 class _Course:
     """What a walk has brought; tells of it when the walk is over, however it ends."""
 
-    def __init__(self, tell: Tell, query: object) -> None:
-        self._tell = tell
+    def __init__(self, source: Source, query: object) -> None:
+        self._source = source
         self._query = query
-        self._pages = 0
-        self._rows = 0
+        self._sizes: list[int] = []
+        self._whole = False
 
     def count(self, page: Page[Any, Any, Any]) -> None:
-        self._pages += 1
-        self._rows += len(page.rows)
+        self._sizes.append(len(page.rows))
+        self._whole = page.next is None
 
     def __enter__(self) -> Self:
         return self
@@ -115,15 +127,23 @@ class _Course:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._tell(
-            WalkFinished(
-                query=self._query,
-                pages=self._pages,
-                rows=self._rows,
-                complete=exc is None,
-                error=exc if isinstance(exc, KiwoomError) else None,
-            )
-        )
+        error = exc if isinstance(exc, KiwoomError) else None
+        tell_end(self._source, self._query, self._sizes, complete=self._whole, error=error)
+
+
+def tell_end(
+    source: Source,
+    query: object,
+    sizes: Collection[int],
+    *,
+    complete: bool,
+    error: KiwoomError | None,
+) -> None:
+    """Tell that a walk which brought pages of these sizes is over."""
+    finished = WalkFinished(
+        query=query, pages=len(sizes), rows=sum(sizes), complete=complete, error=error
+    )
+    source.tell(finished)
 
 
 @frozen
@@ -188,24 +208,33 @@ async def merging(
         except KiwoomError as error:
             yield Failure(query, error)
 
-    async with fan_out(_distinct(queries), walk, concurrency) as items:
+    async with fan_out(_distinct(queries, start), walk, concurrency) as items:
         yield MergedPages(items, on_error)
 
 
-def checked(queries: Collection[object]) -> None:
+def all_asked(start: Iterable[object], queries: Iterable[object]) -> None:
+    """Raise ValueError where a walk that was to go on would not be walked at all."""
+    for query in set(start) - set(queries):
+        raise ValueError(f"start: {query} is not among the queries")
+
+
+def checked(queries: Iterable[object]) -> None:
     """Raise for what is no query, and for one that comes twice: its pages would be mixed up."""
     seen: set[object] = set()
     for query in queries:
         _unseen(query, seen)
 
 
-async def _distinct(queries: Queries[Any, Any, Any, Any]) -> AsyncGenerator[Any, None]:
+async def _distinct(
+    queries: Queries[Any, Any, Any, Any], start: Mapping[Any, Cursor]
+) -> AsyncGenerator[Any, None]:
     seen: set[object] = set()
     each = queries if isinstance(queries, AsyncIterable) else _asynchronous(queries)
     # A generator was handed over to be used up: left half-way, it is closed here.
     async with aclosing(each) if isinstance(each, AsyncGenerator) else nullcontext():
         async for query in each:
             yield _unseen(query, seen)
+    all_asked(start, seen)
 
 
 async def _asynchronous(queries: Iterable[Any]) -> AsyncGenerator[Any, None]:

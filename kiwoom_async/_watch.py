@@ -4,19 +4,28 @@ Knows rows by their identity only; does not know how a page is fetched.
 """
 
 import warnings
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
-from itertools import count
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Self, cast
 
-from anyio import current_time, sleep_until
+from anyio import current_time
 from attrs import frozen
 
-from ._endpoint import AuditT, Generic, Page, Query, QueryT, RowT, Walk
+from ._endpoint import (
+    AuditT,
+    Generic,
+    ItemT,
+    Page,
+    Query,
+    QueryT,
+    RowT,
+    Walk,
+    first_cursor,
+)
 from ._errors import KiwoomError
 from ._estimate import Estimate
 from ._pace import Priority
-from ._walks import Failure, Source, walk_pages
+from ._walks import Failure, Source, tell_end
 
 # After a round in which no walk was complete: an outage is not answered with a storm.
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -52,80 +61,148 @@ class _Watched:
         self.query = query
         self._identity = query.endpoint.identity
         self._rows: dict[str, Any] = {}
+        self.number = 0
         self.begin()
 
     def begin(self) -> None:
         """Another walk begins."""
-        self._pages: list[Page[Any, Any, Any]] = []
+        self.number += 1
+        self.cursor = first_cursor(self.query)
+        self.seen: set[str] = set()
+        self.pages: list[Page[Any, Any, Any]] = []
         self._found: set[str] = set()
         self._changes = 0
 
-    def compare(self, page: Page[Any, Any, Any]) -> Iterator[Change[Any, Any]]:
+    def take(self, page: Page[Any, Any, Any]) -> Iterator[Change[Any, Any]]:
         """What the page changes."""
-        self._pages.append(page)
+        self.pages.append(page)
         for row in page.rows:
             identity = self._identity(row)
+            # A stock that stands twice in a walk is the audit's to tell: taken for two changes,
+            # it would change for ever.
+            if identity in self._found:
+                continue
+            self._found.add(identity)
             earlier = self._rows.get(identity)
             self._rows[identity] = row
-            self._found.add(identity)
             if row != earlier:
                 yield self._changed(earlier, row)
 
-    def gone(self) -> Iterator[Change[Any, Any]]:
-        """The rows that a complete walk has not brought again; of any other it says nothing."""
-        for identity in [identity for identity in self._rows if identity not in self._found]:
+    def complete(self) -> Iterator[Change[Any, Any] | WalkComplete[Any, Any]]:
+        """What only a complete walk can tell: which rows are gone; then the mark."""
+        # A walk without any row says "no data", not that nothing is listed any more
+        # (wire-facts.md, fact 6).
+        lost = [one for one in self._rows if one not in self._found] if self._found else []
+        for identity in lost:
             yield self._changed(self._rows.pop(identity), None)
-
-    def complete(self, number: int) -> WalkComplete[Any, Any]:
-        """The mark at the end of a complete walk."""
-        audit = Walk.of(self.query, self._pages).audit
-        return WalkComplete(self.query, number, self._changes, audit)
+        audit = Walk.of(self.query, self.pages).audit
+        yield WalkComplete(self.query, self.number, self._changes, audit)
 
     def _changed(self, earlier: Any, later: Any) -> Change[Any, Any]:
         self._changes += 1
         return Change(self.query, earlier, later)
 
 
-async def watching(
-    source: Source, queries: Sequence[Any], every_seconds: float, estimate: Callable[[], Estimate]
-) -> AsyncGenerator[Change[Any, Any] | WalkComplete[Any, Any] | Failure[Any], None]:
-    """What changes, for ever; rounds begin `every_seconds` after each other, or later."""
-    watched = [_Watched(query) for query in queries]
-    fruitless, warned = 0, False
-    for number in count(1):
-        began, complete = current_time(), 0
-        for each in watched:
-            each.begin()
-            failure = None
-            try:
-                async with aclosing(walk_pages(source, each.query, None, Priority.BULK)) as pages:
-                    async for page in pages:
-                        for change in each.compare(page):
-                            yield change
-            except KiwoomError as error:
-                failure = Failure(each.query, error)
-            if failure is not None:
-                yield failure
-                continue
-            for change in each.gone():
-                yield change
-            yield each.complete(number)
-            complete += 1
-        fruitless = 0 if complete else fruitless + 1
-        if complete == len(watched) and not warned:
-            warned = True
-            _warn_of_haste(every_seconds, estimate())
-        await sleep_until(max(began + every_seconds, current_time() + _pause_seconds(fruitless)))
+class Watch(Generic[ItemT]):
+    """An async iterator over what changes, for ever.
+
+    Nothing runs between two items, so that leaving it is harmless, and an `anext` that is
+    cancelled loses nothing: the next one goes on. Only one task may wait for it at a time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        queries: Sequence[Any],
+        every_seconds: float,
+        estimate: Callable[[], Estimate],
+    ) -> None:
+        self._source = source
+        self._every_seconds = every_seconds
+        self._estimate = estimate
+        self._watched = [_Watched(query) for query in queries]
+        self._items: deque[Any] = deque()
+        self._place = 0
+        self._began = self._rest_until = 0.0
+        self._complete = 0
+        self._fruitless = 0
+        self._warned = self._waiting = self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ItemT:
+        if self._waiting:
+            raise RuntimeError("another task is waiting for this watch already")
+        self._waiting = True
+        try:
+            while not self._items:
+                if self._closed:
+                    raise StopAsyncIteration
+                await self._step()
+        finally:
+            self._waiting = False
+        return cast("ItemT", self._items.popleft())
+
+    async def aclose(self) -> None:
+        """End it: no more items. Not needed, but `contextlib.aclosing` may ask for it."""
+        if not self._closed and self._watched[self._place].pages:
+            self._finish(complete=False)
+        self._items.clear()
+        self._closed = True
+
+    async def _step(self) -> None:
+        """One page of the walk whose turn it is; whatever is cancelled here can be repeated."""
+        if self._place == 0 and not self._watched[0].pages:
+            await self._begin_round()
+        walk = self._watched[self._place]
+        try:
+            page = await self._source.fetch(walk.query, walk.cursor, walk.seen, Priority.BULK)
+        except KiwoomError as error:
+            self._items.append(Failure(walk.query, error))
+            self._finish(complete=False, error=error)
+            self._turn()
+            return
+        self._items += walk.take(page)
+        if page.next is not None:
+            walk.cursor = page.next
+            return
+        self._items += walk.complete()
+        self._complete += 1
+        self._finish(complete=True)
+        self._turn()
+
+    def _finish(self, *, complete: bool, error: KiwoomError | None = None) -> None:
+        walk = self._watched[self._place]
+        sizes = [len(page.rows) for page in walk.pages]
+        tell_end(self._source, walk.query, sizes, complete=complete, error=error)
+
+    def _turn(self) -> None:
+        """The next query's walk; after the last one, the next round's."""
+        self._watched[self._place].begin()
+        self._place = (self._place + 1) % len(self._watched)
+        if self._place:
+            return
+        now = current_time()
+        self._fruitless = 0 if self._complete else self._fruitless + 1
+        pause_seconds = 2.0 ** min(self._fruitless - 1, 5) if self._fruitless else 0.0
+        pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds)
+        self._rest_until = max(self._began + self._every_seconds, now + pause_seconds)
+        if self._complete and not self._warned:
+            self._warned = _warned_of_haste(self._every_seconds, self._estimate())
+
+    async def _begin_round(self) -> None:
+        await self._source.rest(self._rest_until)
+        self._began, self._complete = current_time(), 0
 
 
-def _pause_seconds(fruitless: int) -> float:
-    return min(_LONGEST_PAUSE_SECONDS, 2.0 ** (fruitless - 1)) if fruitless else 0.0
-
-
-def _warn_of_haste(every_seconds: float, needed: Estimate) -> None:
-    if 0 < every_seconds < needed.seconds:
-        warnings.warn(
-            f"every: {every_seconds:g} s is shorter than a round can take ({needed}); "
-            "rounds follow each other without a pause",
-            stacklevel=3,
-        )
+def _warned_of_haste(every_seconds: float, needed: Estimate) -> bool:
+    if not 0 < every_seconds < needed.seconds:
+        return False
+    warnings.warn(
+        f"every: {every_seconds:g} s is shorter than a round can take ({needed}); "
+        "rounds follow each other without a pause",
+        # Past here, _turn, _step and __anext__: where the item was asked for.
+        stacklevel=5,
+    )
+    return True

@@ -18,6 +18,7 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from inspect import iscoroutinefunction
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
@@ -58,13 +59,14 @@ from ._walks import (
     MergedPages,
     Queries,
     Source,
+    all_asked,
     checked,
     merging,
     start_of,
     walk_pages,
     walk_rows,
 )
-from ._watch import Change, WalkComplete, watching
+from ._watch import Change, WalkComplete, Watch
 from ._wire import KST, shown
 
 if TYPE_CHECKING:
@@ -122,6 +124,10 @@ class KiwoomClient:
         if requests_per_second is None:
             requests_per_second = environment.requests_per_second
         self._requests_per_second = _positive("requests_per_second", requests_per_second)
+        if transport is not None and not isinstance(transport, AsyncBaseTransport):
+            raise ValueError(f"transport: got {shown(transport)}; expected an AsyncBaseTransport")
+        if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
+            raise ValueError(f"on_event: got {shown(on_event)}; expected a plain function")
         transport_timeout = _positive("timeout", timeout)
         self._tell = teller(on_event)
         self._tokens = TokenKeeper(self._issue_token)
@@ -133,8 +139,9 @@ class KiwoomClient:
             secrets=(self._keys.app_key, self._keys.secret_key),
             tell=self._tell,
         )
-        self._source = Source(self._page, self._tell)
+        self._source = Source(self._page, self._calls.rest, self._tell)
         self._sizes = Sizes()
+        self._tokenless = True
         self._doubts: set[str] = set()
 
     @classmethod
@@ -176,6 +183,7 @@ class KiwoomClient:
         return cls("sandbox-app-key", "sandbox-secret-key", **(defaults | options))
 
     async def __aenter__(self) -> Self:
+        self._calls.at_home()
         return self
 
     async def __aexit__(
@@ -211,7 +219,8 @@ class KiwoomClient:
         """Every page in the server's order, from `start` or the first.
 
         Ends without a KiwoomError only after the last page; the error's `cursor` is where to go
-        on. Nothing is held between pages, so that `break` is harmless.
+        on. Nothing is held between pages, so that `break` is harmless. An `anext` that is
+        cancelled ends it, like any generator: another begins at the last page's `next`.
         """
         return walk_pages(self._source, query, start)
 
@@ -283,22 +292,22 @@ class KiwoomClient:
         """
         if on_error not in ("raise", "deliver"):
             raise ValueError(f"on_error: got {shown(on_error)}; allowed are 'raise', 'deliver'")
-        if isinstance(queries, Collection):
-            self._checked(queries)
-            if strange := start.keys() - set(queries):
-                raise ValueError(f"start: {strange.pop()} is not among the queries")
-        elif not isinstance(queries, Iterable | AsyncIterable):
+        if not isinstance(queries, Iterable | AsyncIterable):
             raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
+        if not isinstance(start, Mapping):
+            raise ValueError(f"start: got {shown(start)}; expected a mapping of queries to cursors")
+        checked(start)
         for query, cursor in start.items():
             start_of(query, cursor)
+        if isinstance(queries, Collection):
+            self._checked(queries)
+            all_asked(start, queries)
         concurrency = _count("concurrency", concurrency)
         return merging(self._source, queries, start, concurrency, on_error)
 
     def watch(
         self, queries: Iterable[Query[RowT, TotalsT, QueryT, AuditT]], *, every: float = 0.0
-    ) -> AsyncGenerator[
-        Change[RowT, QueryT] | WalkComplete[QueryT, AuditT] | Failure[QueryT], None
-    ]:
+    ) -> Watch[Change[RowT, QueryT] | WalkComplete[QueryT, AuditT] | Failure[QueryT]]:
         """What changes: the queries are walked one after the other, again and again, for ever.
 
         Gives a `Change` for each row that is not as it was in the walk before (in the first walk,
@@ -307,17 +316,21 @@ class KiwoomClient:
         whose query has its turn again in the next round. After a round that brought nothing but
         failures it waits, at most 30 s. As bulk work, it lets interactive calls go first.
 
+        One call is under way at a time: the pace is kept as long as answers take less than the
+        spacing of calls (0.2 s), and a query that fails makes the others wait for its attempts.
+
         every: seconds from the beginning of one round to that of the next, at least. A warning
             says once when the pace does not allow it.
 
         While the market is open a walk takes in no one moment (wire-facts.md, section 5): a stock
-        that moved between pages may be missing, and is gone then until it is new again.
+        that moved between pages may be missing, and is gone then until it is new again; one that
+        comes twice counts as it came first, and is in the audit.
         """
         listed = self._checked(queries)
         if not listed:
             raise ValueError("queries: got none; there is nothing to watch")
-        every_seconds = _positive("every", every) if every else 0.0
-        return watching(self._source, listed, every_seconds, lambda: self.estimate(listed))
+        every_seconds = 0.0 if _is_zero(every) else _positive("every", every)
+        return Watch(self._source, listed, every_seconds, lambda: self.estimate(listed))
 
     def estimate(self, queries: Iterable[Query[RowT, TotalsT, QueryT, AuditT]]) -> Estimate:
         """How many calls the queries will take, and how long at the present pace.
@@ -386,9 +399,9 @@ class KiwoomClient:
             warnings.warn(doubt, stacklevel=4)
 
     async def _issue_token(self) -> Token:
-        first = self._tokens.held is None
         token = await self._token_call(ISSUE_TOKEN, encode_issue(self._keys), decode_token)
-        self._tell(TokenRenewed(expires=token.expires, first=first))
+        self._tell(TokenRenewed(expires=token.expires, first=self._tokenless))
+        self._tokenless = False
         return token
 
     async def _token_call(
@@ -409,6 +422,10 @@ def _positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name}: got {shown(value)}; expected a number above zero")
     return float(value)
+
+
+def _is_zero(value: object) -> bool:
+    return value == 0 and not isinstance(value, bool)
 
 
 def _count(name: str, value: int) -> int:

@@ -59,6 +59,26 @@ async def test_a_walk_that_is_longer_than_usual_shows_while_it_runs():
     assert seen[-1] == 60
 
 
+async def test_a_thin_day_does_not_hide_the_size_of_others():
+    """First a day that had hardly begun, then a whole one, of which every page is announced."""
+    thin, whole = Sandbox(kospi_stocks=30), Sandbox(kospi_stocks=2472)
+    exchange = [thin]
+
+    async def either(scope, receive, send):
+        await exchange[0](scope, receive, send)
+
+    either.requests_per_second = 5
+    async with KiwoomClient.sandbox(either) as kiwoom:
+        await kiwoom.collect(EARLIER)
+        assert kiwoom.estimate([KOSPI]).calls == 1
+        exchange[0] = whole
+        seen = {kiwoom.estimate([KOSPI]).calls async for _ in kiwoom.pages(KOSPI)}
+        assert seen == {50}
+        exchange[0] = thin
+        await kiwoom.collect(EARLIER)
+        assert kiwoom.estimate([KOSPI]).calls == 50
+
+
 async def test_a_limit_that_a_429_named_counts():
     sandbox = Sandbox(requests_per_second=2, kospi_stocks=120)
     async with KiwoomClient.sandbox(sandbox, requests_per_second=5) as kiwoom:

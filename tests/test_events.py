@@ -2,6 +2,7 @@
 
 import logging
 import re
+from contextlib import aclosing
 
 import anyio
 import pytest
@@ -179,3 +180,50 @@ async def test_one_walk_left_half_way_is_told_as_left():
             await kiwoom.collect(QUERY)
     (finished,) = (event for event in events if isinstance(event, WalkFinished))
     assert str(finished) == "2026-11-20 KOSPI KRX: left after 2 pages, 100 rows"
+
+
+async def test_a_call_that_is_not_sent_again_is_not_told_as_retried():
+    """The token dies, and the keys are refused when another is asked for."""
+    events = []
+    secrets = {"sandbox-app-key": "sandbox-secret-key"}
+    sandbox = small(Fault("token_dies", call=2), secrets=secrets)
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
+        await kiwoom.page(QUERY)
+        secrets.clear()
+        with pytest.raises(ApiError):
+            await kiwoom.page(QUERY)
+    assert not [event for event in events if isinstance(event, CallRetried)]
+
+
+async def test_the_first_token_is_the_first_once():
+    events = []
+    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+        await kiwoom.page(QUERY)
+        await kiwoom.revoke_token()
+        await kiwoom.page(QUERY)
+    tokens = [event.first for event in events if isinstance(event, TokenRenewed)]
+    assert tokens == [True, False]
+
+
+async def test_a_walk_whose_last_page_has_come_is_complete_although_nobody_asks_for_more():
+    events = []
+    async with (
+        KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom,
+        aclosing(kiwoom.pages(QUERY)) as pages,
+    ):
+        async for page in pages:
+            if page.next is None:
+                break
+    assert events[-1] == WalkFinished(query=QUERY, pages=3, rows=120, complete=True)
+
+
+@pytest.mark.parametrize("listener", [42, "print", small])
+async def test_what_cannot_listen_is_refused(listener):
+    async def waits(event):
+        raise AssertionError(event)
+
+    unusable = waits if listener is small else listener
+    with pytest.raises(ValueError, match=r"on_event: got .*expected a plain function"):
+        KiwoomClient("a", "b", on_event=unusable)
+    with pytest.raises(ValueError, match="transport: got 42; expected an AsyncBaseTransport"):
+        KiwoomClient("a", "b", transport=42)

@@ -24,7 +24,7 @@ ROOMS = {
     "_pace": set(),
     "_merge": set(),
     "_lifetime": set(),
-    "_transport": {"_errors", "_protocol"},
+    "_transport": {"_errors", "_protocol", "_wire"},
     "_token": {"_protocol"},
     "_calls": {
         "_errors", "_events", "_lifetime", "_pace", "_policy", "_protocol", "_transport",

@@ -7,6 +7,7 @@ import inspect
 import sys
 
 import anyio
+import httpx
 import pytest
 import trio
 from conftest import VirtualTimeLoop, on_a_port
@@ -171,6 +172,22 @@ def test_closing_over_a_real_socket_leaves_no_connection_and_no_warning(backend)
     assert len(ended) == 20
 
 
+@pytest.mark.anyio
+async def test_a_custom_transport_is_closed_in_a_cancelled_program():
+    closed = []
+
+    class Slow(httpx.ASGITransport):
+        async def aclose(self):
+            await anyio.sleep(0.1)
+            closed.append("whole")
+
+    transport = Slow(app=small())
+    with anyio.move_on_after(0.3):
+        async with KiwoomClient("a", "b", base_url="http://localhost", transport=transport) as one:
+            await collect(one)
+    assert closed == ["whole"]
+
+
 # ---- where it lives
 
 
@@ -189,6 +206,59 @@ def test_a_second_event_loop_is_told_to_make_its_own_client():
     with pytest.raises(RuntimeError, match="belongs to another event loop"):
         asyncio.run(kiwoom.aclose())
     assert len(sandbox.arrivals) == sent
+
+
+@pytest.mark.parametrize("second", ["asyncio", "trio"])
+@pytest.mark.parametrize("how", ["aclose", "block"])
+def test_a_stranger_s_loop_cannot_close_the_connections_of_the_first(second, how):
+    """Over a real socket, in another thread, while the first loop is at work."""
+    problems = []
+
+    async def misuse(kiwoom):
+        if how == "aclose":
+            await kiwoom.aclose()
+        else:
+            async with kiwoom:
+                await kiwoom.page(QUERY)
+
+    def in_a_thread(kiwoom):
+        try:
+            anyio.run(misuse, kiwoom, backend=second)
+        except RuntimeError as error:
+            problems.append(str(error))
+
+    async def owner(base_url):
+        async with KiwoomClient("a", "b", base_url=base_url) as kiwoom:
+            await kiwoom.page(QUERY)
+            await asyncio.to_thread(in_a_thread, kiwoom)
+            return await kiwoom.page(QUERY)
+
+    with on_a_port(small(requests_per_second=None)) as base_url:
+        assert len(asyncio.run(owner(base_url)).rows) == 50
+    (problem,) = problems
+    assert "belongs to another event loop" in problem
+
+
+def test_a_client_made_in_a_loop_belongs_to_it():
+    async def make():
+        return KiwoomClient.sandbox(small())
+
+    kiwoom = asyncio.run(make())
+    with pytest.raises(RuntimeError, match="belongs to another event loop"):
+        trio.run(kiwoom.page, QUERY)
+
+
+def test_an_estimate_may_be_asked_for_anywhere():
+    kiwoom = KiwoomClient.sandbox(small())
+    assert kiwoom.estimate([QUERY]).calls == 50
+
+    async def use():
+        async with kiwoom, anyio.create_task_group() as group:
+            for query in SIX[:3]:
+                group.start_soon(kiwoom.collect, query)
+        return kiwoom.estimate([QUERY]).calls
+
+    assert trio.run(use, clock=trio.testing.MockClock(autojump_threshold=0)) == 3
 
 
 def test_a_client_may_be_made_before_its_loop():

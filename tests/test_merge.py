@@ -12,6 +12,7 @@ import trio
 
 from kiwoom_async import (
     BlockedError,
+    ContinuationError,
     Cursor,
     Exchange,
     Failure,
@@ -20,6 +21,7 @@ from kiwoom_async import (
     Market,
     ProgramTradeQuery,
 )
+from kiwoom_async._endpoint import first_cursor
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -432,3 +434,87 @@ async def test_a_day_that_has_not_come_is_refused_at_once():
 async def test_no_queries_are_an_empty_merge():
     async with KiwoomClient.sandbox(small()) as kiwoom, kiwoom.merge([]) as pages:
         assert [page async for page in pages] == []
+
+
+@pytest.mark.parametrize("body", ["inner call", "own error", "after closing"])
+async def test_one_error_comes_out_bare_whatever_else_fails_at_the_same_time(body):
+    """The caller's own goes first, and names the other in a note."""
+    kiwoom = KiwoomClient.sandbox(small(latency_seconds=0.05))
+
+    async def closer():
+        await anyio.sleep(0.22)
+        await kiwoom.aclose()
+
+    async def work():
+        async with kiwoom.merge(SIX) as pages:
+            async for page in pages:
+                if body == "after closing":
+                    await kiwoom.aclose()
+                    raise KeyError("mine")
+                try:
+                    await kiwoom.page(page.query)
+                except RuntimeError:
+                    if body == "own error":
+                        raise KeyError("mine") from None
+                    raise
+
+    expected = RuntimeError if body == "inner call" else KeyError
+    async with anyio.create_task_group() as group:
+        if body != "after closing":
+            group.start_soon(closer)
+        with pytest.raises(expected):
+            await work()
+
+
+async def test_a_merge_goes_on_where_walks_were_left():
+    sandbox = small(Fault("firewall", call=3), Fault("firewall", call=8))
+    found = Counter()
+    failures = []
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        async with kiwoom.merge(SIX, on_error="deliver") as pages:
+            async for item in pages:
+                if isinstance(item, Failure):
+                    failures.append(item)
+                else:
+                    found.update((item.query, row.symbol) for row in item.rows)
+        assert len(failures) == 2
+        start = {failure.query: failure.cursor for failure in failures}
+        async with kiwoom.merge(start, start=start) as pages:
+            async for page in pages:
+                found.update((page.query, row.symbol) for row in page.rows)
+    assert set(found.values()) == {1}
+    assert len(found) == 3 * (120 + 70)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (None, "start: got None; expected a mapping"),
+        ([SIX[0]], "expected a mapping of queries to cursors"),
+        ({"x": first_cursor(SIX[0])}, "which is no query"),
+        ({SIX[0]: "k1.abc"}, "cursor: got 'k1.abc'"),
+        ({SIX[0]: first_cursor(SIX[0])}, "is not among the queries"),
+    ],
+)
+async def test_a_bad_start_is_refused_at_once(start, message):
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        with pytest.raises(ValueError, match=message):
+            kiwoom.merge(SIX[1:], start=start)
+
+
+async def test_a_start_of_another_query_is_refused_at_once():
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        with pytest.raises(ContinuationError, match="belongs to another query"):
+            kiwoom.merge(SIX, start={SIX[0]: first_cursor(SIX[1])})
+
+
+async def test_a_start_that_a_lazy_iterable_never_brings_ends_the_merge():
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+
+        async def walk():
+            async with kiwoom.merge(iter(SIX[1:]), start={SIX[0]: first_cursor(SIX[0])}) as pages:
+                async for _ in pages:
+                    pass
+
+        with pytest.raises(ValueError, match="is not among the queries"):
+            await walk()

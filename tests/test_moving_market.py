@@ -1,5 +1,6 @@
 """A sandbox whose market moves: still consistent, deterministic, and logged by itself."""
 
+import time
 from collections import defaultdict
 from itertools import pairwise
 
@@ -110,3 +111,19 @@ async def test_a_walk_shows_the_market_of_the_moment_and_rows_what_was_shown():
 
 def test_a_market_that_stands_still_has_no_log():
     assert not Sandbox().changes
+
+
+def test_after_a_long_silence_and_under_another_clock_it_goes_on_quickly():
+    moving = Moving(trades_per_second=50)
+    first = at(moving, 100.0)
+    began = time.process_time()
+    assert at(moving, 1e9) == first
+    assert at(moving, 5.0) == first
+    assert time.process_time() - began < 1
+    assert at(moving, 6.0) != first
+
+
+@pytest.mark.parametrize("trades", [-1, float("nan"), float("inf")])
+def test_a_market_cannot_move_so(trades):
+    with pytest.raises(ValueError, match="trades_per_second: got"):
+        Sandbox(trades_per_second=trades)

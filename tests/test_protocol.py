@@ -385,3 +385,31 @@ def test_an_error_says_where_and_what_to_do():
         "au10001: [8050:no] (2026-11-20 KOSPI KRX, pages delivered: 12, attempts: 4)"
         " -- register this machine's public IP address in the Kiwoom REST API portal"
     )
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda secret: secret,
+        lambda secret: secret.replace("=", "\\u003d").replace("/", "\\/"),
+        lambda secret: "".join(f"\\u{ord(char):04X}" for char in secret),
+        lambda secret: secret.replace("+", "\\u002B"),
+    ],
+)
+def test_an_echo_of_a_secret_is_cleaned_however_json_spells_it(spelled):
+    secret = "Abc/def+ghij1234567890=="
+    body = f'{{"return_code":7,"return_msg":"boom {spelled(secret)}"}}'
+    assert json.loads(body)["return_msg"] == f"boom {secret}"
+    asked = Request("ka90004", "/", {}, b"", (secret,))
+    found = cleaned(Response(asked, 200, {"x": secret}, body.encode()), ())
+    assert json.loads(found.body)["return_msg"] == "boom ***"
+    assert found.headers == {"x": "***"}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"a":1,"a":1}', b'{"rows":[{"b":"1","b":"2"}]}', b'{"a":NaN}', b'{"a":-Infinity}']
+)
+def test_json_that_can_be_read_in_two_ways_is_not_read(body):
+    with pytest.raises(DecodeError) as caught:
+        decode_body(Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body))
+    assert caught.value.damaged

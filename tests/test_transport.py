@@ -207,26 +207,17 @@ async def test_gzip_is_read():
         assert (await send(transport)).body == b'{"a":1}'
 
 
-# httpx leaves its own generators behind when an answer is refused half-way, and trio says so.
-half_way = pytest.mark.filterwarnings(
-    "ignore:Async generator 'httpx:ResourceWarning",
-    "ignore:Async generator 'httpcore:ResourceWarning",
-    "ignore:Exception ignored in. <async_generator object:pytest.PytestUnraisableExceptionWarning",
-)
-
-
-@half_way
 async def test_gzip_that_is_garbage_is_damaged():
     raw = http(b"this is no gzip", "content-encoding: gzip")
     async with transport_to(playing(raw)) as transport:
         with pytest.raises(DecodeError) as caught:
             await send(transport)
     assert caught.value.damaged
-    assert isinstance(caught.value.__cause__, httpx.DecodingError)
+    assert "incorrect header check" in str(caught.value)
 
 
 async def test_gzip_cut_in_half_with_the_right_length_is_no_whole_answer():
-    """It arrives as 200 and decodes to half a body: the JSON tells."""
+    """It arrives as 200 and decodes to half a body."""
     packed = gzip.compress(random.Random(1).randbytes(1000).hex().encode())
     raw = http(packed[: len(packed) // 2], "content-encoding: gzip")
     async with (
@@ -238,7 +229,6 @@ async def test_gzip_cut_in_half_with_the_right_length_is_no_whole_answer():
     assert caught.value.damaged
 
 
-@half_way
 @pytest.mark.parametrize("packed", [False, True])
 async def test_a_body_is_capped(packed):
     body = b" " * (9 * 1024 * 1024)

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from itertools import pairwise
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio import current_time
@@ -284,13 +285,115 @@ async def test_an_interactive_call_goes_before_a_watch():
 async def test_leaving_a_watch_leaves_nothing_behind():
     events = []
     async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+        async for _ in kiwoom.watch([KOSPI]):
+            break
         watch = kiwoom.watch([KOSPI])
         async for _ in watch:
             break
         await watch.aclose()
+        await watch.aclose()
+        assert [item async for item in watch] == []
         await kiwoom.page(KOSPI)
     (finished,) = (event for event in events if isinstance(event, WalkFinished))
     assert (finished.complete, finished.error, finished.pages) == (False, None, 1)
+
+
+async def test_waiting_for_an_item_with_a_timeout_loses_nothing():
+    """The way of bots that have other things to do: rounds are the same as without timeouts."""
+    sandbox = small(latency_seconds=0.046, trades_per_second=20)
+    items, timeouts = [], 0
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        watch = kiwoom.watch([KOSPI], every=2)
+        while len([item for item in items if isinstance(item, WalkComplete)]) < 4:
+            with anyio.move_on_after(0.06) as scope:
+                items.append(await anext(watch))
+            timeouts += scope.cancelled_caught
+    assert timeouts > 50
+    last = {}
+    for item in items:
+        if isinstance(item, Change):
+            assert item.earlier == last.get(item.later.symbol)
+            last[item.later.symbol] = item.later
+    assert len(last) == 120
+    assert [item.number for item in items if isinstance(item, WalkComplete)] == [1, 2, 3, 4]
+
+
+async def test_two_tasks_cannot_wait_for_one_watch():
+    async with KiwoomClient.sandbox(small()) as kiwoom, anyio.create_task_group() as group:
+        watch = kiwoom.watch([KOSPI])
+        group.start_soon(anext, watch)
+        await anyio.lowlevel.checkpoint()
+        with pytest.raises(RuntimeError, match="another task is waiting"):
+            await anext(watch)
+
+
+async def test_closing_the_client_wakes_a_watch_that_rests():
+    kiwoom = KiwoomClient.sandbox(small(requests_per_second=None), requests_per_second=1000)
+    async with anyio.create_task_group() as group:
+
+        async def bot():
+            with pytest.raises(RuntimeError, match="this KiwoomClient is closed"):
+                async for _ in kiwoom.watch([KOSPI], every=3600):
+                    pass
+
+        group.start_soon(bot)
+        await anyio.sleep(60)
+        await kiwoom.aclose()
+        assert current_time() < 61
+
+
+async def test_a_night_of_maintenance_does_not_end_a_watch():
+    """Twelve hundred rounds of nothing are ten hours."""
+    sandbox = small(Fault("maintenance_html", times=1200))
+    async with KiwoomClient.sandbox(sandbox, attempts=1) as kiwoom:
+        items = await watched(kiwoom, [KOSPI], rounds=1201)
+    assert isinstance(items[-1], WalkComplete)
+    assert current_time() > 8 * 3600
+
+
+async def test_a_stock_that_stands_twice_in_a_walk_does_not_change_for_ever():
+    """The printed example of the specification names one stock three times, with other numbers."""
+
+    def answer(request):
+        if request.url.path == "/oauth2/token":
+            token = {"token": "the-token", "expires_dt": "29991231235959", "return_code": 0}
+            return httpx.Response(200, json=token)
+        return httpx.Response(200, json=recorded("ka90004_spec_example"))
+
+    transport = httpx.MockTransport(answer)
+    async with KiwoomClient("app-key", "secret-key", transport=transport) as kiwoom:
+        items = await watched(kiwoom, [KOSPI], rounds=3)
+    marks = [item for item in items if isinstance(item, WalkComplete)]
+    assert [mark.changes for mark in marks][1:] == [0, 0]
+    assert marks[0].audit.repeated_symbols == ("005930",)
+
+
+async def test_a_walk_without_any_row_says_nothing_of_the_rows():
+    """A blank row is how the server says "no data", at any time (wire-facts.md, fact 6)."""
+    sandbox = small(Fault("empty_list", call=2), kospi_stocks=40)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        items = await watched(kiwoom, [KOSPI], rounds=3)
+    marks = [item for item in items if isinstance(item, WalkComplete)]
+    assert [mark.changes for mark in marks] == [40, 0, 0]
+    assert [mark.audit.rows for mark in marks] == [40, 0, 40]
+
+
+async def test_a_pace_that_slows_down_later_is_said_too():
+    sandbox = small(Fault("rate_limit", call=4), kospi_stocks=120)
+    sandbox.requests_per_second = 1
+    with pytest.warns(UserWarning, match="every: 2 s is shorter .*3 calls, about 3 s") as said:
+        async with KiwoomClient.sandbox(sandbox, requests_per_second=5) as kiwoom:
+            await watched(kiwoom, [KOSPI], rounds=4, every=2)
+    assert len(said) == 1
+
+
+async def test_haste_is_said_although_one_query_always_fails():
+    sandbox = small(*(Fault("code", code="1999", call=call) for call in range(7, 300, 16)))
+    with pytest.warns(UserWarning, match="every: 2 s is shorter") as said:
+        async with KiwoomClient.sandbox(sandbox, attempts=1) as kiwoom:
+            items = await watched(kiwoom, SIX, rounds=3, every=2)
+    assert any(isinstance(item, Failure) for item in items)
+    assert len(said) == 1
 
 
 async def test_closing_the_client_ends_a_watch():
@@ -318,6 +421,7 @@ async def test_closing_the_client_ends_a_watch():
         ([KOSPI], {"every": -1}, "every: got -1"),
         ([KOSPI], {"every": "30"}, "every: got '30'"),
         ([KOSPI], {"every": True}, "every: got True"),
+        ([KOSPI], {"every": None}, "every: got None"),
     ],
 )
 async def test_bad_input_is_refused_at_once(queries, options, message):

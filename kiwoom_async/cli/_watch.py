@@ -2,8 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, Self, TypeAlias
 
@@ -50,15 +49,15 @@ class WatchJob:
         """Show every item as it comes."""
         async with make_client() as kiwoom:
             estimate = kiwoom.estimate(self.queries)
-            async with aclosing(kiwoom.watch(self.queries, every=self.every)) as items:
-                console = Console()
-                if console.is_terminal:
-                    with Board(console, f"{estimate} a round") as board:
-                        await self._show(items, board.take)
-                else:
-                    await self._show(items, _write)
+            items = kiwoom.watch(self.queries, every=self.every)
+            console = Console()
+            if console.is_terminal:
+                with Board(console, f"{estimate} a round") as board:
+                    await self._show(items, board.take)
+            else:
+                await self._show(items, _write)
 
-    async def _show(self, items: AsyncGenerator[Item, None], show: Callable[[Item], None]) -> None:
+    async def _show(self, items: AsyncIterator[Item], show: Callable[[Item], None]) -> None:
         ended = 0
         async for item in items:
             show(item)

@@ -28,7 +28,8 @@ Invention:
 - each day stands alone: the close of one day is not the base of the next. Every weekday trades,
   there are no holidays; every stock is on both exchanges
 - all movement: without `trades_per_second` each day, today too, is a finished one; with it every
-  day goes on from there, in even steps, at any hour; pages are cut from the market of the moment
+  day goes on from there, in even steps, at any hour, but not while nobody asks for long; pages
+  are cut from the market of the moment
 - the rate window is sliding, without any tolerance, and counts accepted requests only (the
   strictest reading: a client that sends exactly every 0.2 s will now and then meet a 429); a
   request without a valid token is refused before it is counted

@@ -3,6 +3,7 @@
 Decides what comes first (firewall, fault, checks) and how long an answer waits; the rest is asked.
 """
 
+import math
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -78,6 +79,8 @@ class Sandbox:
         self._latency_seconds = latency_seconds
         self._firewall = firewall
         self._faults = tuple(faults)
+        if not 0 <= trades_per_second < math.inf:
+            raise ValueError(f"trades_per_second: got {trades_per_second!r}; expected 0 or more")
         moving = Moving(trades_per_second) if trades_per_second else None
         self.changes: deque[RowChange] = moving.changes if moving else deque()
         counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}

@@ -13,6 +13,8 @@ from ._market import DOWN, FLAT, UP, Day, Fills, Quote, Row, Traded, session, ti
 
 # Hours of trading at a few trades a second; older changes are forgotten.
 _LOG_LENGTH: Final = 100_000
+# As many as are worked out without being noticed.
+_MOST_AT_ONCE: Final = 10_000
 
 
 @frozen
@@ -96,7 +98,7 @@ class Moving:
         if (dt, mrkt_tp) not in self._markets:
             self._markets[dt, mrkt_tp] = _Market(dt, mrkt_tp, count, time)
         market = self._markets[dt, mrkt_tp]
-        market.trade_until(int((time - market.began) * self._trades_per_second))
+        market.trade_until(self._due(market, time))
         key = (dt, mrkt_tp, stex_tp)
         if key not in self._views:
             day = told(market.traded, stex_tp)
@@ -111,6 +113,15 @@ class Moving:
             ]
             view.day, view.trades = day, market.trades
         return view.day
+
+    def _due(self, market: _Market, time: float) -> int:
+        due = int((time - market.began) * self._trades_per_second)
+        if not 0 <= due - market.trades <= _MOST_AT_ONCE:
+            # Nobody asked for long, or another event loop asks, with another clock: what it
+            # missed is not made up for.
+            due = market.trades
+            market.began = time - due / self._trades_per_second
+        return due
 
     def last_told(self, dt: str, mrkt_tp: str, stex_tp: str) -> Day | None:
         """What was shown last, if anything was."""
