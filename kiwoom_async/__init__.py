@@ -7,7 +7,7 @@ async with KiwoomClient(app_key, secret_key) as kiwoom:
 """
 
 from ._continuation import Cursor
-from ._endpoint import Environment, Page, Walk
+from ._endpoint import Environment, Page, Undecoded, Walk
 from ._errors import (
     ApiError,
     AuthError,
@@ -32,7 +32,7 @@ from ._events import (
 )
 from ._version import __version__
 from ._walks import Failure, MergedPages
-from ._watch import Change, WalkComplete
+from ._watch import Change, WalkComplete, Watch
 from .client import KiwoomClient
 from .program_trades import (
     AmountCheck,
@@ -78,8 +78,10 @@ __all__ = [
     "TokenRenewed",
     "TransportError",
     "TransportTimeout",
+    "Undecoded",
     "Walk",
     "WalkComplete",
     "WalkFinished",
+    "Watch",
     "__version__",
 ]

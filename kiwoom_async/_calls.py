@@ -13,7 +13,7 @@ import anyio
 from anyio import current_time
 from attrs import frozen
 
-from ._errors import KiwoomError, RateLimited
+from ._errors import KiwoomError, RateLimited, TransportTimeout
 from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
 from ._lifetime import Lifetime
 from ._pace import Pace, Priority, spacing_seconds
@@ -80,13 +80,15 @@ class Calls:
         with self._lifetime.lived():
             await anyio.sleep_until(until)
 
-    async def answer(self, call: Call[T]) -> T:
+    async def answer(self, call: Call[T], until: float = math.inf) -> T:
         """What `call.decode` makes of the answer; every attempt has its own slot.
 
-        Raises the error of the last attempt, with the number of `attempts` in it.
+        Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
+        when there is no answer `until` then.
         """
-        with self._lifetime.lived():
+        with self._lifetime.lived(), anyio.CancelScope(deadline=until):
             return await self._repeated(call)
+        raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
     def spacing_seconds(self, api_id: str) -> float:
         """From one call to the next, at the present pace."""

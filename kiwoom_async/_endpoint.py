@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from attrs import field, fields, frozen
 
 from ._continuation import Cursor, next_cursor
-from ._errors import unreadable
+from ._errors import DecodeError, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._wire import is_blank, shown, structure
 
@@ -109,12 +109,22 @@ def belongs(cursor: Cursor, query: Query[Any, Any, Any, Any]) -> bool:
 
 
 @frozen
+class Undecoded:
+    """A row that could not be read, as it was sent: its index in the page, and why not."""
+
+    position: int
+    raw: object
+    problem: str
+
+
+@frozen
 class Page(Generic[RowT, TotalsT, QueryT]):
     """One answer: its rows in the server's order, and where the walk goes on.
 
     `number` counts from 1; `next` is the following page's cursor, None at the end;
     `blank_rows` is how many rows came without any value and were dropped: one blank row is how
-    the server says "no data" (wire-facts.md, fact 6).
+    the server says "no data" (wire-facts.md, fact 6). `undecoded` holds the rows that could not be
+    read, for a client that was told to deliver them; for others such a page is an error.
     """
 
     query: QueryT
@@ -123,6 +133,7 @@ class Page(Generic[RowT, TotalsT, QueryT]):
     totals: TotalsT
     next: Cursor | None
     blank_rows: int = 0
+    undecoded: list[Undecoded] = field(factory=list[Undecoded])
 
 
 @frozen
@@ -166,18 +177,28 @@ def decode_page(
     query: Query[RowT, TotalsT, QueryT, AuditT],
     cursor: Cursor,
     seen: Container[str],
+    *,
+    on_undecoded: str = "raise",
 ) -> Page[RowT, TotalsT, QueryT]:
     """The page that `response` is, asked for at `cursor`.
 
     `seen` holds the keys this walk has used already. Raises an error of the tree for everything
-    that is not a whole page.
+    that is not a whole page; with "deliver", rows that cannot be read are part of a whole page.
     """
     endpoint = query.endpoint
     body = decode_body(response)
     following = next_cursor(response.headers, cursor, seen)
     # A protocol cannot say that a Query of QueryT is itself a QueryT.
     asked: Any = query
-    rows = _rows(body.get(endpoint.rows_key), endpoint, endpoint.row_context(asked))
+    context = endpoint.row_context(asked)
+    raw_rows = body.get(endpoint.rows_key)
+    undecoded: list[Undecoded] = []
+    try:
+        rows = _rows(raw_rows, endpoint, context)
+    except DecodeError:
+        if on_undecoded == "raise" or not isinstance(raw_rows, list):
+            raise
+        rows, undecoded = _readable_rows(raw_rows, endpoint, context)
     return Page(
         query=asked,
         number=cursor.page,
@@ -185,11 +206,14 @@ def decode_page(
         totals=structure(body, endpoint.totals, "totals", endpoint.totals),
         next=following,
         blank_rows=rows.count(None),
+        undecoded=undecoded,
     )
 
 
 def _rows(
-    raw_rows: object, endpoint: Endpoint[RowT, Any, Any, Any], context: dict[str, object]
+    raw_rows: object,
+    endpoint: Endpoint[RowT, Any, Any, Any],
+    context: dict[str, object],
 ) -> list[RowT | None]:
     """The rows as sent, None for a blank one, so that every index stays the server's."""
     if not isinstance(raw_rows, list):
@@ -205,6 +229,22 @@ def _rows(
     named = {one.metadata["wire"] for one in fields(row) if "wire" in one.metadata}
     marked = [None if _is_blank_row(raw, named) else {**raw, **context} for raw in raw_rows]
     return structure(marked, list[row | None], "rows", row)
+
+
+def _readable_rows(
+    raw_rows: list[Any], endpoint: Endpoint[RowT, Any, Any, Any], context: dict[str, object]
+) -> tuple[list[RowT | None], list[Undecoded]]:
+    """Those that can be read, and the others as they came: one by one, which takes longer."""
+    rows: list[RowT | None] = []
+    undecoded: list[Undecoded] = []
+    for position, raw in enumerate(raw_rows):
+        try:
+            one: list[RowT | None] = _rows([raw], endpoint, context)
+            rows += one
+        except DecodeError as error:
+            problem = "; ".join(error.problems).replace("rows[0]", f"rows[{position}]")
+            undecoded.append(Undecoded(position, raw, problem))
+    return rows, undecoded
 
 
 def _is_blank_row(raw: dict[str, object], named: set[str]) -> bool:

@@ -74,7 +74,7 @@ class TransportError(KiwoomError):
 
 
 class TransportTimeout(TransportError):
-    """The answer was not complete within the time that one attempt may take."""
+    """No complete answer within the time that one attempt, or the whole walk, may take."""
 
 
 class BlockedError(KiwoomError):

@@ -25,14 +25,16 @@ class Estimate:
     def __str__(self) -> str:
         queries = "1 query" if self.queries == 1 else f"{self.queries:,} queries"
         calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
-        return f"{queries}, {calls}, about {_duration(self.seconds)}"
+        return f"{queries}, {calls}, about {self.duration}"
 
-
-def _duration(seconds: float) -> str:
-    minutes, hours = seconds / 60, seconds / 3600
-    if hours >= 1.5:
-        return f"{hours:,.1f} h"
-    return f"{minutes:.1f} min" if minutes >= 1.5 else f"{seconds:.0f} s"
+    @property
+    def duration(self) -> str:
+        """The seconds in a unit for eyes."""
+        units = ((48 * 3600, 86400, "days"), (5400, 3600, "h"), (90, 60, "min"))
+        for at_least, unit_seconds, name in units:
+            if self.seconds >= at_least:
+                return f"{self.seconds / unit_seconds:,.1f} {name}"
+        return f"{self.seconds:.0f} s"
 
 
 class Sizes:

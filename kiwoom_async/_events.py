@@ -86,15 +86,21 @@ class TokenRenewed:
 
 @frozen(kw_only=True)
 class PageDelivered:
-    """A page has come whole: its number, how many rows it has, whether it is the last."""
+    """A page has come whole: its number, how many rows it has, whether it is the last.
+
+    `undecoded` is how many more rows it has that could not be read.
+    """
 
     query: Any
     number: int
     rows: int
     last: bool
+    undecoded: int = 0
 
     def __str__(self) -> str:
-        return f"{self.query}: page {self.number}{', the last,' if self.last else ''} came whole"
+        page = f"{self.query}: page {self.number}{', the last,' if self.last else ''}"
+        unread = f", and {self.undecoded} that cannot be read" if self.undecoded else ""
+        return f"{page} came with {self.rows} rows{unread}"
 
 
 @frozen(kw_only=True)
@@ -122,7 +128,6 @@ Event = (
 )
 Tell = Callable[[Event], object]
 
-# Nothing here is news to a log that shows warnings only: every failure is raised, too.
 _OFTEN: Final = (SlotWaited, CallSent, CallEnded, PageDelivered)
 
 
@@ -130,12 +135,18 @@ def teller(listener: Tell | None) -> Tell:
     """Writes every event to the log `kiwoom_async`, and hands it to the listener."""
 
     def tell(event: Event) -> None:
-        level = logging.DEBUG if isinstance(event, _OFTEN) else logging.INFO
-        _logger.log(level, "%s", event)
+        _logger.log(_level(event), "%s", event)
         if listener is not None:
             listener(event)
 
     return tell
+
+
+def _level(event: Event) -> int:
+    # A log that shows warnings only hears of nothing that is raised as an error, too.
+    if isinstance(event, PageDelivered) and event.undecoded:
+        return logging.WARNING
+    return logging.DEBUG if isinstance(event, _OFTEN) else logging.INFO
 
 
 def _call(event: SlotWaited | CallSent | CallEnded | CallRetried) -> str:

@@ -5,11 +5,13 @@ renewed by compare-and-swap and never revoked unasked. Does not know how it is i
 """
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import anyio
 
+from ._errors import KiwoomError
 from ._protocol import Token
 
 # Long enough for a call that has waited for its slot, short against a token's day.
@@ -33,19 +35,25 @@ class TokenKeeper:
         self._now = now
         self._lock = anyio.Lock()
         self._renew_at = datetime.min.replace(tzinfo=UTC)
+        self._failures = 0
+        self._failure: KiwoomError | None = None
         self.held: Token | None = None
 
     async def get(self) -> Token:
         """A token to send now."""
         if (token := self._fresh()) is not None:
             return token
+        failures = self._failures
         async with self._lock:
-            # Another task may have issued one while this one stood in the queue.
+            # Another task may have issued one while this one stood in the queue, or failed to.
+            self._share(failures)
             return self._fresh() or await self._issued()
 
     async def renew(self, refused: Token) -> None:
         """Replace the token that the server refused, unless somebody has already."""
+        failures = self._failures
         async with self._lock:
+            self._share(failures)
             if self.held is not None and self.held.value == refused.value:
                 await self._issued()
 
@@ -54,11 +62,21 @@ class TokenKeeper:
         if self.held is not None and self.held.value == revoked.value:
             self.held = None
 
+    def _share(self, failures: int) -> None:
+        """Raise what befell the issue that was waited for: a hundred tasks ask once, not each."""
+        if self._failure is not None and self._failures != failures:
+            raise copy(self._failure) from self._failure
+
     def _fresh(self) -> Token | None:
         return self.held if self._now() < self._renew_at else None
 
     async def _issued(self) -> Token:
-        token = await self._issue()
+        try:
+            token = await self._issue()
+        except KiwoomError as error:
+            self._failures, self._failure = self._failures + 1, error
+            raise
+        self._failure = None
         now = self._now()
         self._renew_at = max(token.expires - _RENEW_BEFORE, now + _KEEP_AT_LEAST)
         self.held = token

@@ -138,14 +138,18 @@ class Transport:
             ) from error
         except httpx.TimeoutException as error:
             raise TransportTimeout(f"{request.api_id}: {type(error).__name__}") from error
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        except httpx.UnsupportedProtocol as error:
             raise TransportError(f"{request.api_id}: {type(error).__name__}", local=True) from error
         except httpx.ProtocolError as error:
-            # Its text quotes what the server sent, which may be what we sent.
-            raise TransportError(f"{request.api_id}: {type(error).__name__}") from error
+            kind = type(error)
         except (httpx.HTTPError, OSError) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise TransportError(f"{request.api_id} at {self._host}: {reason}") from error
+        # Raised out here, because not even its context may be the original: that one quotes what
+        # was sent, or what came, which may be what was sent.
+        local = issubclass(kind, httpx.LocalProtocolError)
+        problem = kind("its text is not shown: it quotes what travelled")
+        raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
 
     async def _post(self, request: Request, connected: Callable[[], None]) -> Response:
         outgoing = self._http.build_request(

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 else:
     EachT = Any
 
-# A query, where to begin, the keys used so far, whose call goes first.
-Fetch = Callable[[Any, Cursor, set[str], Priority], Awaitable[Page[Any, Any, Any]]]
+# A query, where to begin, the keys used so far, whose call goes first, and until when.
+Fetch = Callable[[Any, Cursor, set[str], Priority, float], Awaitable[Page[Any, Any, Any]]]
 Queries = (
     Iterable[Query[RowT, TotalsT, QueryT, AuditT]]
     | AsyncIterable[Query[RowT, TotalsT, QueryT, AuditT]]
@@ -77,27 +77,35 @@ class Source:
 
 
 async def walk_pages(
-    source: Source, query: Any, start: Cursor | None, priority: Priority = Priority.INTERACTIVE
+    source: Source,
+    query: Any,
+    start: Cursor | None,
+    until: Callable[[], float],
+    priority: Priority = Priority.INTERACTIVE,
 ) -> AsyncGenerator[Any, None]:
     """Every page, holding none but the one just given."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
+    end = until()
     with _Course(source, query) as course:
         while cursor is not None:
-            page = await source.fetch(query, cursor, seen, priority)
+            page = await source.fetch(query, cursor, seen, priority, end)
             cursor = page.next
             course.count(page)
             yield page
             del page  # or it would stay in memory while the next one comes
 
 
-async def walk_rows(source: Source, query: Any, start: Cursor | None) -> AsyncGenerator[Any, None]:
+async def walk_rows(
+    source: Source, query: Any, start: Cursor | None, until: Callable[[], float]
+) -> AsyncGenerator[Any, None]:
     """Every row of every page, holding one page."""
     cursor: Cursor | None = start_of(query, start)
     seen: set[str] = set()
+    end = until()
     with _Course(source, query) as course:
         while cursor is not None:
-            page = await source.fetch(query, cursor, seen, Priority.INTERACTIVE)
+            page = await source.fetch(query, cursor, seen, Priority.INTERACTIVE, end)
             cursor = page.next
             course.count(page)
             for row in page.rows:
@@ -194,15 +202,19 @@ async def merging(
     source: Source,
     queries: Queries[Any, Any, Any, Any],
     start: Mapping[Any, Cursor],
+    *,
+    until: Callable[[], float],
     concurrency: int,
     on_error: str,
 ) -> AsyncIterator[MergedPages[Any, Any]]:
     """The pages of many queries at once, as bulk work."""
+    end = until()
 
     async def walk(query: Any) -> AsyncGenerator[Any, None]:
         try:
-            begin = start.get(query)
-            async with aclosing(walk_pages(source, query, begin, Priority.BULK)) as pages:
+            async with aclosing(
+                walk_pages(source, query, start.get(query), lambda: end, Priority.BULK)
+            ) as pages:
                 async for page in pages:
                     yield page
         except KiwoomError as error:

@@ -3,6 +3,7 @@
 Knows rows by their identity only; does not know how a page is fetched.
 """
 
+import math
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -90,13 +91,17 @@ class _Watched:
 
     def complete(self) -> Iterator[Change[Any, Any] | WalkComplete[Any, Any]]:
         """What only a complete walk can tell: which rows are gone; then the mark."""
-        # A walk without any row says "no data", not that nothing is listed any more
-        # (wire-facts.md, fact 6).
-        lost = [one for one in self._rows if one not in self._found] if self._found else []
-        for identity in lost:
+        for identity in self._lost():
             yield self._changed(self._rows.pop(identity), None)
         audit = Walk.of(self.query, self.pages).audit
         yield WalkComplete(self.query, self.number, self._changes, audit)
+
+    def _lost(self) -> list[str]:
+        # A walk without any row says "no data", not that nothing is listed any more
+        # (wire-facts.md, fact 6); a row that could not be read may be any of them.
+        if not self._found or any(page.undecoded for page in self.pages):
+            return []
+        return [identity for identity in self._rows if identity not in self._found]
 
     def _changed(self, earlier: Any, later: Any) -> Change[Any, Any]:
         self._changes += 1
@@ -157,7 +162,9 @@ class Watch(Generic[ItemT]):
             await self._begin_round()
         walk = self._watched[self._place]
         try:
-            page = await self._source.fetch(walk.query, walk.cursor, walk.seen, Priority.BULK)
+            page = await self._source.fetch(
+                walk.query, walk.cursor, walk.seen, Priority.BULK, math.inf
+            )
         except KiwoomError as error:
             self._items.append(Failure(walk.query, error))
             self._finish(complete=False, error=error)

@@ -22,6 +22,8 @@ from inspect import iscoroutinefunction
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
+from anyio import current_time
+
 from ._calls import Call, Calls
 from ._continuation import Cursor
 from ._endpoint import (
@@ -96,6 +98,9 @@ class KiwoomClient:
     on_event: told of every `Event` as it happens, in the task it happens in. It must not wait, and
         whatever it raises ends the call that told it. The log `kiwoom_async` says the same.
 
+    on_undecoded: "raise" ends a walk with DecodeError at a row that cannot be read; "deliver" puts
+        it into `page.undecoded` as it came, counts it in the audit, and goes on.
+
     A client belongs to the event loop in which it is first used; RuntimeError in another, and once
     it is closed. ValueError for an argument that cannot be used, before anything is sent.
     """
@@ -112,6 +117,7 @@ class KiwoomClient:
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
         transport: AsyncBaseTransport | None = None,
         on_event: Callable[[Event], object] | None = None,
+        on_undecoded: Literal["raise", "deliver"] = "raise",
     ) -> None:
         if not isinstance(environment, Environment):
             raise ValueError(
@@ -128,6 +134,11 @@ class KiwoomClient:
             raise ValueError(f"transport: got {shown(transport)}; expected an AsyncBaseTransport")
         if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
             raise ValueError(f"on_event: got {shown(on_event)}; expected a plain function")
+        if on_undecoded not in ("raise", "deliver"):
+            raise ValueError(
+                f"on_undecoded: got {shown(on_undecoded)}; allowed are 'raise', 'deliver'"
+            )
+        self._on_undecoded = on_undecoded
         transport_timeout = _positive("timeout", timeout)
         self._tell = teller(on_event)
         self._tokens = TokenKeeper(self._issue_token)
@@ -211,27 +222,43 @@ class KiwoomClient:
 
         KiwoomError when it cannot be had whole; ValueError for a day that has not come.
         """
-        return await self._page(query, start_of(query, cursor), set(), Priority.INTERACTIVE)
+        first = start_of(query, cursor)
+        return await self._page(query, first, set(), Priority.INTERACTIVE, math.inf)
 
     def pages(
-        self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
+        self,
+        query: Query[RowT, TotalsT, QueryT, AuditT],
+        *,
+        start: Cursor | None = None,
+        deadline: float = math.inf,
     ) -> AsyncGenerator[Page[RowT, TotalsT, QueryT], None]:
         """Every page in the server's order, from `start` or the first.
 
         Ends without a KiwoomError only after the last page; the error's `cursor` is where to go
         on. Nothing is held between pages, so that `break` is harmless. An `anext` that is
         cancelled ends it, like any generator: another begins at the last page's `next`.
+
+        deadline: seconds from the first `anext` that the walk may take in all, the caller's own
+            included; then TransportTimeout, with the cursor.
         """
-        return walk_pages(self._source, query, start)
+        return walk_pages(self._source, query, start, _until(deadline))
 
     def rows(
-        self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
+        self,
+        query: Query[RowT, TotalsT, QueryT, AuditT],
+        *,
+        start: Cursor | None = None,
+        deadline: float = math.inf,
     ) -> AsyncGenerator[RowT, None]:
-        """Every row of every page in the server's order, KiwoomError included as in `pages`."""
-        return walk_rows(self._source, query, start)
+        """Every row of every page in the server's order, errors and deadline as in `pages`."""
+        return walk_rows(self._source, query, start, _until(deadline))
 
     async def collect(
-        self, query: Query[RowT, TotalsT, QueryT, AuditT], *, start: Cursor | None = None
+        self,
+        query: Query[RowT, TotalsT, QueryT, AuditT],
+        *,
+        start: Cursor | None = None,
+        deadline: float = math.inf,
     ) -> Walk[RowT, TotalsT, QueryT, AuditT]:
         """All rows at once, with totals and audit.
 
@@ -240,7 +267,7 @@ class KiwoomClient:
         """
         first = start_of(query, start)
         try:
-            pages = [page async for page in self.pages(query, start=first)]
+            pages = [page async for page in self.pages(query, start=first, deadline=deadline)]
         except KiwoomError as error:
             _state(error, query, first)
             raise
@@ -252,6 +279,7 @@ class KiwoomClient:
         queries: Queries[RowT, TotalsT, QueryT, AuditT],
         *,
         start: Mapping[Any, Cursor] = ...,
+        deadline: float = ...,
         concurrency: int = ...,
         on_error: Literal["raise"] = "raise",
     ) -> AbstractAsyncContextManager[MergedPages[Page[RowT, TotalsT, QueryT], RowT]]: ...
@@ -262,6 +290,7 @@ class KiwoomClient:
         queries: Queries[RowT, TotalsT, QueryT, AuditT],
         *,
         start: Mapping[Any, Cursor] = ...,
+        deadline: float = ...,
         concurrency: int = ...,
         on_error: Literal["deliver"],
     ) -> AbstractAsyncContextManager[
@@ -273,6 +302,7 @@ class KiwoomClient:
         queries: Queries[Any, Any, Any, Any],
         *,
         start: Mapping[Any, Cursor] = MappingProxyType({}),
+        deadline: float = math.inf,
         concurrency: int = 8,
         on_error: Literal["raise", "deliver"] = "raise",
     ) -> AbstractAsyncContextManager[MergedPages[Any, Any]]:
@@ -284,6 +314,7 @@ class KiwoomClient:
 
         start: where to begin the queries that were left half-way, as in
             `{failure.query: failure.cursor}`; the others begin at their first page.
+        deadline: seconds that all of it may take; then each unfinished walk is a TransportTimeout.
         on_error: "raise" ends the merge with the first query's error, bare; "deliver" gives a
             `Failure` among the pages, and every other query completes.
 
@@ -302,8 +333,14 @@ class KiwoomClient:
         if isinstance(queries, Collection):
             self._checked(queries)
             all_asked(start, queries)
-        concurrency = _count("concurrency", concurrency)
-        return merging(self._source, queries, start, concurrency, on_error)
+        return merging(
+            self._source,
+            queries,
+            start,
+            until=_until(deadline),
+            concurrency=_count("concurrency", concurrency),
+            on_error=on_error,
+        )
 
     def watch(
         self, queries: Iterable[Query[RowT, TotalsT, QueryT, AuditT]], *, every: float = 0.0
@@ -361,6 +398,7 @@ class KiwoomClient:
         cursor: Cursor,
         seen: set[str],
         priority: Priority,
+        until: float,
     ) -> Page[RowT, TotalsT, QueryT]:
         self._check(query)
         seen.add(cursor.key)
@@ -369,17 +407,24 @@ class KiwoomClient:
             return encode_page(query, cursor, await self._tokens.get())
 
         def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
-            return decode_page(response, query, cursor, seen)
+            return decode_page(response, query, cursor, seen, on_undecoded=self._on_undecoded)
 
         call = Call(query.endpoint.api_id, prepare, decode, priority, query)
         try:
-            page = await self._calls.answer(call)
+            page = await self._calls.answer(call, until)
         except KiwoomError as error:
             _state(error, query, cursor)
             raise
         self._sizes.learn(page)
-        last = page.next is None
-        self._tell(PageDelivered(query=query, number=page.number, rows=len(page.rows), last=last))
+        self._tell(
+            PageDelivered(
+                query=query,
+                number=page.number,
+                rows=len(page.rows),
+                last=page.next is None,
+                undecoded=len(page.undecoded),
+            )
+        )
         return page
 
     def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:
@@ -422,6 +467,12 @@ def _positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ValueError(f"{name}: got {shown(value)}; expected a number above zero")
     return float(value)
+
+
+def _until(deadline: float) -> Callable[[], float]:
+    """The moment of the event loop's clock so many seconds after it is asked for."""
+    seconds = _positive("deadline", deadline)
+    return lambda: current_time() + seconds
 
 
 def _is_zero(value: object) -> bool:

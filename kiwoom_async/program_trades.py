@@ -213,6 +213,8 @@ class ProgramTradeAudit:
     rows: int
     traded_rows: int
     blank_rows: int
+    # Rows that could not be read; of any, the sums below know nothing.
+    undecoded_rows: int
     # Numbers of the pages that brought no row although the server announced more.
     empty_pages: tuple[int, ...]
     repeated_symbols: tuple[str, ...]
@@ -238,6 +240,8 @@ class ProgramTradeAudit:
             )
             if check.difference
         ]
+        if self.undecoded_rows:
+            found.append(f"rows that could not be read: {self.undecoded_rows}")
         if self.empty_pages:
             found.append(f"pages without rows, and more followed: {self.empty_pages}")
         if self.repeated_symbols:
@@ -278,6 +282,7 @@ def _audit(pages: Sequence[_Page], totals: ProgramTradeTotals) -> ProgramTradeAu
         rows=len(rows),
         traded_rows=sum(bool(row.buy_amount or row.sell_amount) for row in rows),
         blank_rows=sum(page.blank_rows for page in pages),
+        undecoded_rows=sum(len(page.undecoded) for page in pages),
         empty_pages=tuple(page.number for page in pages if page.next and not page.rows),
         repeated_symbols=tuple(symbol for symbol, times in seen.items() if times > 1),
         buy_amount=AmountCheck(sum(row.buy_amount for row in rows), totals.buy_amount),

@@ -132,13 +132,10 @@ def test_a_walk_may_be_interrupted_at_every_call_and_still_ends_complete(run, tm
         (["--from", "2026-11-31", "--to", "2026-12-01"], "is no day of the calendar"),
         (["--from", "2026-11-20", "--to", "2126-11-19"], "has not come yet"),
         (["--date", "2026-11-20", "--market", "KOSPI", "--market", "KOSPI"], "comes twice"),
-        ([*RANGE, "--resume", "7"], "is of another command"),
-        ([*RANGE, "--resume", "1+9"], "is of another command"),
-        ([*RANGE, "--resume", "+4"], "is of another command"),
-        ([*RANGE, "--resume", "2+1"], "is of another command"),
-        ([*RANGE, "--resume", "a+b+c"], "is not, or not all of, what was printed"),
-        ([*RANGE, "--resume", "1=k1.x+2"], "cursor: "),
-        ([*RANGE, "--resume", "1@x"], "is not, or not all of, what was printed"),
+        ([*RANGE, "--resume", "7"], "is not, or not all of, what was printed"),
+        ([*RANGE, "--resume", "1+2@9~00000000"], "lacks a part, or was printed for another"),
+        ([*RANGE, "--output", "no/such/directory"], "there is no directory no/such"),
+        (["--from", "0001-01-01", "--to", "9999-12-31", *BOTH], "has not come yet"),
     ],
 )
 def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
@@ -152,6 +149,17 @@ def test_a_range_without_data_says_so(run):
     result = run("rows", "--from", "2026-11-21", "--to", "2026-11-22", "--sandbox")
     assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
     assert "no data for any of the 2 queries" in result.stderr
+
+
+def test_long_work_is_counted_in_days():
+    earlier = ProgramTradeQuery("2026-11-19", Market.KOSPI, Exchange.KRX)
+    progress = progress_of(
+        delivered(KOSPI, 1), delivered(KOSPI, 2), expected={KOSPI: 50, earlier: 2_000_000}
+    )
+    assert (
+        progress.lines(0.2)[-1]
+        == "0 of 2 queries done · 100 rows · 5.0 calls/s · about 4.6 days left"
+    )
 
 
 # ---- what is left
@@ -171,7 +179,7 @@ def test_what_is_left_survives_its_text():
                 left.count(place, None if chance() < 0.3 else cursor(2 + int(9 * chance())))
         if left.places and not left.untouched:
             size = int(1e6 * chance()) if chance() < 0.5 else None
-            assert _left.Left.parse(left.text(size), left.total) == (left, size)
+            assert _left.Left.parse(left.text(size, "rows"), left.total, "rows") == (left, size)
 
 
 def test_a_page_that_overtakes_leaves_the_earlier_ones_to_be_done():
@@ -181,14 +189,51 @@ def test_a_page_that_overtakes_leaves_the_earlier_ones_to_be_done():
     left.count(0, None)
     left.count(2, None)
     assert left.places == [1, 3, 4]
-    assert left.text(None) == "1+3"
+    assert left.text(None, "rows").startswith("1+3~")
 
 
-def test_one_query_is_resumed_by_its_cursor_alone():
+def test_one_query_may_be_resumed_by_a_cursor_alone():
     left = _left.Left(total=1)
     left.count(0, cursor(2))
-    assert left.text(4711) == f"{cursor(2)}@4711"
-    assert _left.Left.parse(str(cursor(2)), 1) == (left, None)
+    assert _left.Left.parse(str(cursor(2)), 1, "rows") == (left, None)
+    with pytest.raises(ValueError, match="is not, or not all of, what was printed"):
+        _left.Left.parse(str(cursor(2)), 2, "rows")
+
+
+def test_a_text_that_is_damaged_or_of_another_command_is_not_taken_for_less_work():
+    left = _left.Left(total=9)
+    for place in (0, 1, 2, 4):
+        left.count(place, cursor(place + 2))
+    text = left.text(4711, "rows")
+    assert _left.Left.parse(text, 9, "rows") == (left, 4711)
+    head, tail = text.index(",") + 1, text.rindex("+")
+    for damaged in (text[:tail], text[head:], text[:-1], text[1:], text.replace("+5", "+9")):
+        with pytest.raises(ValueError, match="--resume: "):
+            _left.Left.parse(damaged, 9, "rows")
+    with pytest.raises(ValueError, match="was printed for another command"):
+        _left.Left.parse(text, 9, "other rows")
+
+
+def test_the_text_of_another_range_or_format_is_refused(run, tmp_path):
+    file = tmp_path / "days.jsonl"
+    asked = ["rows", *RANGE, "--format", "jsonl", "--sandbox", "--output", str(file)]
+    failed = run(*asked, sandbox=small(Fault("firewall", call=3)))
+    *_, resume = shlex.split(failed.stderr.splitlines()[-1])
+    for others in (["--to", "2026-11-21"], ["--format", "csv"], BOTH):
+        result = run(*asked, *others, "--resume", resume)
+        assert result.exit_code == 2
+        assert "was printed for another command" in result.stderr
+
+
+def test_days_without_rows_before_an_error_leave_a_file_to_go_on_with(run, tmp_path):
+    """The weekend answers, then all fails: nothing is written yet, and still something is done."""
+    file = tmp_path / "days.jsonl"
+    asked = ["rows", "--from", "2026-11-14", "--to", "2026-11-16", "--format", "jsonl",
+             "--sandbox", "--output", str(file)]  # fmt: skip
+    failed = run(*asked, sandbox=small(Fault("firewall", call=3, times=9)))
+    resumed = run(*shlex.split(failed.stderr.splitlines()[-1])[1:])
+    assert (resumed.exit_code, resumed.stderr) == (0, "")
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 120
 
 
 def test_a_range_includes_both_its_ends():

@@ -59,8 +59,22 @@ def test_a_failed_walk_is_a_line_of_its_own(run):
     broken = small(Fault("firewall", call=2))
     result = run("watch", *DAY, "--market", "KOSPI", "--sandbox", "--rounds", "1", sandbox=broken)
     last = json.loads(result.stdout.splitlines()[-1])
-    assert (last["item"], last["market"]) == ("failure", "KOSPI")
+    assert (result.exit_code, last["item"], last["market"]) == (1, "failure", "KOSPI")
     assert last["error"].startswith("BlockedError: ")
+
+
+def test_keys_that_are_refused_end_it(run):
+    refusing = small(Fault("code", code="8001", times=1000))
+    result = run("watch", *DAY, "--sandbox", sandbox=refusing)
+    assert result.exit_code == 1
+    assert "AuthError: ka90004: " in result.stderr
+
+
+def test_rounds_of_nothing_but_failures_end_with_1(run):
+    broken = small(Fault("code", code="1687", times=1000))
+    result = run("watch", *DAY, "--sandbox", "--rounds", "1", sandbox=broken)
+    assert (result.exit_code, result.stdout.count("failure")) == (1, 2)
+    assert "no walk was complete" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,7 @@ def test_an_every_that_is_too_short_is_said_in_the_terminal(run):
 @pytest.fixture
 def board():
     console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-    return _watch.Board(console, "2 queries, 111 calls, about 23 s a round")
+    return _watch.Board(console, lambda: "2 queries, 111 calls, about 23 s a round")
 
 
 async def some_rows():
@@ -160,6 +174,7 @@ def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
         return consoles[0]
 
     monkeypatch.setattr(_watch, "Console", terminal)
+    monkeypatch.setattr(_watch, "on_terminal", lambda: True)
     result = run("watch", *DAY, "--sandbox", "--rounds", "1")
     assert (result.exit_code, result.stdout) == (0, "")
     drawn = consoles[0].file.getvalue()
@@ -201,6 +216,7 @@ def test_the_sandbox_of_a_watch_moves(monkeypatch):
     made = []
     monkeypatch.setattr(_app.KiwoomClient, "sandbox", made.append)
     monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _made(make))
+    monkeypatch.setattr(_app, "end", lambda *_, **__: None)
     _app.watch(date="2026-11-20", sandbox=True)
     (sandbox,) = made
     assert sandbox.changes is not None

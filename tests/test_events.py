@@ -158,7 +158,7 @@ async def test_the_log_says_the_same(caplog):
     text = "\n".join(map(str, events))
     assert "ka90004 2026-11-20 KOSPI KRX: sent, attempt 1" in text
     assert "au10001: waited 0.000 s for a slot" in text
-    assert "2026-11-20 KOSPI KRX: page 3, the last, came whole" in text
+    assert "2026-11-20 KOSPI KRX: page 3, the last, came with 20 rows" in text
     assert "2026-11-20 KOSPI KRX: complete after 3 pages, 120 rows" in text
     (retry,) = (str(event) for event in events if isinstance(event, CallRetried) and event.seconds)
     assert re.fullmatch(

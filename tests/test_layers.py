@@ -25,7 +25,7 @@ ROOMS = {
     "_merge": set(),
     "_lifetime": set(),
     "_transport": {"_errors", "_protocol", "_wire"},
-    "_token": {"_protocol"},
+    "_token": {"_errors", "_protocol"},
     "_calls": {
         "_errors", "_events", "_lifetime", "_pace", "_policy", "_protocol", "_transport",
     },

@@ -9,6 +9,8 @@ def main() -> None:
     """Run the command line; says which extra is missing where one is."""
     try:
         from ._app import app  # noqa: PLC0415 - typer and rich are an extra
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as error:
         if error.name not in {"typer", "rich"}:
             raise

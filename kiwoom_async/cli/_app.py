@@ -25,7 +25,7 @@ from ._ending import end, errors, run
 from ._formats import Format
 from ._left import Left
 from ._progress import Progress
-from ._rows import RowsJob
+from ._rows import RowsJob, same
 from ._watch import WatchJob
 
 # Of each market of the sandbox, so that a watch of it has something to show.
@@ -94,16 +94,22 @@ def rows(  # noqa: PLR0917 - typer calls it by name
         days = ["--date", date] if date else ["--from", first, "--to", last]
         asked = [*days, *_repeated("--market", market), *_repeated("--exchange", exchange)]
         total = len(queries)
-        left, size = (Left(total), None) if resume is None else Left.parse(resume, total)
+        left, size = Left(total), None
+        if resume is not None:
+            left, size = Left.parse(resume, total, same(queries, form))
         job = RowsJob(queries, asked, form, output, sandbox, left, size)
         if output is not None and output.exists() != (resume is not None):
             problem = "is not there to be resumed" if resume else "exists already; name another"
             end(f"--output: {output} {problem}", code=2)
+        if output is not None and not output.parent.is_dir():
+            end(f"--output: there is no directory {output.parent}", code=2)
         client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
         run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
     except ValueError as error:
         end(str(error), code=2)
-    if job.rows == 0:
+    except OSError as error:
+        end(str(error), code=1)
+    if job.rows == 0 and not job.resumed:
         what = queries[0] if total == 1 else f"any of the {total} queries"
         errors.print(f"no data for {what}: a holiday, or before the open")
 
@@ -117,6 +123,10 @@ def _say_how_to_go_on(job: RowsJob) -> None:
         how = "To try again:" if job.left.untouched else "To go on where this stopped:"
         errors.print(how, style="bold")
         errors.print(job.resume_command(), soft_wrap=True)
+    if job.cut_bytes:
+        errors.print(
+            f"The next page had begun: drop the last {job.cut_bytes:,} bytes of what was written."
+        )
 
 
 @app.command()
@@ -146,6 +156,8 @@ def watch(  # noqa: PLR0917 - typer calls it by name
         run(partial(job.run, make_client), on_stop=lambda: None)
     except ValueError as error:
         end(str(error), code=2)
+    if not job.complete:
+        end("no walk was complete", code=1)
 
 
 @app.command()

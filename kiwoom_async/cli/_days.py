@@ -38,6 +38,8 @@ def days_between(first: str | None, last: str | None, only: str | None) -> list[
     elif only is not None or first is None or last is None:
         raise ValueError("name one day with --date, or a range with --from and --to")
     begin, end = _day(first), _day(last)
+    if end > today():
+        raise ValueError(f"date: {end} has not come yet; today is {today()} in Korea")
     if begin > end:
         raise ValueError(f"--from: {begin} is after --to, {end}")
     return [begin + timedelta(days=more) for more in range((end - begin).days + 1)]

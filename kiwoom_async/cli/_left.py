@@ -1,6 +1,7 @@
 """What is left of a list of queries that are walked at once, as text that resumes it."""
 
 import re
+import zlib
 from typing import Self
 
 from attrs import define, field
@@ -8,8 +9,12 @@ from attrs import define, field
 from kiwoom_async import Cursor
 
 # "3=CURSOR" goes on with the query at place 3, "3" begins it; "+12" says that none from place 12
-# on has been begun; "@4711" is the output's length in bytes. A cursor alone is place 0's.
-_FORM = re.compile(r"(?P<places>[^+@]*)(\+(?P<fresh>[0-9]{1,9}))?(@(?P<size>[0-9]{1,18}))?")
+# on has been begun; "@4711" is the output's length in bytes; "~" and a sum end it, so that a text
+# that lost its head or tail in copying, or is of another command, is not taken for less work.
+_FORM = re.compile(
+    r"(?P<all>(?P<places>[^+@~]*)\+(?P<fresh>[0-9]{1,9})(@(?P<size>[0-9]{1,18}))?)"
+    r"~(?P<sum>[0-9a-f]{8})"
+)
 
 
 @define
@@ -40,31 +45,39 @@ class Left:
         """Whether no page has been written at all."""
         return self.fresh == 0
 
-    def text(self, size: int | None) -> str:
-        """For the command line, with the output's length in bytes where that is known."""
+    def text(self, size: int | None, command: str) -> str:
+        """For the command line, with the output's length in bytes where that is known.
+
+        `command` is what the text is for: with any other it will not do.
+        """
         begun = sorted(self.begun.items())
         places = [f"{place}={cursor}" if cursor else f"{place}" for place, cursor in begun]
-        if self.total == 1:
-            places = [str(self.begun[0])]
-        fresh = "" if self.fresh == self.total else f"+{self.fresh}"
-        return f"{','.join(places)}{fresh}{'' if size is None else f'@{size}'}"
+        whole = f"{','.join(places)}+{self.fresh}{'' if size is None else f'@{size}'}"
+        return f"{whole}~{_sum(whole, command)}"
 
     @classmethod
-    def parse(cls, text: str, total: int) -> tuple[Self, int | None]:
-        """What `text` printed: for a list of the same length."""
-        match = _FORM.fullmatch(text.strip())
+    def parse(cls, text: str, total: int, command: str) -> tuple[Self, int | None]:
+        """What `text` printed for the same command; for one query, a cursor alone."""
+        text = text.strip()
+        if total == 1 and "~" not in text:
+            return cls(1, {0: Cursor.parse(text)}, 1), None
+        match = _FORM.fullmatch(text)
         if match is None:
             raise ValueError(f"--resume: {text!r} is not, or not all of, what was printed")
-        fresh = total if match["fresh"] is None else int(match["fresh"])
+        if match["sum"] != _sum(match["all"], command):
+            raise ValueError(
+                f"--resume: {text!r} lacks a part, or was printed for another command: the days, "
+                "markets, exchanges and the format must be the same"
+            )
         places = filter(None, match["places"].split(","))
-        left = cls(total, dict(map(_place, places)), fresh)
-        if fresh > total or any(place >= fresh for place in left.begun) or not left.places:
-            raise ValueError(f"--resume: {text!r} is of another command: it names other queries")
+        left = cls(total, dict(map(_place, places)), int(match["fresh"]))
         return left, None if match["size"] is None else int(match["size"])
 
 
+def _sum(text: str, command: str) -> str:
+    return f"{zlib.crc32(f'{text} {command}'.encode()):08x}"
+
+
 def _place(text: str) -> tuple[int, Cursor | None]:
-    place, _, cursor = text.rpartition("=")
-    if place.isdecimal():
-        return int(place), Cursor.parse(cursor)
-    return (int(text), None) if text.isdecimal() else (0, Cursor.parse(text))
+    place, _, cursor = text.partition("=")
+    return int(place), Cursor.parse(cursor) if cursor else None

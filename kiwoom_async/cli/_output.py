@@ -1,9 +1,13 @@
 """Where rows go: standard output, or a file that holds whole pages only."""
 
+import os
+import stat
 import sys
+from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 
 class Output(Protocol):
@@ -15,14 +19,57 @@ class Output(Protocol):
 
 
 class StandardOutput:
-    """Standard output, as it is at each write: a progress line takes it over on a terminal."""
+    """Standard output; `above` writes there while a progress line stands on the same terminal.
+
+    A page that could not be written whole is taken back where that is possible; elsewhere
+    `cut_bytes` says how much of it has gone out.
+    """
+
+    def __init__(self, above: Callable[[str], None] | None = None) -> None:
+        self._above = above
+        self.cut_bytes = 0
 
     def write(self, text: str) -> None:
         """Write through."""
         if sys.stdout is None:
             raise OSError("standard output is closed; name a file with --output")
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if self._above is not None:
+            self._above(text)
+        elif isinstance(sys.stdout, TextIOWrapper):
+            self._write_whole(sys.stdout, text)
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def _write_whole(self, out: TextIOWrapper, text: str) -> None:
+        # Without a buffer (PYTHONUNBUFFERED) a pipe may take part of what it is given, and
+        # TextIOWrapper does not look.
+        out.flush()
+        whole = text.replace("\n", os.linesep).encode(out.encoding, out.errors or "strict")
+        buffer: Any = out.buffer
+        data = whole
+        file = _regular_file(out)
+        size = None if file is None else os.fstat(file).st_size
+        try:
+            while data:
+                data = data[buffer.write(data) :]
+            buffer.flush()
+        except BaseException:
+            if file is not None and size is not None:
+                os.ftruncate(file, size)
+                os.lseek(file, size, os.SEEK_SET)
+            else:
+                self.cut_bytes = len(whole) - len(data)
+            raise
+
+
+def _regular_file(out: TextIOWrapper) -> int | None:
+    """The descriptor, where it is a file that can be cut."""
+    try:
+        file = out.fileno()
+    except OSError:  # a stand-in without one
+        return None
+    return file if stat.S_ISREG(os.fstat(file).st_mode) else None
 
 
 class PagedFile:
@@ -36,6 +83,7 @@ class PagedFile:
         self._path = path
         self._new = new
         self._raw = path.open("xb" if new else "r+b", buffering=0)
+        self._written = False
         self.size = self._raw.seek(0, 2)
         if left_at not in (None, self.size):
             self._raw.close()
@@ -54,8 +102,8 @@ class PagedFile:
         traceback: TracebackType | None,
     ) -> None:
         self._raw.close()
-        if exc is not None and self._new and self.size == 0:
-            # It failed before anything was written: the same command must work again.
+        if exc is not None and self._new and not self._written:
+            # It failed before any page was written: the same command must work again.
             self._path.unlink()
 
     def write(self, text: str) -> None:
@@ -67,4 +115,5 @@ class PagedFile:
         except BaseException:
             self._raw.truncate(self.size)
             raise
+        self._written = True
         self.size = self._raw.tell()

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 from attrs import define
 from rich.console import Console, Group
@@ -14,6 +14,7 @@ from rich.text import Text
 from kiwoom_async import (
     CallRetried,
     CallSent,
+    Estimate,
     Event,
     PageDelivered,
     ProgramTradeQuery,
@@ -45,7 +46,7 @@ class Progress:
     """
 
     def __init__(self, *, piped: bool = False) -> None:
-        console = Console(stderr=True)
+        self._console = Console(stderr=True)
         self._queries = 0
         self._same_day = True
         self._lines: dict[ProgramTradeQuery, _Line] = {}
@@ -55,13 +56,21 @@ class Progress:
         self._pages = 0
         self._rows = 0
         self._first_came = 0.0
-        on_terminal = sys.stdout is not None and sys.stdout.isatty()
-        # Rows printed on the same terminal must appear above the lines, not through them.
+        on_terminal = _is_terminal(sys.stdout)
+        # Asked of the stream: rich takes FORCE_COLOR for a terminal.
+        shown = _is_terminal(sys.stderr) and (on_terminal or not piped)
         self._live = (
-            Live(console=console, transient=True, redirect_stdout=on_terminal)
-            if console.is_terminal and (on_terminal or not piped)
-            else None
+            Live(console=self._console, transient=True, redirect_stdout=False) if shown else None
         )
+        self._over_rows = on_terminal
+
+    @property
+    def above(self) -> Callable[[str], None] | None:
+        """Writes on the same terminal, above the lines; None where there is nothing to go above."""
+        if self._live is None or not self._over_rows:
+            return None
+        # Not wrapped: a line of JSON must stay one, whatever the width.
+        return lambda text: self._console.print(Text(text), soft_wrap=True, end="")
 
     def expect(
         self,
@@ -136,9 +145,16 @@ class Progress:
         # From page to page: the first one waited for a token and a connection.
         if self._pages > 1 and elapsed_seconds:
             rate = (self._pages - 1) / elapsed_seconds
-            pace = [f"{rate:.1f} calls/s", f"about {sum(self._due.values()) / rate:.0f} s left"]
+            due = sum(self._due.values())
+            left = Estimate(len(self._due), due, due / rate).duration
+            pace = [f"{rate:.1f} calls/s", f"about {left} left"]
         if self._queries <= 1:
             return [" · ".join([*walks, *pace])]
         done = sum(not calls for calls in self._due.values())
-        summary = [f"{done} of {self._queries} queries done", f"{self._rows:,} rows", *pace]
-        return [*walks[:_MOST_LINES], " · ".join(summary)]
+        summary = [f"{done:,} of {self._queries:,} queries done", f"{self._rows:,} rows", *pace]
+        room = max(1, min(_MOST_LINES, self._console.height - 2))
+        return [*walks[:room], " · ".join(summary)]
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -11,7 +11,7 @@ from kiwoom_async import KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
 from ._formats import Format, heading, lines, section
 from ._left import Left
-from ._output import Output, PagedFile, StandardOutput
+from ._output import PagedFile, StandardOutput
 from ._progress import Progress
 
 
@@ -29,12 +29,15 @@ class RowsJob:
     # The output's length in bytes, where it is known.
     size: int | None = None
     rows: int = 0
+    # How much of a page that could not be written whole has gone out.
+    cut_bytes: int = 0
+    resumed: bool = field(init=False)
     _begun: bool = field(init=False)
     _last_query: ProgramTradeQuery | None = None
 
     def __attrs_post_init__(self) -> None:
         """A job that goes on has its heading already."""
-        self._begun = not self.left.untouched
+        self._begun = self.resumed = not self.left.untouched
 
     async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
         """Write every page as it comes."""
@@ -46,19 +49,22 @@ class RowsJob:
             expected = {query: kiwoom.estimate([query]).calls for query in queries}
             progress.expect(expected, {query: at.page - 1 for query, at in start.items()})
             with ExitStack() as opened, progress:
-                output: Output | None = None
+                output: PagedFile | StandardOutput | None = None
                 async with kiwoom.merge(queries, start=start) as pages:
                     async for page in pages:
                         # Opened for the first page: a failed start leaves no file.
-                        output = output or self._opened(opened)
-                        output.write(self._text(page))
+                        output = output or self._opened(opened, progress)
+                        try:
+                            output.write(self._text(page))
+                        finally:
+                            self.cut_bytes = getattr(output, "cut_bytes", 0)
                         self.left.count(place_of[page.query], page.next)
                         self.size = output.size if isinstance(output, PagedFile) else None
                         self.rows += len(page.rows)
 
-    def _opened(self, opened: ExitStack) -> Output:
+    def _opened(self, opened: ExitStack, progress: Progress) -> PagedFile | StandardOutput:
         if self.output is None:
-            return StandardOutput()
+            return StandardOutput(progress.above)
         return opened.enter_context(PagedFile(self.output, new=not self._begun, left_at=self.size))
 
     def _text(self, page: Page[ProgramTrade]) -> str:
@@ -81,5 +87,10 @@ class RowsJob:
         if self.sandbox:
             command += ["--sandbox"]
         if not self.left.untouched:
-            command += ["--resume", self.left.text(self.size)]
+            command += ["--resume", self.left.text(self.size, same(self.queries, self.form))]
         return shlex.join(command)
+
+
+def same(queries: Sequence[ProgramTradeQuery], form: Format) -> str:
+    """What must not change between a command and the one that resumes it."""
+    return f"{form} {[str(query) for query in queries]}"

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kiwoom_async import (
+    AuthError,
     Change,
     Failure,
     KiwoomClient,
@@ -24,6 +25,7 @@ from kiwoom_async import (
 )
 
 from ._formats import BLUE, RED, coloured_price, hundred_million, json_line, record
+from ._output import StandardOutput
 
 Item: TypeAlias = (
     Change[ProgramTrade, ProgramTradeQuery]
@@ -44,31 +46,40 @@ class WatchJob:
     queries: Sequence[ProgramTradeQuery]
     every: float
     rounds: int | None
+    # Whether any walk was.
+    complete: bool = False
 
     async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
         """Show every item as it comes."""
         async with make_client() as kiwoom:
-            estimate = kiwoom.estimate(self.queries)
             items = kiwoom.watch(self.queries, every=self.every)
-            console = Console()
-            if console.is_terminal:
-                with Board(console, f"{estimate} a round") as board:
+            if on_terminal():
+                with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
                     await self._show(items, board.take)
             else:
-                await self._show(items, _write)
+                output = StandardOutput()
+                await self._show(items, lambda item: output.write(json_line(_facts(item))))
 
     async def _show(self, items: AsyncIterator[Item], show: Callable[[Item], None]) -> None:
         ended = 0
         async for item in items:
             show(item)
+            self.complete |= isinstance(item, WalkComplete)
+            if (
+                isinstance(item, Failure)
+                and isinstance(item.error, AuthError)
+                and not self.complete
+            ):
+                # Keys that were never accepted will not be in the next round either.
+                raise item.error
             ended += not isinstance(item, Change)
             if self.rounds is not None and ended == self.rounds * len(self.queries):
                 return
 
 
-def _write(item: Item) -> None:
-    sys.stdout.write(json_line(_facts(item)))
-    sys.stdout.flush()
+def on_terminal() -> bool:
+    """Whether somebody looks; asked of the stream, because rich takes FORCE_COLOR for a screen."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _facts(item: Item) -> dict[str, object]:
@@ -105,7 +116,7 @@ class Board:
     """The stocks that programs have moved most since the watch began, redrawn in place."""
 
     console: Console
-    estimate: str
+    estimate: Callable[[], str]
     _stocks: dict[tuple[ProgramTradeQuery, str], _Followed] = field(factory=dict)
     _said: dict[ProgramTradeQuery, Text] = field(factory=dict)
     _drawn_at: float = 0.0
@@ -121,8 +132,10 @@ class Board:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._draw()
-        self._live.stop()
+        try:
+            self._draw()
+        finally:
+            self._live.stop()
 
     def take(self, item: Item) -> None:
         """Take an item into account; the screen follows at its own pace."""
@@ -131,10 +144,12 @@ class Board:
                 self._follow(item)
             case WalkComplete():
                 said = f"{item.query}: walk {item.number}, {item.changes:,} changes, {_clock()}"
-                self._said[item.query] = Text(said)
+                self._said[item.query] = Text(said, no_wrap=True, overflow="ellipsis")
             case Failure():
                 said = f"{item.query}: {type(item.error).__name__}: {item.error}"
-                self._said[item.query] = Text(said, style="yellow")
+                self._said[item.query] = Text(
+                    said, style="yellow", no_wrap=True, overflow="ellipsis"
+                )
         if not isinstance(item, Change) or time.monotonic() - self._drawn_at > _REDRAW_SECONDS:
             self._draw()
 
@@ -153,7 +168,7 @@ class Board:
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
-        about = Text(self.estimate, style="dim")
+        about = Text(self.estimate(), style="dim")
         self._live.update(Group(self.table(), about, *self._said.values()), refresh=True)
 
     def table(self) -> Table:
@@ -165,7 +180,12 @@ class Board:
             reverse=True,
         )
         title = "Net program buying, 억원: what has moved most since the start"
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+        table = Table(
+            title=Text(title, no_wrap=True, overflow="ellipsis"),
+            title_justify="left",
+            box=None,
+            padding=(0, 1, 0, 0),
+        )
         for heading, cells, right in _COLUMNS:
             justify: Literal["left", "right"] = "right" if right else "left"
             table.add_column(heading, width=cells, justify=justify, no_wrap=True)
