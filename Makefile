@@ -23,8 +23,11 @@ layers: .venv/dev-ready ## who may import whom
 
 PURE := kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
 
+# Tests whose work is done in other processes or on real sockets add minutes here, and no branch.
+SLOW := --ignore tests/test_faults.py --ignore tests/test_readme.py --ignore tests/test_secrets.py
+
 coverage: .venv/dev-ready ## every branch of the pure half
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage run -m pytest -q $(SLOW)
 	$(BIN)/coverage report --include '$(PURE)' --fail-under 100
 	$(BIN)/coverage report
 

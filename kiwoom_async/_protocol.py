@@ -265,4 +265,5 @@ def _error_class(status: int, return_code: int | None, code: str | None) -> type
 
 def _seconds(text: str) -> float | None:
     """A Retry-After in seconds; the form with a date is left to the floor of the policy."""
-    return float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text.strip()) else None
+    match = re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text.strip())
+    return float(match[0]) if match else None

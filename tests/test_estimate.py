@@ -94,7 +94,7 @@ async def test_ten_years_of_days_cost_nothing_to_estimate():
         estimate = kiwoom.estimate(queries)
     assert estimate.queries == 6 * 3650
     assert 800_000 < estimate.calls < 900_000
-    assert str(estimate).endswith(" h")
+    assert str(estimate).endswith(" days")
     assert not sandbox.arrivals
 
 
@@ -105,7 +105,14 @@ async def test_nothing_costs_nothing():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "0 s"), (89.6, "90 s"), (90, "1.5 min"), (5399, "90.0 min"), (5400, "1.5 h")],
+    [
+        (0.4, "0 s"),
+        (89.6, "90 s"),
+        (90, "1.5 min"),
+        (5399, "90.0 min"),
+        (5400, "1.5 h"),
+        (172800, "2.0 days"),
+    ],
 )
 def test_a_duration_is_said_in_its_unit(seconds, text):
     assert str(Estimate(1, 1, seconds)) == f"1 query, 1 call, about {text}"

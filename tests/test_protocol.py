@@ -413,3 +413,11 @@ def test_json_that_can_be_read_in_two_ways_is_not_read(body):
     with pytest.raises(DecodeError) as caught:
         decode_body(Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body))
     assert caught.value.damaged
+
+
+def test_a_retry_after_with_an_unprintable_space_is_read():
+    """Found by the fuzzer: strip() takes more for a space than float() does."""
+    asked = Request("ka90004", "/", {}, b"", ())
+    with pytest.raises(RateLimited) as caught:
+        decode_body(Response(asked, 429, {"retry-after": "1\x1c"}, b"{}"))
+    assert caught.value.retry_after == 1.0
