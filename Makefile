@@ -21,7 +21,7 @@ types: .venv/dev-ready
 layers: .venv/dev-ready ## who may import whom
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-PURE := kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
+PURE := kiwoom_async/_body.py,kiwoom_async/_redaction.py,kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
 
 # Tests whose work is done in other processes or on real sockets add minutes here, and no branch.
 SLOW := --ignore tests/test_faults.py --ignore tests/test_readme.py --ignore tests/test_secrets.py

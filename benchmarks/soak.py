@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -20,6 +21,7 @@ from fault_proxy import FAULTS, FaultProxy, Request
 
 from kiwoom_async import (
     ContinuationError,
+    Cursor,
     Exchange,
     Failure,
     KiwoomClient,
@@ -30,6 +32,7 @@ from kiwoom_async.sandbox import Sandbox
 
 SHARE_OF_FAULTS = 0.03
 AT_ONCE = 8
+PORTION = 40
 TIMEOUT_SECONDS = 0.25
 _KINDS = [kind for kind in FAULTS if kind is not None]
 
@@ -42,6 +45,14 @@ def queries(pages: int) -> Iterator[ProgramTradeQuery]:
             yield ProgramTradeQuery(day, market, Exchange.CONSOLIDATED)
             left -= 50 if market is Market.KOSPI else 61
         day -= timedelta(days=3 if day.weekday() == 0 else 1)
+
+
+def batched(
+    every: Iterator[ProgramTradeQuery], size: int
+) -> Iterator[tuple[ProgramTradeQuery, ...]]:
+    """In tuples of that size; itertools has it from Python 3.12 on."""
+    while portion := tuple(islice(every, size)):
+        yield portion
 
 
 def used() -> dict[str, int]:
@@ -83,21 +94,33 @@ class Soak:
                 timeout=TIMEOUT_SECONDS,
             ) as kiwoom,
         ):  # fmt: skip
-            todo = dict.fromkeys(queries(self.pages))
-            while todo:
-                failed: dict[ProgramTradeQuery, Failure[ProgramTradeQuery]] = {}
-                start = {query: failure.cursor for query, failure in todo.items() if failure}
-                async with kiwoom.merge(
-                    list(todo), start=start, concurrency=AT_ONCE, on_error="deliver"
-                ) as items:
-                    async for item in items:
-                        if isinstance(item, Failure):
-                            self.failures[type(item.error).__name__] += 1
-                            failed[item.query] = item
-                            continue
-                        self._take(item.query, item.rows, last=item.next is None)
-                self.resumed += len(failed)
-                todo = failed  # type: ignore[assignment]
+            # In portions: walks that failed would be kept to the end, with all their rows.
+            for portion in batched(queries(self.pages), PORTION):
+                start: dict[ProgramTradeQuery, Cursor] = {}
+                todo = list(portion)
+                while todo:
+                    start = await self._walk(kiwoom, todo, start)
+                    self.resumed += len(start)
+                    todo = list(start)
+
+    async def _walk(
+        self,
+        kiwoom: KiwoomClient,
+        todo: list[ProgramTradeQuery],
+        start: dict[ProgramTradeQuery, Cursor],
+    ) -> dict[ProgramTradeQuery, Cursor]:
+        """Walk them; those that failed, and where."""
+        failed: dict[ProgramTradeQuery, Cursor] = {}
+        async with kiwoom.merge(
+            todo, start=start, concurrency=AT_ONCE, on_error="deliver"
+        ) as items:
+            async for item in items:
+                if isinstance(item, Failure):
+                    self.failures[type(item.error).__name__] += 1
+                    failed[item.query] = item.cursor
+                else:
+                    self._take(item.query, item.rows, last=item.next is None)
+        return failed
 
     def _take(self, query: ProgramTradeQuery, rows: list, *, last: bool) -> None:  # type: ignore[type-arg]
         found = self._found.setdefault(query, [])

@@ -30,8 +30,8 @@ from ._events import (
     TokenRenewed,
     WalkFinished,
 )
+from ._merging import Failure, MergedPages
 from ._version import __version__
-from ._walks import Failure, MergedPages
 from ._watch import Change, WalkComplete, Watch
 from .client import KiwoomClient
 from .program_trades import (

@@ -18,7 +18,8 @@ from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
 from ._lifetime import Lifetime
 from ._pace import Pace, Priority, spacing_seconds
 from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
-from ._protocol import Request, Response, Token, cleaned
+from ._protocol import Request, Response, Token
+from ._redaction import cleaned
 from ._transport import Transport
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ Pure. Knows no particular TR, and nothing of how calls travel.
 from collections.abc import Callable, Container, Hashable, Sequence
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from attrs import field, fields, frozen
 
@@ -188,8 +188,7 @@ def decode_page(
     endpoint = query.endpoint
     body = decode_body(response)
     following = next_cursor(response.headers, cursor, seen)
-    # A protocol cannot say that a Query of QueryT is itself a QueryT.
-    asked: Any = query
+    asked: Any = query  # as in Walk.of
     context = endpoint.row_context(asked)
     raw_rows = body.get(endpoint.rows_key)
     undecoded: list[Undecoded] = []
@@ -239,8 +238,7 @@ def _readable_rows(
     undecoded: list[Undecoded] = []
     for position, raw in enumerate(raw_rows):
         try:
-            one: list[RowT | None] = _rows([raw], endpoint, context)
-            rows += one
+            rows += cast("list[RowT | None]", _rows([raw], endpoint, context))
         except DecodeError as error:
             problem = "; ".join(error.problems).replace("rows[0]", f"rows[{position}]")
             undecoded.append(Undecoded(position, raw, problem))

@@ -9,10 +9,9 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ._errors import (
     ApiError,
@@ -36,8 +35,6 @@ _ALWAYS: Final = {
     "content-type": "application/json;charset=UTF-8",
     "user-agent": f"kiwoom_async/{__version__}",
 }
-# A shorter secret is no secret, and removing it would garble every message.
-_SHORTEST_SECRET: Final = 8
 
 
 def _app_key(value: str) -> str:
@@ -125,27 +122,6 @@ def encode_revoke(keys: Credentials, token: Token) -> Request:
 
 def _json(body: dict[str, str]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
-
-
-def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
-    """The answer without any secret that it repeats: no text made of it can show one."""
-    body, headers = response.body, dict(response.headers)
-    for secret in secrets + response.request.secrets:
-        if len(secret) < _SHORTEST_SECRET:
-            continue
-        # The escaped spelling is looked for only where there is one: Kiwoom sends none.
-        if b"\\" in body:
-            body = _spelling(secret).sub(b"***", body)
-        body = body.replace(secret.encode(), b"***")
-        headers = {name: value.replace(secret, "***") for name, value in headers.items()}
-    return evolve(response, headers=headers, body=body)
-
-
-@lru_cache(maxsize=8)
-def _spelling(secret: str) -> re.Pattern[bytes]:
-    """Every way in which JSON may write it: as it is, behind a backslash, by number."""
-    each = (rf"(?:\\?{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)
-    return re.compile("".join(each).encode())
 
 
 def decode_token(response: Response) -> Token:

@@ -5,7 +5,6 @@ know what an answer means.
 """
 
 import ipaddress
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self
@@ -14,14 +13,12 @@ import anyio
 import httpx
 from httpx import AsyncBaseTransport
 
-from ._errors import KiwoomError, TransportError, TransportTimeout, unreadable
+from ._body import Unpacker
+from ._errors import KiwoomError, TransportError, TransportTimeout
 from ._protocol import Request, Response
-from ._wire import shown
 
 __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
 
-# A page is some 12 kB; nothing of this API is near it.
-_LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
 # Nothing is said goodbye to over the network; a custom transport may want to.
 _CLOSING_SECONDS: Final = 5.0
 # At five calls a second and fifteen seconds for each, 75 are under way at the most.
@@ -172,10 +169,10 @@ async def _whole_body(response: httpx.Response) -> bytes:
     """The body, unpacked; what is too large or damaged is refused as soon as that is known."""
     if response.is_stream_consumed:
         # A custom transport's that answers from memory.
-        unpack = _Unpacker("")
+        unpack = Unpacker("")
         unpack.take(response.content)
         return unpack.whole()
-    unpack = _Unpacker(response.headers.get("content-encoding", ""))
+    unpack = Unpacker(response.headers.get("content-encoding", ""))
     # Cancelled, not left: httpx's generators then unwind from within. Left half-way they would
     # stay behind, and trio warns of each.
     with anyio.CancelScope() as reading:
@@ -183,40 +180,6 @@ async def _whole_body(response: httpx.Response) -> bytes:
             if not unpack.take(chunk):
                 reading.cancel()
     return unpack.whole()
-
-
-class _Unpacker:
-    """Takes a body chunk by chunk, and never holds more of it than is allowed.
-
-    httpx's own decoders unpack a chunk whatever comes of it: 50 kB of gzip may be 50 MB.
-    """
-
-    def __init__(self, encoding: str) -> None:
-        self._body = bytearray()
-        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
-        # We accept nothing else; some servers name the absence of an encoding.
-        known = encoding in {"", "gzip", "identity"}
-        self._problem = "" if known else f"the encoding {shown(encoding)}, which was not asked for"
-
-    def take(self, chunk: bytes) -> bool:
-        """Whether more is wanted."""
-        if self._gzip is not None and not self._problem:
-            try:
-                chunk = self._gzip.decompress(chunk, _LARGEST_BODY_BYTES + 1 - len(self._body))
-            except zlib.error as error:
-                self._problem = str(error)
-        self._body += chunk
-        return not self._problem and len(self._body) <= _LARGEST_BODY_BYTES
-
-    def whole(self) -> bytes:
-        """All of it, or DecodeError."""
-        if len(self._body) > _LARGEST_BODY_BYTES:
-            raise unreadable([f"more than {_LARGEST_BODY_BYTES:,} bytes @ body"])
-        if self._gzip is not None and self._body and not self._gzip.eof:
-            self._problem = self._problem or "gzip that ends in the middle"
-        if self._problem:
-            raise unreadable([f"{self._problem} @ body"], damaged=True)
-        return bytes(self._body)
 
 
 def _watch(connected: Callable[[], None]) -> Callable[[str, object], Awaitable[None]]:

@@ -25,8 +25,9 @@ from ._endpoint import (
 )
 from ._errors import KiwoomError
 from ._estimate import Estimate
+from ._merging import Failure
 from ._pace import Priority
-from ._walks import Failure, Source, tell_end
+from ._walks import Source, tell_end
 
 # After a round in which no walk was complete: an outage is not answered with a storm.
 _LONGEST_PAUSE_SECONDS: Final = 30.0

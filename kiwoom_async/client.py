@@ -41,6 +41,7 @@ from ._endpoint import (
 from ._errors import KiwoomError
 from ._estimate import Estimate, Sizes
 from ._events import Event, PageDelivered, TokenRenewed, teller
+from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
 from ._pace import Priority
 from ._protocol import (
     ISSUE_TOKEN,
@@ -56,18 +57,7 @@ from ._protocol import (
 )
 from ._token import TokenKeeper
 from ._transport import AsyncBaseTransport, Transport, checked_base_url, in_process
-from ._walks import (
-    Failure,
-    MergedPages,
-    Queries,
-    Source,
-    all_asked,
-    checked,
-    merging,
-    start_of,
-    walk_pages,
-    walk_rows,
-)
+from ._walks import Source, start_of, walk_pages, walk_rows
 from ._watch import Change, WalkComplete, Watch
 from ._wire import KST, shown
 

@@ -14,7 +14,8 @@ import atheris
 with atheris.instrument_imports(include=["kiwoom_async"]):
     from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
     from kiwoom_async._endpoint import Walk, decode_page, first_cursor
-    from kiwoom_async._protocol import Request, Response, cleaned, decode_token
+    from kiwoom_async._protocol import Request, Response, decode_token
+    from kiwoom_async._redaction import cleaned
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 ASKED = Request("ka90004", "/", {}, b"", ("a-token-of-some-length",))

@@ -363,12 +363,26 @@ async def _watch(kiwoom):
             return
 
 
+async def _merge(kiwoom, **options):
+    async with kiwoom.merge(SIX[:3], concurrency=2, **options) as pages:
+        async for _ in pages:
+            pass
+
+
+async def _merged_rows(kiwoom):
+    async with kiwoom.merge(iter(SIX[:2]), on_error="deliver") as pages:
+        async for _ in pages.rows():
+            pass
+
+
 WALKS = {
     "page": lambda kiwoom: kiwoom.page(QUERY),
     "pages": _pages,
     "rows": _rows,
     "collect": lambda kiwoom: kiwoom.collect(QUERY),
     "watch": _watch,
+    "merge": _merge,
+    "rows of a merge": _merged_rows,
 }
 
 

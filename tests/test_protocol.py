@@ -28,12 +28,12 @@ from kiwoom_async._protocol import (
     Request,
     Response,
     Token,
-    cleaned,
     decode_body,
     decode_token,
     encode_issue,
     encode_revoke,
 )
+from kiwoom_async._redaction import cleaned
 from kiwoom_async._wire import kst_time
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)

@@ -319,10 +319,11 @@ async def test_waiting_for_an_item_with_a_timeout_loses_nothing():
 
 
 async def test_two_tasks_cannot_wait_for_one_watch():
-    async with KiwoomClient.sandbox(small()) as kiwoom, anyio.create_task_group() as group:
+    slow = small(latency_seconds=0.05)
+    async with KiwoomClient.sandbox(slow) as kiwoom, anyio.create_task_group() as group:
         watch = kiwoom.watch([KOSPI])
         group.start_soon(anext, watch)
-        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(0.01)
         with pytest.raises(RuntimeError, match="another task is waiting"):
             await anext(watch)
 
