@@ -98,6 +98,9 @@ class Soak:
             for portion in batched(queries(self.pages), PORTION):
                 start: dict[ProgramTradeQuery, Cursor] = {}
                 todo = list(portion)
+                # Logs of ours that would be the only things to grow.
+                self.proxy.forget()
+                self.sandbox.arrivals.clear()
                 while todo:
                     start = await self._walk(kiwoom, todo, start)
                     self.resumed += len(start)
@@ -132,8 +135,6 @@ class Soak:
             body = query.endpoint.body(query)
             wire = self.sandbox.rows(body["dt"], body["mrkt_tp"], body["stex_tp"])
             truth = [(row["stk_cd"], int(row["netprps_prica"])) for row in wire]
-            # The sandbox's own log would be the only thing that grows.
-            self.sandbox.arrivals.clear()
             if self._found.pop(query) != truth:
                 self.wrong.append(str(query))
 

@@ -26,6 +26,8 @@ class Unpacker:
     def take(self, chunk: bytes) -> bool:
         """Whether more is wanted."""
         if self._gzip is not None and not self._problem:
+            if self._gzip.eof:
+                chunk, self._problem = b"", "bytes after the end of gzip"
             try:
                 chunk = self._gzip.decompress(chunk, LARGEST_BODY_BYTES + 1 - len(self._body))
             except zlib.error as error:
@@ -37,6 +39,8 @@ class Unpacker:
         """All of it, or DecodeError."""
         if len(self._body) > LARGEST_BODY_BYTES:
             raise unreadable([f"more than {LARGEST_BODY_BYTES:,} bytes @ body"])
+        if self._gzip is not None and self._gzip.unused_data:
+            self._problem = self._problem or "bytes after the end of gzip"
         if self._gzip is not None and self._body and not self._gzip.eof:
             self._problem = self._problem or "gzip that ends in the middle"
         if self._problem:

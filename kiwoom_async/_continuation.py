@@ -6,7 +6,7 @@ Pure. Knows headers, keys and the text of a cursor; does not know how they trave
 import base64
 import json
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from attrs import Attribute, field, frozen
@@ -35,10 +35,13 @@ class Cursor:
     body: tuple[tuple[str, str], ...]
     key: str = field(validator=_check_key)
     page: int
+    # Traces of the keys before this one, four bytes each: a walk that is taken up again must
+    # notice a circle as well as one that was never left.
+    used: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         facts = json.dumps([self.api_id, self.body, self.key, self.page], separators=(",", ":"))
-        data = facts.encode()
+        data = facts.encode() + b"\n" + self.used
         # A cursor that lost its tail in copying would ask for another page: it must not parse.
         check = zlib.crc32(data).to_bytes(4, "big")
         return _MARK + base64.urlsafe_b64encode(check + data).decode().rstrip("=")
@@ -49,15 +52,15 @@ class Cursor:
         if text == "None":
             raise ValueError("cursor: got 'None', which a finished walk prints: nothing is left")
         try:
-            api_id, body, key, page = _facts(text.strip())
-            return cls(api_id, tuple((name, value) for name, value in body), key, page)
-        except (ValueError, TypeError, AttributeError) as error:
+            (api_id, body, key, page), used = _facts(text.strip())
+            return cls(api_id, tuple((name, value) for name, value in body), key, page, used)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"cursor: {shown(text)} is not, or not all of, what str(cursor) printed"
             ) from error
 
 
-def _facts(text: str) -> Any:
+def _facts(text: str) -> tuple[Any, bytes]:
     if not text.startswith(_MARK):
         raise ValueError("mark")
     coded = text.removeprefix(_MARK)
@@ -65,17 +68,21 @@ def _facts(text: str) -> Any:
     check, data = raw[:4], raw[4:]
     if zlib.crc32(data).to_bytes(4, "big") != check:
         raise ValueError("checksum")
-    return json.loads(data)
+    facts, _, used = data.partition(b"\n")
+    _, _, key, page = told = json.loads(facts)
+    if type(page) is not int or page < 1 or (page == 1) != (not key) or len(used) % 4:
+        raise ValueError("page")
+    return told, used
 
 
-def next_cursor(headers: Mapping[str, str], asked: Cursor, seen: Container[str]) -> Cursor | None:
+def next_cursor(headers: Mapping[str, str], asked: Cursor) -> Cursor | None:
     """Where the page after the one at `asked` starts, or None at the end of the walk.
 
-    `seen` holds the keys this walk has used already. Raises ContinuationError when the server
-    would send us round in circles, or says what could be taken for an end without being one.
+    Raises ContinuationError when the server would send us round in circles, or says what could be
+    taken for an end without being one.
     """
     announced = headers.get("cont-yn", "").strip()
-    key = headers.get("next-key", "").strip()
+    key = headers.get("next-key", "").strip(" \t")
     if announced == "N" or not (announced or key):
         return None
     if announced != "Y":
@@ -84,8 +91,18 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, seen: Container[str])
     # instead of raising would look like a complete walk with stocks missing.
     if not key:
         raise ContinuationError("cont-yn is Y, but next-key is empty")
-    if key == asked.key or key in seen:
+    # Two headers of that name are one with a comma, which no key was ever seen to hold.
+    if not header_safe(key) or "," in key:
+        raise ContinuationError("next-key holds characters that no key may have")
+    if key == asked.key or _trace(key) in _traces(asked.used):
         raise ContinuationError(f"next-key {shown(key)} came before in this walk")
-    if not header_safe(key):
-        raise ContinuationError("next-key holds characters that no header may carry")
-    return Cursor(asked.api_id, asked.body, key, asked.page + 1)
+    used = asked.used + _trace(asked.key) if asked.key else asked.used
+    return Cursor(asked.api_id, asked.body, key, asked.page + 1, used)
+
+
+def _trace(key: str) -> bytes:
+    return zlib.crc32(key.encode()).to_bytes(4, "big")
+
+
+def _traces(used: bytes) -> set[bytes]:
+    return {used[start : start + 4] for start in range(0, len(used), 4)}

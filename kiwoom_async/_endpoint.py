@@ -3,15 +3,15 @@
 Pure. Knows no particular TR, and nothing of how calls travel.
 """
 
-from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
 from attrs import field, fields, frozen
 
 from ._continuation import Cursor, next_cursor
-from ._errors import DecodeError, unreadable
+from ._errors import ContinuationError, DecodeError, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._wire import is_blank, shown, structure
 
@@ -41,6 +41,11 @@ else:
 
         def __class_getitem__(cls, parameters: object) -> type:
             return cls
+
+
+# Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
+# the event loop for minutes.
+_MOST_ROWS: Final = 5_000
 
 
 class Environment(Enum):
@@ -176,18 +181,17 @@ def decode_page(
     response: Response,
     query: Query[RowT, TotalsT, QueryT, AuditT],
     cursor: Cursor,
-    seen: Container[str],
     *,
     on_undecoded: str = "raise",
 ) -> Page[RowT, TotalsT, QueryT]:
     """The page that `response` is, asked for at `cursor`.
 
-    `seen` holds the keys this walk has used already. Raises an error of the tree for everything
-    that is not a whole page; with "deliver", rows that cannot be read are part of a whole page.
+    Raises an error of the tree for everything that is not a whole page; with "deliver", rows that
+    cannot be read are part of a whole page.
     """
     endpoint = query.endpoint
     body = decode_body(response)
-    following = next_cursor(response.headers, cursor, seen)
+    following = next_cursor(response.headers, cursor)
     asked: Any = query  # as in Walk.of
     context = endpoint.row_context(asked)
     raw_rows = body.get(endpoint.rows_key)
@@ -195,9 +199,13 @@ def decode_page(
     try:
         rows = _rows(raw_rows, endpoint, context)
     except DecodeError:
-        if on_undecoded == "raise" or not isinstance(raw_rows, list):
+        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > _MOST_ROWS:
             raise
         rows, undecoded = _readable_rows(raw_rows, endpoint, context)
+    if rows and following is None and cursor.page > 1 and not any(row is not None for row in rows):
+        # Nothing but blank rows is how the server answers what it does not accept, a dead key
+        # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
+        raise ContinuationError('more pages were announced, and then came "no data"')
     return Page(
         query=asked,
         number=cursor.page,
@@ -217,6 +225,8 @@ def _rows(
     """The rows as sent, None for a blank one, so that every index stays the server's."""
     if not isinstance(raw_rows, list):
         raise unreadable([f"{shown(raw_rows)} is not a list of rows @ {endpoint.rows_key}"])
+    if len(raw_rows) > _MOST_ROWS:
+        raise unreadable([f"{len(raw_rows):,} rows on one page @ {endpoint.rows_key}"])
     strange = [
         f"{shown(raw)} is not a row @ rows[{index}]"
         for index, raw in enumerate(raw_rows)

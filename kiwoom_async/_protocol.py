@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ._errors import (
     ApiError,
@@ -31,6 +31,10 @@ _INNER_CODE: Final = re.compile(r"\[(\d{4})[:\]]")
 _LIMIT: Final = re.compile(r"(?<!총)유량=(\d{1,6})")
 _RATE_CODES: Final = frozenset({"1700", "1701", "1702"})
 # The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
+# A shorter secret is no secret, and removing it would garble every message.
+SHORTEST_SECRET: Final = 8
+# Before it there was no such API, and arithmetic with the year 1 overflows.
+_FIRST_YEAR: Final = 2000
 _ALWAYS: Final = {
     "content-type": "application/json;charset=UTF-8",
     "user-agent": f"kiwoom_async/{__version__}",
@@ -126,16 +130,22 @@ def _json(body: dict[str, str]) -> bytes:
 
 def decode_token(response: Response) -> Token:
     """The token that `response` brings."""
-    body = decode_body(response)
+    body = _json_object(response.body) or {}
     value = body.get("token")
+    if isinstance(value, str) and len(value) >= SHORTEST_SECRET:
+        # No error that comes of this answer may quote the token that it brings.
+        response = evolve(response, body=response.body.replace(value.encode(), b"***"))
+    decode_body(response)
     if not isinstance(value, str) or not header_safe(value):
         raise unreadable(["no usable token @ token"])
     try:
-        return Token(value, kst_time(body.get("expires_dt")))
+        expires = kst_time(body.get("expires_dt"))
     except ValueError:
+        expires = None
+    if expires is None or expires.year < _FIRST_YEAR:
         # What stands there is not shown: the token is no known secret yet.
-        problem = "no time of the form yyyyMMddHHmmss @ expires_dt"
-    raise unreadable([problem])
+        raise unreadable(["no time of the form yyyyMMddHHmmss @ expires_dt"])
+    return Token(value, expires)
 
 
 def decode_body(response: Response) -> dict[str, Any]:
@@ -151,15 +161,19 @@ def decode_body(response: Response) -> dict[str, Any]:
     if response.status != 200 or return_code not in (0, None):
         raise _api_error(response, body)
     if return_code is None:
-        raise unreadable([f"{shown(stated)} is not a return code @ return_code"])
+        said = f" (return_msg {shown(body.get('return_msg'))})"
+        raise unreadable([f"{shown(stated)} is not a return code @ return_code{said}"])
     return body
 
 
 def _json_object(raw: bytes) -> dict[str, Any] | None:
+    # UTF-8 and nothing else: json would also take UTF-16, in which no secret has been looked for.
     # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
     # nesting is a RecursionError.
     try:
-        body = json.loads(raw, object_pairs_hook=_unambiguous, parse_constant=_no_number)
+        body = json.loads(
+            raw.decode("utf-8-sig"), object_pairs_hook=_unambiguous, parse_constant=_no_number
+        )
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
@@ -207,7 +221,7 @@ def _refuse_foreign(response: Response) -> NoReturn:
 
 def _plain(text: str) -> str:
     """The beginning of a page as a reader would see it."""
-    seen = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text[:20_000])
+    seen = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text[:4_000])
     return " ".join("".join(char if char.isprintable() else " " for char in seen).split())[:200]
 
 

@@ -2,21 +2,17 @@
 
 import re
 from functools import lru_cache
-from typing import Final
 
 from attrs import evolve
 
-from ._protocol import Response
-
-# A shorter secret is no secret, and removing it would garble every message.
-_SHORTEST_SECRET: Final = 8
+from ._protocol import SHORTEST_SECRET, Response
 
 
 def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
     """The answer without any secret that it repeats: no text made of it can show one."""
     body, headers = response.body, dict(response.headers)
     for secret in secrets + response.request.secrets:
-        if len(secret) < _SHORTEST_SECRET:
+        if len(secret) < SHORTEST_SECRET:
             continue
         # The escaped spelling is looked for only where there is one: Kiwoom sends none.
         if b"\\" in body:
@@ -29,5 +25,5 @@ def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
 @lru_cache(maxsize=8)
 def _spelling(secret: str) -> re.Pattern[bytes]:
     """Every way in which JSON may write it: as it is, behind a backslash, by number."""
-    each = (rf"(?:\\?{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)
+    each = (rf"(?:\\{{0,4}}{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)
     return re.compile("".join(each).encode())

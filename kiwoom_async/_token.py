@@ -54,7 +54,9 @@ class TokenKeeper:
         failures = self._failures
         async with self._lock:
             self._share(failures)
-            if self.held is not None and self.held.value == refused.value:
+            # By identity: an issue may give the same string again (wire-facts.md, fact 7), and is
+            # not repeated for everybody who still holds the object that was refused.
+            if self.held is refused:
                 await self._issued()
 
     def forget(self, revoked: Token) -> None:

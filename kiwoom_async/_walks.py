@@ -26,8 +26,8 @@ from ._events import Tell, WalkFinished
 from ._pace import Priority
 from ._wire import shown
 
-# A query, where to begin, the keys used so far, whose call goes first, and until when.
-Fetch = Callable[[Any, Cursor, set[str], Priority, float], Awaitable[Page[Any, Any, Any]]]
+# A query, where to begin, whose call goes first, and until when.
+Fetch = Callable[[Any, Cursor, Priority, float], Awaitable[Page[Any, Any, Any]]]
 
 
 def start_of(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
@@ -62,11 +62,10 @@ async def walk_pages(
 ) -> AsyncGenerator[Any, None]:
     """Every page, holding none but the one just given."""
     cursor: Cursor | None = start_of(query, start)
-    seen: set[str] = set()
     end = until()
     with _Course(source, query) as course:
         while cursor is not None:
-            page = await source.fetch(query, cursor, seen, priority, end)
+            page = await source.fetch(query, cursor, priority, end)
             cursor = page.next
             course.count(page)
             yield page
@@ -78,11 +77,10 @@ async def walk_rows(
 ) -> AsyncGenerator[Any, None]:
     """Every row of every page, holding one page."""
     cursor: Cursor | None = start_of(query, start)
-    seen: set[str] = set()
     end = until()
     with _Course(source, query) as course:
         while cursor is not None:
-            page = await source.fetch(query, cursor, seen, Priority.INTERACTIVE, end)
+            page = await source.fetch(query, cursor, Priority.INTERACTIVE, end)
             cursor = page.next
             course.count(page)
             for row in page.rows:

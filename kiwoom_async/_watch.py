@@ -70,7 +70,6 @@ class _Watched:
         """Another walk begins."""
         self.number += 1
         self.cursor = first_cursor(self.query)
-        self.seen: set[str] = set()
         self.pages: list[Page[Any, Any, Any]] = []
         self._found: set[str] = set()
         self._changes = 0
@@ -163,9 +162,7 @@ class Watch(Generic[ItemT]):
             await self._begin_round()
         walk = self._watched[self._place]
         try:
-            page = await self._source.fetch(
-                walk.query, walk.cursor, walk.seen, Priority.BULK, math.inf
-            )
+            page = await self._source.fetch(walk.query, walk.cursor, Priority.BULK, math.inf)
         except KiwoomError as error:
             self._items.append(Failure(walk.query, error))
             self._finish(complete=False, error=error)

@@ -54,6 +54,10 @@ def text(value: object, _: object = None) -> str:
     """A string exactly as sent."""
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{shown(value)} holds half a character") from None
     return value
 
 

@@ -213,7 +213,7 @@ class KiwoomClient:
         KiwoomError when it cannot be had whole; ValueError for a day that has not come.
         """
         first = start_of(query, cursor)
-        return await self._page(query, first, set(), Priority.INTERACTIVE, math.inf)
+        return await self._page(query, first, Priority.INTERACTIVE, math.inf)
 
     def pages(
         self,
@@ -386,18 +386,16 @@ class KiwoomClient:
         self,
         query: Query[RowT, TotalsT, QueryT, AuditT],
         cursor: Cursor,
-        seen: set[str],
         priority: Priority,
         until: float,
     ) -> Page[RowT, TotalsT, QueryT]:
         self._check(query)
-        seen.add(cursor.key)
 
         async def prepare() -> Request:
             return encode_page(query, cursor, await self._tokens.get())
 
         def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
-            return decode_page(response, query, cursor, seen, on_undecoded=self._on_undecoded)
+            return decode_page(response, query, cursor, on_undecoded=self._on_undecoded)
 
         call = Call(query.endpoint.api_id, prepare, decode, priority, query)
         try:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from operator import attrgetter
 from typing import Final, TypeVar
 
@@ -58,6 +57,8 @@ class PriceMove(StrEnum):
 
 _MARKET_CODES: Final = {Market.KOSPI: "P00101", Market.KOSDAQ: "P10102"}
 _EXCHANGE_CODES: Final = {Exchange.KRX: "1", Exchange.NXT: "2", Exchange.CONSOLIDATED: "3"}
+_reported: Final[set[str]] = set()
+_MOST_REPORTED: Final = 64
 # Pages of a whole day, as walked on 2026-08-10 (wire-facts.md, fact 2).
 _USUAL_PAGES: Final = {Market.KOSPI: 50, Market.KOSDAQ: 61}
 _SATURDAY: Final = 5
@@ -215,7 +216,7 @@ class ProgramTradeAudit:
     blank_rows: int
     # Rows that could not be read; of any, the sums below know nothing.
     undecoded_rows: int
-    # Numbers of the pages that brought no row although the server announced more.
+    # Numbers of the pages without a row, in a walk of several.
     empty_pages: tuple[int, ...]
     repeated_symbols: tuple[str, ...]
     buy_amount: AmountCheck
@@ -242,8 +243,10 @@ class ProgramTradeAudit:
         ]
         if self.undecoded_rows:
             found.append(f"rows that could not be read: {self.undecoded_rows}")
+        if self.blank_rows and self.rows:
+            found.append(f"blank rows among the others: {self.blank_rows}")
         if self.empty_pages:
-            found.append(f"pages without rows, and more followed: {self.empty_pages}")
+            found.append(f"pages without rows in a walk of several: {self.empty_pages}")
         if self.repeated_symbols:
             found.append(f"symbols seen more than once: {_listed(self.repeated_symbols)}")
         if self.unbalanced_symbols:
@@ -283,7 +286,11 @@ def _audit(pages: Sequence[_Page], totals: ProgramTradeTotals) -> ProgramTradeAu
         traded_rows=sum(bool(row.buy_amount or row.sell_amount) for row in rows),
         blank_rows=sum(page.blank_rows for page in pages),
         undecoded_rows=sum(len(page.undecoded) for page in pages),
-        empty_pages=tuple(page.number for page in pages if page.next and not page.rows),
+        empty_pages=tuple(
+            page.number
+            for page in pages
+            if not page.rows and not page.undecoded and (page.next or page.number > 1)
+        ),
         repeated_symbols=tuple(symbol for symbol, times in seen.items() if times > 1),
         buy_amount=AmountCheck(sum(row.buy_amount for row in rows), totals.buy_amount),
         sell_amount=AmountCheck(sum(row.sell_amount for row in rows), totals.sell_amount),
@@ -342,13 +349,17 @@ def _move(value: object, _: object) -> PriceMove | None:
     code = "" if value is None else text(value).strip()
     if code in ("", "0"):
         return None
-    return _MOVES[code] if code in _MOVES else _undescribed(code)
+    if code not in _MOVES:
+        _report_undescribed(code)
+    return _MOVES.get(code)
 
 
-@lru_cache(maxsize=64)
-def _undescribed(code: str) -> None:
-    """Say once that a code came which nobody has described."""
-    _logger.warning("ka90004: flu_sig %s is not described; `move` is None", shown(code))
+def _report_undescribed(code: str) -> None:
+    """Say once that a code came which nobody has described; of very many, of the first."""
+    said = shown(code)
+    if said not in _reported and len(_reported) < _MOST_REPORTED:
+        _reported.add(said)
+        _logger.warning("ka90004: flu_sig %s is not described; `move` is None", said)
 
 
 def _text_or_empty(value: object, _: object) -> str:

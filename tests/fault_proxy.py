@@ -80,6 +80,10 @@ class FaultProxy:
             yield f"http://127.0.0.1:{port}"
             group.cancel_scope.cancel()
 
+    def forget(self) -> None:
+        """Forget the walks so far: keys that come from now on are of page one or new."""
+        self._pages.clear()
+
     async def _connection(self, stream: ByteStream) -> None:
         gone = (anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError, OSError)
         with suppress(*gone):

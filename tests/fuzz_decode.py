@@ -32,9 +32,7 @@ def one_input(data: bytes) -> None:
     response = cleaned(Response(ASKED, status, headers, body), ("an-app-key-of-some-length",))
     for on_undecoded in ("raise", "deliver"):
         try:
-            page = decode_page(
-                response, QUERY, first_cursor(QUERY), {""}, on_undecoded=on_undecoded
-            )
+            page = decode_page(response, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
             str(Walk.of(QUERY, [page]).audit)
         except KiwoomError as error:
             str(error)

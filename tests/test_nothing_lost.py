@@ -1,8 +1,10 @@
 """Complete or an error: codes, rows that cannot be read, deadlines, outages, cancellation."""
 
 import asyncio
+import json
 import logging
 import math
+from collections import Counter
 from contextlib import suppress
 
 import anyio
@@ -16,7 +18,9 @@ from conftest import recorded
 from kiwoom_async import (
     ApiError,
     AuthError,
+    BlockedError,
     Change,
+    ContinuationError,
     DecodeError,
     Exchange,
     Failure,
@@ -342,6 +346,66 @@ async def test_a_failed_issue_is_shared_by_those_who_waited_and_by_nobody_after(
         await page(kiwoom)
         assert len((await kiwoom.page(QUERY)).rows) == 50
     assert calls_of(sandbox, "au10001") == 3
+
+
+async def test_eight_walks_refused_at_once_renew_a_token_that_comes_back_the_same_once():
+    """An issue gives the living token again (wire-facts.md, fact 7), which is its normal way."""
+    calls = Counter()
+
+    async def server(scope, _, send):
+        path = scope["path"]
+        calls[path] += 1
+        if path == "/oauth2/token":
+            await anyio.sleep(0.05)
+            body = {"token": "always-the-same", "expires_dt": "29991231235959", "return_code": 0}
+        elif calls[path] <= 8:
+            await anyio.sleep(0.3)
+            body = {"return_code": 3, "return_msg": "[8005:x]"}
+        else:
+            body = recorded("ka90004_rows_20260810_kospi_all") | {"return_code": 0}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+    server.requests_per_second = 1000
+    days = [
+        ProgramTradeQuery(f"2026-11-{day:02}", Market.KOSPI, Exchange.KRX) for day in range(2, 10)
+    ]
+    async with KiwoomClient.sandbox(server) as kiwoom, kiwoom.merge(days) as pages:
+        assert len([page async for page in pages]) == 8
+    assert calls["/oauth2/token"] == 2
+
+
+async def test_a_walk_that_is_taken_up_again_notices_that_it_was_sent_back():
+    """The old key restarts at page one; between two ordinary failures nobody would see it."""
+    sandbox = small(kospi_stocks=240)
+    lives = Counter()
+
+    async def server(scope, receive, send):
+        headers = dict(scope["headers"])
+        if scope["path"] != "/oauth2/token":
+            lives["calls"] += 1
+            if lives["calls"] in (3, 5):
+                await send({"type": "http.response.start", "status": 503, "headers": []})
+                await send({"type": "http.response.body", "body": b"<html>down</html>"})
+                return
+            if lives["calls"] == 4:
+                old = dict.fromkeys((b"next-key", b"cont-yn"), b"")
+                scope = scope | {"headers": [*(headers | old).items()]}
+        await sandbox(scope, receive, send)
+
+    server.requests_per_second = 1000
+    rows = []
+    async with KiwoomClient.sandbox(server, attempts=1) as kiwoom:
+
+        async def walk(start):
+            async for page in kiwoom.pages(QUERY, start=start):
+                rows.extend(row.symbol for row in page.rows)
+
+        with pytest.raises(BlockedError) as first:
+            await walk(None)
+        with pytest.raises(ContinuationError, match="came before in this walk"):
+            await walk(first.value.cursor)
+    assert len(rows) == len(set(rows)) == 100
 
 
 # ---- cancellation

@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import pickle
+import time
 from decimal import Decimal
 
 import attrs
@@ -12,6 +13,7 @@ from conftest import recorded
 
 from kiwoom_async import (
     AmountCheck,
+    ContinuationError,
     DecodeError,
     Environment,
     Exchange,
@@ -23,6 +25,7 @@ from kiwoom_async import (
     ProgramTradeTotals,
     Walk,
 )
+from kiwoom_async._continuation import next_cursor
 from kiwoom_async._endpoint import decode_page, first_cursor
 from kiwoom_async._protocol import Request, Response
 from kiwoom_async.program_trades import PROGRAM_TRADES
@@ -31,11 +34,16 @@ DAY = datetime.date(2026, 8, 10)
 QUERY = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.CONSOLIDATED)
 
 
+def reply(body, headers=None):
+    sent = headers or {}
+    return Response(Request("ka90004", "/", {}, b"", ()), 200, sent, json.dumps(body).encode())
+
+
 def decoded(body, headers=None, query=QUERY):
     """The page that a body is."""
     request = Request("ka90004", "/", {}, b"", ())
     response = Response(request, 200, headers or {}, json.dumps(body).encode())
-    return decode_page(response, query, first_cursor(query), set())
+    return decode_page(response, query, first_cursor(query))
 
 
 def wire_row(**changes):
@@ -330,9 +338,41 @@ def test_a_page_without_rows_is_followed_where_more_is_announced():
     for body in (body_of(), recorded("ka90004_blank_row")):
         page = decoded(body, more)
         assert (page.rows, page.next.key) == ([], "K2")
-        assert walk_of(page, decoded(body_of(row_of("000001", 1, 0, "100.00")))).audit.findings == [
-            "pages without rows, and more followed: (1,)"
-        ]
+        findings = walk_of(page, decoded(body_of(row_of("000001", 1, 0, "100.00")))).audit.findings
+        assert "pages without rows in a walk of several: (1,)" in findings
+
+
+def test_no_data_after_more_was_announced_is_no_end():
+    """Blank rows are how the server answers what it does not accept (wire-facts.md, fact 6)."""
+    second = next_cursor({"cont-yn": "Y", "next-key": "K2"}, first_cursor(QUERY))
+    for headers in ({}, {"cont-yn": "N", "next-key": ""}):
+        answer = reply(recorded("ka90004_blank_row"), headers)
+        with pytest.raises(ContinuationError, match="more pages were announced"):
+            decode_page(answer, QUERY, second)
+        assert decode_page(answer, QUERY, first_cursor(QUERY)).rows == []
+    empty = decode_page(reply(body_of(), {"cont-yn": "N"}), QUERY, second)
+    whole = decoded(body_of(row_of("000001", 1, 0, "100.00")), {"cont-yn": "Y", "next-key": "K2"})
+    assert walk_of(whole, empty).audit.findings == ["pages without rows in a walk of several: (2,)"]
+
+
+def test_blank_rows_among_others_are_found():
+    page = page_of(row_of("000001", 1, 0, "100.00"), blank_rows=2)
+    assert walk_of(page).audit.findings == ["blank rows among the others: 2"]
+
+
+@pytest.mark.parametrize("on_undecoded", ["raise", "deliver"])
+def test_a_page_of_absurdly_many_rows_is_refused_at_once(on_undecoded):
+    """Sixty thousand of them fit into two kilobytes of gzip, and would take ten seconds to read."""
+    answer = reply(body_of(*[{"stk_cd": "a"}] * 5_001))
+    began = time.process_time()
+    with pytest.raises(DecodeError, match="5,001 rows on one page"):
+        decode_page(answer, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
+    assert time.process_time() - began < 1
+
+
+def test_half_a_character_is_no_text():
+    with pytest.raises(DecodeError, match="holds half a character"):
+        decoded(body_of(wire_row(stk_nm="\ud800")))
 
 
 # ---- audit
@@ -360,10 +400,10 @@ GOOD_TOTALS = {"tot_2": "300", "tot_4": "110", "tot_5": "190"}
 def test_an_audit_of_a_complete_walk_finds_nothing():
     walk = walk_of(
         page_of(row_of("000001", 100, 50), totals=GOOD_TOTALS),
-        page_of(row_of("000002", 200, 60), totals=GOOD_TOTALS, blank_rows=1),
+        page_of(row_of("000002", 200, 60), totals=GOOD_TOTALS),
     )
     audit = walk.audit
-    assert (audit.pages, audit.rows, audit.blank_rows) == (2, 2, 1)
+    assert (audit.pages, audit.rows, audit.blank_rows) == (2, 2, 0)
     assert (audit.buy_amount.rows, audit.buy_amount.stated, audit.buy_amount.difference) == (
         300,
         300,

@@ -317,7 +317,7 @@ def test_no_secret_comes_back_in_an_error(body, status):
     headers = {"cont-yn": SECRETS[2]} if status == 200 else {}
     answer = cleaned(response(body, status, headers), (SLASHED,))
     with pytest.raises(KiwoomError) as caught:
-        decode_page(answer, QUERY, first_cursor(QUERY), set())
+        decode_page(answer, QUERY, first_cursor(QUERY))
     everything = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
     everything = everything.replace("\\/", "/")
     assert not [secret for secret in (*SECRETS, SLASHED) if secret[:12] in everything]
@@ -421,3 +421,32 @@ def test_a_retry_after_with_an_unprintable_space_is_read():
     with pytest.raises(RateLimited) as caught:
         decode_body(Response(asked, 429, {"retry-after": "1\x1c"}, b"{}"))
     assert caught.value.retry_after == 1.0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "latin-1"])
+def test_an_answer_is_utf_8_and_nothing_else(encoding):
+    """In any other, no secret has been looked for."""
+    body = '{"return_code":7,"return_msg":"값 é"}'.replace(
+        "값", "값" if encoding != "latin-1" else "v"
+    )
+    raw = body.encode(encoding)
+    with pytest.raises(DecodeError):
+        decode_body(Response(Request("ka90004", "/", {}, b"", ()), 200, {}, raw))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"return_code": 7, "return_msg": "got {token}", "token": "{token}"},
+        {"return_code": "{token}", "token": "{token}", "expires_dt": "20991231235959"},
+        {"return_code": 0, "token": "{token}", "expires_dt": "{token}"},
+        {"return_code": 0, "token": "{token}", "expires_dt": "00010101000000"},
+        {"return_code": 0, "token": "bad {token}", "expires_dt": "20991231235959"},
+    ],
+)
+def test_no_error_of_a_token_s_call_quotes_the_token(body):
+    token = "sentinel-NEW-token-0123456789"
+    text = json.dumps(body).replace("{token}", token)
+    with pytest.raises(KiwoomError) as caught:
+        decode_token(Response(Request("au10001", "/", {}, b"", ()), 200, {}, text.encode()))
+    assert token not in "".join(traceback.format_exception(caught.value))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import random
 import re
 from contextlib import asynccontextmanager, suppress
@@ -10,7 +11,7 @@ import anyio
 import httpx
 import pytest
 from anyio.abc import SocketAttribute
-from conftest import on_a_port
+from conftest import on_a_port, recorded
 
 from kiwoom_async import (
     BlockedError,
@@ -467,3 +468,51 @@ async def test_a_walk_over_a_real_socket_survives_a_reset_in_the_middle_of_a_bod
         row["stk_cd"] for row in sandbox.rows("20261120", "P00101", "1")
     ]
     assert walk.audit.findings == []
+
+
+@pytest.mark.parametrize("copy", [slice(None), slice(40)])
+async def test_an_answer_that_comes_twice_is_not_taken_for_the_next_one(copy):
+    """Even where only the beginning of the copy has come when the next call is made."""
+    sent = []
+
+    def page(symbol):
+        row = recorded("ka90004_rows_20260810_kospi_all")["stk_prm_trde_prst"][0]
+        body = {"stk_prm_trde_prst": [{**row, "stk_cd": symbol}], "return_code": 0}
+        return http(json.dumps(body).encode())
+
+    async def answer(stream):
+        sent.append(1)
+        if len(sent) == 1:
+            token = {"token": "t", "expires_dt": "29991231235959", "return_code": 0}
+            await stream.send(http(json.dumps(token).encode()))
+            return
+        raw = page(f"00000{len(sent)}")
+        await stream.send(raw + raw[copy])
+
+    async with (
+        server(answer) as base_url,
+        KiwoomClient("a", "b", base_url=base_url, requests_per_second=100) as kiwoom,
+    ):
+        symbols = [(await kiwoom.page(QUERY)).rows[0].symbol for _ in range(5)]
+    assert symbols == ["000002", "000003", "000004", "000005", "000006"]
+    assert len(sent) == 6
+
+
+@pytest.mark.parametrize(
+    "location", ["http://xn--a/", "javascript:x", "http://[::1", "http://x/" + "y" * 70_000]
+)
+async def test_a_strange_location_is_not_read(location):
+    raw = http(b"", f"location: {location}", status="307 Temporary")
+    async with (
+        server(playing(raw)) as base_url,
+        KiwoomClient("a", "b", base_url=base_url) as kiwoom,
+    ):
+        with pytest.raises(BlockedError, match="redirects are never followed"):
+            await kiwoom.page(QUERY)
+
+
+async def test_bytes_after_the_end_of_gzip_are_not_piled_up():
+    raw = http(gzip.compress(b"{}") + b"x" * 100_000, "content-encoding: gzip")
+    async with transport_to(playing(raw)) as transport:
+        with pytest.raises(DecodeError, match="bytes after the end of gzip"):
+            await send(transport)
