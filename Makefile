@@ -23,13 +23,12 @@ layers: .venv/dev-ready ## who may import whom
 
 PURE := kiwoom_async/_body.py,kiwoom_async/_redaction.py,kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
 
-# Tests whose work is done in other processes or on real sockets add minutes here, and no branch.
-SLOW := --ignore tests/test_faults.py --ignore tests/test_readme.py --ignore tests/test_secrets.py
+# What the pure half promises is tested here; the other tests add minutes, and no branch of it.
+ITS_TESTS := $(addprefix tests/test_,program_trades.py wire.py protocol.py cursor.py policy.py properties.py estimate.py events.py transport.py nothing_lost.py)
 
 coverage: .venv/dev-ready ## every branch of the pure half
-	$(BIN)/coverage run -m pytest -q $(SLOW)
+	$(BIN)/coverage run -m pytest -q $(ITS_TESTS)
 	$(BIN)/coverage report --include '$(PURE)' --fail-under 100
-	$(BIN)/coverage report
 
 bench: .venv/dev-ready
 	$(BIN)/python benchmarks/decode.py

@@ -24,9 +24,11 @@ pytestmark = pytest.mark.anyio
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 ATTEMPTS = 4
-TIMEOUT_SECONDS = 0.2
+# Short where it is what ends the call; elsewhere a busy machine must not come near it.
+TIMEOUTS_SECONDS = {"drip": 0.3, "stop for ever": 0.3}
+LONG_SECONDS = 10.0
 # What a deadline may be overrun by, on a machine that is busy.
-GRACE_SECONDS = 0.4
+GRACE_SECONDS = 1.5
 PLACES = {"token": 0, "first page": 1, "a middle page": 2, "last page": 3}
 
 HARMLESS, FATAL, PASSING = 0, 1, ATTEMPTS
@@ -89,6 +91,7 @@ def test_every_fault_has_its_row():
 @pytest.mark.parametrize("times", ["once", "always"])
 async def test_a_fault_has_exactly_this_outcome(fault, place, times):
     kind, tries = OUTCOMES[fault]
+    timeout = TIMEOUTS_SECONDS.get(fault, LONG_SECONDS)
     page = PLACES[place]
     sandbox = Sandbox(kospi_stocks=120, requests_per_second=None)
     truth = [row["stk_cd"] for row in sandbox.rows("20261120", "P00101", "1")]
@@ -100,11 +103,11 @@ async def test_a_fault_has_exactly_this_outcome(fault, place, times):
     proxy = FaultProxy(sandbox, plan, seed=len(fault) * 100 + page)
     fails = kind is not None and (times == "always" or tries == FATAL)
     rows, began = [], time.monotonic()
-    with anyio.fail_after(20):
+    with anyio.fail_after(30):
         async with (
             proxy.serving() as base_url,
             KiwoomClient("app-key", "secret-key", base_url=base_url, requests_per_second=2000,
-                         attempts=ATTEMPTS, timeout=TIMEOUT_SECONDS) as kiwoom,
+                         attempts=ATTEMPTS, timeout=timeout) as kiwoom,
         ):  # fmt: skip
             error = await walked(kiwoom, rows, None)
             elapsed = time.monotonic() - began
@@ -115,7 +118,8 @@ async def test_a_fault_has_exactly_this_outcome(fault, place, times):
             if fails:
                 expected |= dict.fromkeys(range(page + 1, 4), 0)
             assert {number: proxy.calls[number] for number in range(4)} == expected
-            assert elapsed < failed_calls * TIMEOUT_SECONDS + GRACE_SECONDS
+            if fault in TIMEOUTS_SECONDS:
+                assert elapsed < failed_calls * timeout + GRACE_SECONDS
             if fails:
                 assert error.page == max(0, page - 1)
                 assert error.attempts == tries

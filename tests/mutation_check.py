@@ -1,0 +1,214 @@
+"""Plants bugs one at a time and shows that the tests go red for each; run on demand.
+
+`python tests/mutation_check.py [WORD ...]`: all of them, or those whose name holds a word. A bug
+that the tests named beside it do not see is tried against the whole suite. Exit code 1 when one
+survives that too.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from attrs import frozen
+
+ROOT = Path(__file__).parent.parent
+AT_ONCE = 2
+# A bug may make a test wait for ever: that is red, too.
+TIMEOUT_SECONDS = 240
+
+
+@frozen
+class Mutation:
+    """A bug: in `file` of the package, `old` becomes `new`; `tests` should see it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+    def plant(self, root: Path) -> None:
+        """Write the bug into a copy; ValueError unless there is exactly one place for it."""
+        path = root / "kiwoom_async" / self.file
+        text = path.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(
+                f"{self.name}: {self.old!r} is {text.count(self.old)} x in {path.name}"
+            )
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+MUTATIONS = [
+    Mutation("no loop guard", "_continuation.py",
+             "if key == asked.key or _trace(key) in _traces(asked.used):", "if False:",
+             "test_cursor.py"),
+    Mutation("loop guard forgets on resuming", "_continuation.py",
+             'data = facts.encode() + b"\\n" + self.used', 'data = facts.encode() + b"\\n"',
+             "test_cursor.py"),
+    Mutation("missing key taken for the end", "_continuation.py",
+             'raise ContinuationError("cont-yn is Y, but next-key is empty")', "return None",
+             "test_cursor.py"),
+    Mutation("Y taken for the end", "_continuation.py",
+             'if announced == "N" or', 'if announced in "NY" or', "test_cursor.py"),
+    Mutation("page number stands still", "_continuation.py",
+             "key, asked.page + 1, used)", "key, asked.page, used)", "test_cursor.py"),
+    Mutation("no data taken for the end", "_endpoint.py",
+             "if rows and following is None and cursor.page > 1", "if False and cursor.page > 1",
+             "test_program_trades.py"),
+    Mutation("retry 1634", "_protocol.py",
+             "or (return_code == 5 and code is None)", "or return_code == 5",
+             "test_nothing_lost.py"),
+    Mutation("never retry 1999", "_policy.py",
+             '_TRANSIENT: Final = frozenset({"1999", "8006", "8009"})',
+             '_TRANSIENT: Final = frozenset({"8006", "8009"})', "test_nothing_lost.py"),
+    Mutation("renew on every category 3", "_policy.py",
+             "if isinstance(error, AuthError) and error.code in _RENEWABLE:",
+             "if isinstance(error, AuthError):", "test_nothing_lost.py"),
+    Mutation("floor after a 429 forgotten", "_calls.py",
+             "            pace.pause(RATE_FLOOR_SECONDS)\n", "", "test_client.py"),
+    Mutation("limit of a 429 ignored", "_calls.py",
+             "            pace.adopt(error.limit or math.inf)\n", "", "test_client.py"),
+    Mutation("no slot", "_calls.py",
+             "            await pace.slot(call.priority)\n", "", "test_client.py"),
+    Mutation("bulk like interactive", "_pace.py",
+             "if priority is Priority.INTERACTIVE:", "if True:", "test_merge.py"),
+    Mutation("no margin for jitter", "_pace.py",
+             "_JITTER_SECONDS: Final = 0.045", "_JITTER_SECONDS: Final = -0.02",
+             "test_pace.py test_client.py"),
+    Mutation("budget never spent", "_policy.py",
+             "        self._left -= 1.0\n", "", "test_nothing_lost.py"),
+    Mutation("budget never earned", "_calls.py",
+             "                self._budget.earn()\n", "                pass\n", "test_client.py"),
+    Mutation("token issued by each", "_token.py",
+             "            return self._fresh() or await self._issued()",
+             "            return await self._issued()", "test_client.py"),
+    Mutation("renewal without compare-and-swap", "_token.py",
+             "if self.held is refused:", "if True:", "test_client.py test_token.py"),
+    Mutation("failed issue not shared", "_token.py",
+             "raise copy(self._failure) from self._failure", "pass", "test_nothing_lost.py"),
+    Mutation("stale token after a renewal", "client.py",
+             "return encode_page(query, cursor, await self._tokens.get())",
+             "return encode_page(query, cursor, self._tokens.held or await self._tokens.get())",
+             "test_client.py test_token.py"),
+    Mutation("buy and sell swapped", "program_trades.py",
+             'field(metadata=wire("buy_cntr_amt"', 'field(metadata=wire("sel_cntr_amt"',
+             "test_program_trades.py"),
+    Mutation("double minus refused", "_wire.py",
+             r'_WHOLE: Final = re.compile(r"(?P<sign>\+|--?)?',
+             r'_WHOLE: Final = re.compile(r"(?P<sign>\+|-)?', "test_wire.py"),
+    Mutation("signs dropped", "_wire.py",
+             'return -number if (match["sign"] or "").startswith("-") else number', "return number",
+             "test_wire.py"),
+    Mutation("blank amount is zero", "_wire.py",
+             "match = form.fullmatch(value.strip()) if isinstance(value, str) else None",
+             'match = form.fullmatch(value.strip() or "0") if isinstance(value, str) else None',
+             "test_program_trades.py test_wire.py"),
+    Mutation("blank row delivered or lost", "_endpoint.py",
+             "return bool(values) and all(is_blank(value) for value in values)",
+             "return any(is_blank(value) for value in values)", "test_program_trades.py"),
+    Mutation("unread rows not counted", "program_trades.py",
+             "undecoded_rows=sum(len(page.undecoded) for page in pages)", "undecoded_rows=0",
+             "test_nothing_lost.py"),
+    Mutation("duplicate names in JSON", "_protocol.py",
+             "if len(found) != len(pairs):", "if False:", "test_protocol.py"),
+    Mutation("half of gzip taken", "_body.py",
+             "if self._gzip is not None and self._body and not self._gzip.eof:", "if False:",
+             "test_transport.py"),
+    Mutation("body without limit", "_body.py",
+             "if len(self._body) > LARGEST_BODY_BYTES:", "if False:", "test_transport.py"),
+    Mutation("secrets not cleaned", "_calls.py",
+             "answer = call.decode(cleaned(response, self._secrets))",
+             "answer = call.decode(response)", "test_secrets.py"),
+    Mutation("attempt without deadline", "_transport.py",
+             "with anyio.move_on_after(self._timeout_seconds):",
+             "with anyio.move_on_after(3600):", "test_transport.py"),
+    Mutation("redirects followed", "_transport.py",
+             "follow_redirects=False,\n            event_hooks={\"response\": [_drop_location]},",
+             "follow_redirects=True,", "test_transport.py"),
+    Mutation("answers left over", "_transport.py",
+             "            await _close_where_more_came(response)\n", "", "test_transport.py"),
+    Mutation("no limit of connections", "_transport.py",
+             "        async with self._places:\n", "        if True:\n", "test_transport.py"),
+    Mutation("sent without a child task", "_transport.py",
+             "                async with anyio.create_task_group() as group:\n"
+             "                    group.start_soon(attempt)\n",
+             "                await attempt()\n", "test_transport.py"),
+    Mutation("walk's deadline ignored", "_calls.py",
+             "anyio.CancelScope(deadline=until)", "anyio.CancelScope()", "test_nothing_lost.py"),
+    Mutation("cursor of the error one too far", "client.py",
+             "error.query, error.cursor, error.page = query, cursor, cursor.page - 1",
+             "error.query, error.cursor, error.page = query, start_of(query, None), 0",
+             "test_client.py"),
+    Mutation("merge forgets where to go on", "_merging.py",
+             "start.get(query)", "None", "test_merge.py"),
+    Mutation("merge swallows a failure", "_merging.py",
+             "            yield Failure(query, error)\n", "            return\n", "test_merge.py"),
+    Mutation("merge takes its end for completion", "_merge.py",
+             "            if not self.complete:\n", "            if False:\n", "test_merge.py"),
+    Mutation("closing ends nothing", "_lifetime.py",
+             "            scope.cancel()\n", "            pass\n", "test_lifetime.py"),
+    Mutation("any loop will do", "_lifetime.py",
+             "if self._loop != here:", "if False:", "test_lifetime.py"),
+    Mutation("gone after a failed walk", "_watch.py",
+             "            self._items.append(Failure(walk.query, error))\n",
+             "            self._items.append(Failure(walk.query, error))\n"
+             "            self._items += walk.complete()\n", "test_watch.py"),
+    Mutation("unchanged rows told", "_watch.py", "if row != earlier:", "if True:", "test_watch.py"),
+    Mutation("watch forgets", "_watch.py",
+             "            self._rows[identity] = row\n", "", "test_watch.py"),
+    Mutation("estimate ignores an adopted limit", "_calls.py",
+             "if pace is None else pace.interval_seconds", "if True else 0.0", "test_estimate.py"),
+    Mutation("failed walk told as complete", "_walks.py",
+             "self._whole = page.next is None", "self._whole = True", "test_events.py"),
+]  # fmt: skip
+
+
+def outcome(mutation: Mutation, tests: list[str]) -> str:
+    """The test that went red, "" when none did."""
+    with TemporaryDirectory() as directory:
+        copy = Path(directory)
+        for name in ("kiwoom_async", "tests"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "README.ko.md"):
+            shutil.copy(ROOT / name, copy / name)
+        mutation.plant(copy)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+        try:
+            run = subprocess.run(  # noqa: S603
+                command, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)},
+                timeout=TIMEOUT_SECONDS, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "(it hangs)"
+    red = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return red[0].split(" - ")[0] if red else "(it cannot start)" if run.returncode else ""
+
+
+def judged(mutation: Mutation) -> tuple[Mutation, str, float]:
+    """Against the tests beside it, then against all."""
+    began = time.monotonic()
+    red = outcome(mutation, [f"tests/{name}" for name in mutation.tests.split()])
+    red = red or outcome(mutation, ["tests", "--ignore", "tests/test_readme.py"])
+    return mutation, red, time.monotonic() - began
+
+
+def main() -> None:
+    """Plant, run, say."""
+    words = sys.argv[1:]
+    chosen = [one for one in MUTATIONS if not words or any(word in one.name for word in words)]
+    survivors = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for mutation, red, seconds in pool.map(judged, chosen):
+            survivors += not red
+            print(f"{mutation.name}: {red or 'SURVIVED'} ({seconds:.0f} s)", flush=True)
+    print(f"{len(chosen)} planted, {len(chosen) - survivors} red, {survivors} survived")
+    sys.exit(bool(survivors))
+
+
+if __name__ == "__main__":
+    main()
