@@ -511,6 +511,14 @@ async def test_a_strange_location_is_not_read(location):
             await kiwoom.page(QUERY)
 
 
+async def test_gzip_that_lacks_its_end_is_no_whole_answer_though_all_of_the_json_is_there():
+    raw = http(gzip.compress(b'{"a":1}')[:-4], "content-encoding: gzip")
+    async with transport_to(playing(raw)) as transport:
+        with pytest.raises(DecodeError, match="gzip that ends in the middle") as caught:
+            await send(transport)
+    assert caught.value.damaged
+
+
 async def test_bytes_after_the_end_of_gzip_are_not_piled_up():
     raw = http(gzip.compress(b"{}") + b"x" * 100_000, "content-encoding: gzip")
     async with transport_to(playing(raw)) as transport:
