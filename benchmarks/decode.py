@@ -9,8 +9,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-from kiwoom_async import Cursor, Exchange, Market, ProgramTradeQuery
-from kiwoom_async._endpoint import decode_page
+from kiwoom_async import Exchange, Market, ProgramTradeQuery
+from kiwoom_async._endpoint import decode_page, first_cursor
 from kiwoom_async._protocol import Request, Response
 from kiwoom_async.sandbox import Sandbox
 
@@ -33,7 +33,7 @@ def main() -> None:
     response = Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body)
     contenders: dict[str, Callable[[], object]] = {
         "json and dicts": lambda: json.loads(body),
-        "typed rows": lambda: decode_page(response, query, Cursor.first(query), set()),
+        "typed rows": lambda: decode_page(response, query, first_cursor(query)),
     }
     figures: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(REPEATS):
