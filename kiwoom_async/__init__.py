@@ -31,6 +31,7 @@ from ._events import (
     WalkFinished,
 )
 from ._merging import Failure, MergedPages
+from ._tabular import Rows
 from ._version import __version__
 from ._watch import Change, WalkComplete, Watch
 from .client import KiwoomClient
@@ -74,6 +75,7 @@ __all__ = [
     "ProgramTradeQuery",
     "ProgramTradeTotals",
     "RateLimited",
+    "Rows",
     "SlotWaited",
     "TokenRenewed",
     "TransportError",

@@ -12,7 +12,9 @@ from attrs import field, fields, frozen
 
 from ._continuation import Cursor, next_cursor
 from ._errors import ContinuationError, DecodeError, unreadable
+from ._notebook import html_of
 from ._protocol import Request, Response, Token, decode_body, encode_call
+from ._tabular import Rows, Tabular
 from ._wire import is_blank, shown, structure
 
 if TYPE_CHECKING:
@@ -122,8 +124,12 @@ class Undecoded:
     problem: str
 
 
+def _tabular(rows: list[RowT]) -> Rows[RowT]:
+    return rows if isinstance(rows, Rows) else Rows(rows)
+
+
 @frozen
-class Page(Generic[RowT, TotalsT, QueryT]):
+class Page(Tabular, Generic[RowT, TotalsT, QueryT]):
     """One answer: its rows in the server's order, and where the walk goes on.
 
     `number` counts from 1; `next` is the following page's cursor, None at the end;
@@ -134,22 +140,25 @@ class Page(Generic[RowT, TotalsT, QueryT]):
 
     query: QueryT
     number: int
-    rows: list[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>")
+    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=_tabular)
     totals: TotalsT
     next: Cursor | None
     blank_rows: int = 0
     undecoded: list[Undecoded] = field(factory=list[Undecoded])
 
+    def _rows_and_class(self) -> tuple[list[RowT], type[RowT]]:
+        return self.rows, _endpoint_of(self).row
+
 
 @frozen
-class Walk(Generic[RowT, TotalsT, QueryT, AuditT]):
+class Walk(Tabular, Generic[RowT, TotalsT, QueryT, AuditT]):
     """A whole answer: every row of every page, and what can be said about their completeness.
 
     `totals` are those of the last page that carried any.
     """
 
     query: QueryT
-    rows: list[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>")
+    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=_tabular)
     totals: TotalsT
     audit: AuditT
 
@@ -164,10 +173,24 @@ class Walk(Generic[RowT, TotalsT, QueryT, AuditT]):
         none_stated = endpoint.totals()
         stated = [page.totals for page in pages if page.totals != none_stated]
         totals = stated[-1] if stated else none_stated
-        rows = [row for page in pages for row in page.rows]
+        rows = Rows((row for page in pages for row in page.rows), endpoint.row)
         # A protocol cannot say that a Query of QueryT is itself a QueryT.
         asked: Any = query
         return cls(asked, rows, totals, endpoint.audit(pages, totals))
+
+    def _rows_and_class(self) -> tuple[list[RowT], type[RowT]]:
+        return self.rows, _endpoint_of(self).row
+
+    def _repr_html_(self) -> str:
+        """The notebook view: the first rows with their units, and the audit."""
+        row = _endpoint_of(self).row
+        return html_of(str(self.query), self.rows, row, [f"audit: {self.audit}"])
+
+
+def _endpoint_of(answer: Page[RowT, Any, Any] | Walk[RowT, Any, Any, Any]) -> Endpoint[RowT]:
+    query: Any = answer.query  # a query knows its endpoint, but its type variable does not
+    endpoint: Endpoint[RowT] = query.endpoint
+    return endpoint
 
 
 def encode_page(query: Query[Any, Any, Any, Any], cursor: Cursor, token: Token) -> Request:
@@ -209,7 +232,7 @@ def decode_page(
     return Page(
         query=asked,
         number=cursor.page,
-        rows=[row for row in rows if row is not None],
+        rows=Rows((row for row in rows if row is not None), endpoint.row),
         totals=structure(body, endpoint.totals, "totals", endpoint.totals),
         next=following,
         blank_rows=rows.count(None),

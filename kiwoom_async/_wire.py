@@ -29,9 +29,11 @@ _DECIMAL: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20}(?:\.[0-9]
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
 
 
-def wire(name: str, korean: str, unit: str = "") -> dict[str, str]:
-    """Metadata of a field: the name on the wire, the specification's Korean name, the unit."""
-    return {"wire": name, "korean": korean, "unit": unit}
+def wire(name: str, korean: str, unit: str = "", *, decimals: int = 0) -> dict[str, Any]:
+    """Metadata of a field: its name on the wire, the specification's Korean one, unit, decimals."""
+    return {"wire": name, "korean": korean, "unit": unit} | (
+        {"decimals": decimals} if decimals else {}
+    )
 
 
 def is_blank(value: object) -> bool:

@@ -152,7 +152,9 @@ class ProgramTrade:
     sell_quantity: int = field(metadata=wire("sel_cntr_qty", "매도체결수량", THOUSAND_SHARES))
     sell_amount: int = field(metadata=wire("sel_cntr_amt", "매도체결금액", MILLION_WON))
     net_buy_amount: int = field(metadata=wire("netprps_prica", "순매수대금", MILLION_WON))
-    turnover_share: Decimal = field(metadata=wire("all_trde_rt", "전체거래비율", "percent"))
+    turnover_share: Decimal = field(
+        metadata=wire("all_trde_rt", "전체거래비율", "percent", decimals=2)
+    )
     date: datetime.date
     market: Market
     exchange: Exchange

@@ -1,6 +1,7 @@
 """The rooms of the house: who may look into whom, read from the imports themselves."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,7 +19,9 @@ ROOMS = {
     "_redaction": {"_protocol"},
     "_body": {"_errors", "_wire"},
     "_continuation": {"_errors", "_wire"},
-    "_endpoint": {"_continuation", "_errors", "_protocol", "_wire"},
+    "_notebook": set(),
+    "_tabular": {"tables"},
+    "_endpoint": {"_continuation", "_errors", "_notebook", "_protocol", "_tabular", "_wire"},
     "_estimate": {"_endpoint"},
     "_events": {"_errors"},
     "program_trades": {"_endpoint", "_wire"},
@@ -40,11 +43,18 @@ ROOMS = {
         "_pace", "_protocol", "_token", "_transport", "_walks", "_watch", "_wire", "sandbox",
     },
     "__init__": {
-        "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging", "_version",
-        "_watch", "client", "program_trades",
+        "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging", "_tabular",
+        "_version", "_watch", "client", "program_trades",
     },
     "__main__": {"cli"},
+    # ---- optional extras below this line
+    "_extras": set(),
+    "tables": {"_extras"},
 }  # fmt: skip
+# Files and folders that need an extra; the core may name one inside a function only.
+OPTIONAL = {"_extras", "tables"}
+WINGS = {"sandbox", "cli"}
+LAZY = {"client": {"sandbox"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
 IMPURE_MODULES = {
     "anyio",
@@ -58,6 +68,7 @@ IMPURE_MODULES = {
     "trio",
 }
 DEPENDENCIES = {"anyio", "attrs", "cattrs", "httpx"}
+EXTRAS = {"pyarrow", "pandas", "polars", "duckdb", "holidays", "matplotlib", "typer", "uvicorn"}
 
 
 def imports(path: Path) -> set[str]:
@@ -91,7 +102,8 @@ def test_a_room_looks_only_where_the_drawing_says(room):
 
 
 def test_the_drawing_has_no_circle():
-    built: set[str] = {"sandbox", "cli"}
+    # A wing stands above all rooms, and a room that names it does so lazily.
+    built = WINGS | {"tables"}
     for room, may in ROOMS.items():
         assert may <= built, room
         built.add(room)
@@ -119,9 +131,17 @@ def test_pace_merge_and_token_know_no_library_but_anyio(room):
 
 
 def test_the_core_needs_four_packages():
-    # typing_extensions stands behind TYPE_CHECKING only.
-    core = set().union(*(strangers(path) for path in PACKAGE.glob("*.py")))
-    assert core - {"typing_extensions", "attr"} == DEPENDENCIES
+    # The others stand behind TYPE_CHECKING only.
+    rooms = [path for path in PACKAGE.glob("*.py") if path.stem not in OPTIONAL]
+    core = set().union(*(strangers(path) for path in rooms))
+    assert core - {"typing_extensions", "attr", "pyarrow", "pandas", "polars"} == DEPENDENCIES
+
+
+def test_importing_the_package_imports_no_extra():
+    known = "from sys import modules; import kiwoom_async; print(*modules)"
+    run = subprocess.run([sys.executable, "-c", known], capture_output=True, text=True, check=True)  # noqa: S603
+    named = {name.partition(".")[0] for name in run.stdout.split()}
+    assert not named & EXTRAS
 
 
 def test_the_sandbox_knows_nothing_of_the_client():
@@ -139,12 +159,14 @@ def test_the_command_line_uses_public_names_only():
         assert not {name for name in names if name.startswith("..")}, path
 
 
-def test_nothing_below_imports_the_wings():
-    for room in set(ROOMS) - {"client", "__main__"}:
-        assert not {".sandbox", ".cli"} & imports(PACKAGE / f"{room}.py")
-    tree = ast.parse((PACKAGE / "client.py").read_text(encoding="utf-8"))
-    eager = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
-    assert "sandbox" not in eager
+def test_nothing_below_imports_the_wings_but_lazily():
+    above = {f".{name}" for name in WINGS | OPTIONAL}
+    for room in set(ROOMS) - OPTIONAL:
+        allowed = {f".{name}" for name in LAZY.get(room, ())}
+        assert above & imports(PACKAGE / f"{room}.py") <= allowed
+        tree = ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+        eager = {f".{node.module}" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert room == "__main__" or not eager & above
 
 
 def test_a_stranger_and_a_circle_would_be_seen(tmp_path):
