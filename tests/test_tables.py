@@ -145,8 +145,8 @@ async def test_consumers_of_arrow_take_pages_walks_and_rows_directly(walk, page)
     assert pa.table(page).num_rows == len(page.rows)
     assert pa.RecordBatchReader.from_stream(page.rows).read_all().equals(page.to_arrow())
     assert pd.DataFrame.from_arrow(walk).shape == (len(walk.rows), len(NAMES))
-    count = duckdb.sql("select count(*), sum(net_buy_amount) from walk").fetchone()
-    assert count == (len(walk.rows), sum(row.net_buy_amount for row in walk.rows))
+    count = duckdb.sql("select count(*), sum(net_buy_amount) from walk").fetchall()
+    assert count == [(len(walk.rows), sum(row.net_buy_amount for row in walk.rows))]
 
 
 async def test_a_stream_may_be_asked_for_with_another_schema(walk):
