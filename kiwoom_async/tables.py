@@ -35,7 +35,7 @@ def schema(row: type[Any]) -> pa.Schema:
     and every enum string, `date` date32; a field that may be None is nullable. Each field's
     metadata holds `unit`, `korean` and `wire`, where the class has them.
     """
-    return pa.schema([_field(row, field) for field in attrs.fields(row)])
+    return pa.schema([_field(field) for field in _fields(row)])
 
 
 def to_arrow(rows: Sequence[Any], row: type[Any] | None = None) -> pa.Table:
@@ -87,10 +87,12 @@ def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise ValueError(f"the table is not one of {row.__name__}: {error}") from error
     values = [
-        _read(column.to_pylist(), _kind(row, name)[0])
-        for name, column in zip(of.names, columns.columns, strict=True)
+        _read(column.to_pylist(), _kind(field)[0])
+        for field, column in zip(_fields(row), columns.columns, strict=True)
     ]
-    return [row(**dict(zip(of.names, each, strict=True))) for each in zip(*values, strict=True)]
+    # By position: the columns are in the order of the class's own fields.
+    named = [field.alias or field.name for field in _fields(row)]
+    return [row(**dict(zip(named, each, strict=True))) for each in zip(*values, strict=True)]
 
 
 def _read(values: list[Any], kind: type[Any]) -> list[Any]:
@@ -99,17 +101,21 @@ def _read(values: list[Any], kind: type[Any]) -> list[Any]:
     return [None if value is None else kind(value) for value in values]
 
 
-def _field(row: type[Any], field: "attrs.Attribute[Any]") -> pa.Field:
-    kind, nullable = _kind(row, field.name)
-    said = {
-        name: value for name in ("unit", "korean", "wire") if (value := field.metadata.get(name))
-    }
-    return pa.field(field.name, _type(kind, field), nullable=nullable, metadata=said or None)
+def _fields(row: type[Any]) -> "Sequence[attrs.Attribute[Any]]":
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(attrs.resolve_types(row))
+    return fields
 
 
-def _kind(row: type[Any], name: str) -> tuple[type[Any], bool]:
+def _field(field: "attrs.Attribute[Any]") -> pa.Field:
+    kind, nullable = _kind(field)
+    said = {name: field.metadata.get(name) for name in ("unit", "korean", "wire")}
+    metadata = {name: value for name, value in said.items() if value}
+    return pa.field(field.name, _type(kind, field), nullable=nullable, metadata=metadata)
+
+
+def _kind(field: "attrs.Attribute[Any]") -> tuple[type[Any], bool]:
     """A field's class, and whether it may be None."""
-    hint = typing.get_type_hints(row)[name]
+    hint: Any = field.type
     if not isinstance(hint, types.UnionType):
         return hint, False
     kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]

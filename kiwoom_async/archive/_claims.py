@@ -1,0 +1,79 @@
+"""Which process is at work on which walk: a lock file for each that the system releases at death.
+
+Standard library only. Knows no walk and no database.
+"""
+
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import BinaryIO, Final
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _locked(file: BinaryIO) -> bool:
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def _locked(file: BinaryIO) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+# Somebody who takes the file for a dead one's, between its birth and its locking, is gone when
+# the next one is born.
+_ATTEMPTS: Final = 20
+
+
+class Claimant:
+    """One fetch, alive as long as its lock file is locked; `name` goes into what it claims."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        for _ in range(_ATTEMPTS):
+            self.name = uuid.uuid4().hex
+            self._path = folder / self.name
+            self._file = self._path.open("xb")
+            if _locked(self._file) and self._in_place():
+                return
+            self.close()
+        raise OSError(f"no file in {folder} can be locked; does the file system know locks?")
+
+    def _in_place(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def is_alive(self, name: str) -> bool:
+        """Whether the fetch of that name is still at work, in whatever process."""
+        if name == self.name:
+            return True
+        try:
+            with (self._folder / name).open("r+b") as file:
+                return not _locked(file)
+        except FileNotFoundError:
+            return False
+
+    def bury(self) -> list[str]:
+        """Remove the lock files of the dead; their names."""
+        dead = [path.name for path in self._folder.iterdir() if not self.is_alive(path.name)]
+        for name in dead:
+            (self._folder / name).unlink(missing_ok=True)
+        return dead
+
+    def close(self) -> None:
+        """Be dead."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)

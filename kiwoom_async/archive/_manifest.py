@@ -1,0 +1,285 @@
+"""The manifest: what is known of every walk, and the pages of those that are not whole yet.
+
+SQLite, so that a process which dies leaves the last page it was given, and two do not tread on
+each other. Knows no client and no Parquet file.
+"""
+
+import datetime
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Self
+
+import attrs
+
+from kiwoom_async import (
+    Cursor,
+    Exchange,
+    Market,
+    Page,
+    ProgramTrade,
+    ProgramTradeQuery,
+    ProgramTradeTotals,
+    Rows,
+    Undecoded,
+)
+from kiwoom_async._extras import needed
+from kiwoom_async.tables import rows_of, to_arrow
+
+from ._entry import Entry, State
+
+with needed("archive", "pyarrow"):
+    import pyarrow as pa
+
+TradePage = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
+
+_VERSION: Final = 1
+_BUSY_SECONDS: Final = 30.0
+_SCHEMA: Final = """
+CREATE TABLE walks (
+    date TEXT, market TEXT, exchange TEXT,
+    state TEXT NOT NULL, provisional INTEGER NOT NULL DEFAULT 0,
+    rows INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0, checksum TEXT NOT NULL DEFAULT '',
+    audit TEXT NOT NULL DEFAULT '', findings TEXT NOT NULL DEFAULT '[]',
+    totals TEXT NOT NULL DEFAULT '', undecoded TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '', holiday TEXT NOT NULL DEFAULT '',
+    began TEXT, ended TEXT, owner TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (date, market, exchange)
+) WITHOUT ROWID;
+CREATE TABLE pages (
+    date TEXT, market TEXT, exchange TEXT, number INTEGER,
+    blank_rows INTEGER NOT NULL, totals TEXT NOT NULL, undecoded TEXT NOT NULL,
+    came TEXT NOT NULL, next TEXT, rows BLOB NOT NULL,
+    PRIMARY KEY (date, market, exchange, number)
+);
+"""
+_ITS_PAGES: Final = "SELECT * FROM pages WHERE date = ? AND market = ? AND exchange = ?"
+_FIRST_CAME: Final = "SELECT min(came) FROM pages WHERE date = ? AND market = ? AND exchange = ?"
+_FORGET: Final = "DELETE FROM pages WHERE date = ? AND market = ? AND exchange = ?"
+_ADD: Final = "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# The last page that is kept of each walk says where it goes on.
+_ENTRIES: Final = """
+SELECT walks.*, kept.next AS cursor, ifnull(kept.number, 0) AS kept FROM walks
+LEFT JOIN pages AS kept ON kept.rowid = (
+    SELECT rowid FROM pages
+    WHERE (date, market, exchange) = (walks.date, walks.market, walks.exchange)
+    ORDER BY number DESC LIMIT 1
+)
+"""
+
+
+class Manifest:
+    """An open manifest; used by one thread at a time."""
+
+    def __init__(self, path: Path, *, new: bool = False) -> None:
+        if not new and not path.exists():
+            raise FileNotFoundError(f"{path.parent} holds no archive; Archive.fetch makes one")
+        self._db = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._prepare(path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, path: Path) -> None:
+        self._db.row_factory = sqlite3.Row
+        # Nothing is lost when a process dies; a power cut may take the last pages, no more.
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        with self._at_once():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        if version not in (0, _VERSION):
+            raise ValueError(
+                f"{path}: the manifest has version {version}, this is for {_VERSION}; "
+                "use the version of kiwoom_async that made it, or a newer one"
+            )
+
+    def close(self) -> None:
+        """Close it."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """All or nothing, and nobody else meanwhile."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # ---- reading
+
+    def entries(self) -> list[Entry]:
+        """All of them, by day, market and exchange."""
+        entries = [_entry(row) for row in self._db.execute(_ENTRIES)]
+        order = {member: place for place, member in enumerate((*Market, *Exchange))}
+        return sorted(
+            entries,
+            key=lambda one: (one.query.date, order[one.query.market], order[one.query.exchange]),
+        )
+
+    def entry(self, query: ProgramTradeQuery) -> Entry | None:
+        """That of one query."""
+        where = " WHERE (walks.date, walks.market, walks.exchange) = (?, ?, ?)"
+        row = self._db.execute(_ENTRIES + where, _key(query)).fetchone()
+        return None if row is None else _entry(row)
+
+    def pages(self, query: ProgramTradeQuery) -> list[TradePage]:
+        """The pages that are kept of a walk, in order."""
+        found = self._db.execute(f"{_ITS_PAGES} ORDER BY number", _key(query)).fetchall()
+        tables = [pa.ipc.open_stream(row["rows"]).read_all() for row in found]
+        # All at once: a table of fifty rows takes as long as one of a thousand.
+        rows = iter(rows_of(pa.concat_tables(tables), ProgramTrade)) if tables else iter(())
+        return [
+            _page(query, row, list(islice(rows, table.num_rows)))
+            for row, table in zip(found, tables, strict=True)
+        ]
+
+    def began(self, query: ProgramTradeQuery) -> datetime.datetime | None:
+        """When the first of the kept pages came."""
+        (came,) = self._db.execute(_FIRST_CAME, _key(query)).fetchone()
+        return _time(came)
+
+    # ---- writing
+
+    def claim(
+        self, query: ProgramTradeQuery, owner: str, is_alive: Callable[[str], bool]
+    ) -> Entry | None:
+        """What was known of the walk that is the owner's now; None while it is another's."""
+        with self._at_once():
+            known = self.entry(query) or Entry(query=query, state=State.UNFINISHED)
+            if known.owner and known.owner != owner and is_alive(known.owner):
+                return None
+            self._put(attrs.evolve(known, owner=owner))
+        return known
+
+    def add(self, page: TradePage, now: datetime.datetime) -> None:
+        """Keep a page, and where the walk goes on after it."""
+        values = (
+            *_key(page.query), page.number, page.blank_rows, totals_json(page.totals),
+            json.dumps([attrs.asdict(one) for one in page.undecoded], ensure_ascii=False),
+            now.isoformat(), None if page.next is None else str(page.next), _packed(page),
+        )  # fmt: skip
+        with self._at_once():
+            self._db.execute(_ADD, values)
+
+    def settle(self, entry: Entry) -> None:
+        """Write what a walk has come to, and let go of its pages."""
+        with self._at_once():
+            self._put(entry)
+            self._forget(entry.query)
+
+    def update(self, entry: Entry) -> None:
+        """Write what is known of a walk that keeps its pages."""
+        with self._at_once():
+            self._put(entry)
+
+    def start_over(self, query: ProgramTradeQuery) -> None:
+        """Let go of the pages kept of a walk, and with them of where it was."""
+        with self._at_once():
+            self._forget(query)
+
+    def release(self, owner: str) -> None:
+        """Let others have what the owner has not finished."""
+        with self._at_once():
+            self._db.execute("UPDATE walks SET owner = '' WHERE owner = ?", (owner,))
+
+    def _forget(self, query: ProgramTradeQuery) -> None:
+        self._db.execute(_FORGET, _key(query))
+
+    def _put(self, entry: Entry) -> None:
+        values = _values(entry)
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        replace = f"REPLACE INTO walks ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+        self._db.execute(replace, tuple(values.values()))
+
+
+def totals_json(totals: ProgramTradeTotals) -> str:
+    """The stated totals as text."""
+    return json.dumps(attrs.asdict(totals), ensure_ascii=False)
+
+
+def totals_of(text: str) -> ProgramTradeTotals:
+    """The totals that `totals_json` wrote."""
+    return ProgramTradeTotals(**json.loads(text)) if text else ProgramTradeTotals()
+
+
+def _key(query: ProgramTradeQuery) -> tuple[str, str, str]:
+    return str(query.date), str(query.market), str(query.exchange)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    date, market, exchange = _key(entry.query)
+    computed = {"query", "kept_pages", "cursor"}
+    names = (field.name for field in attrs.fields(Entry) if field.name not in computed)
+    return {"date": date, "market": market, "exchange": exchange} | {
+        name: _plain(getattr(entry, name)) for name in names
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, int) else str(value)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    facts = dict(row)
+    date, market, exchange = (facts.pop(name) for name in ("date", "market", "exchange"))
+    cursor = facts.pop("cursor")
+    return Entry(
+        query=ProgramTradeQuery(date, Market(market), Exchange(exchange)),
+        state=State(facts.pop("state")),
+        provisional=bool(facts.pop("provisional")),
+        findings=json.loads(facts.pop("findings")),
+        began=_time(facts.pop("began")),
+        ended=_time(facts.pop("ended")),
+        kept_pages=facts.pop("kept"),
+        cursor=None if cursor is None else Cursor.parse(cursor),
+        **facts,
+    )
+
+
+def _time(text: str | None) -> datetime.datetime | None:
+    return None if text is None else datetime.datetime.fromisoformat(text)
+
+
+def _packed(page: TradePage) -> bytes:
+    table = to_arrow(page.rows, ProgramTrade)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _page(query: ProgramTradeQuery, row: sqlite3.Row, rows: list[ProgramTrade]) -> TradePage:
+    return Page(
+        query=query,
+        number=row["number"],
+        rows=Rows(rows, ProgramTrade),
+        totals=totals_of(row["totals"]),
+        next=None if row["next"] is None else Cursor.parse(row["next"]),
+        blank_rows=row["blank_rows"],
+        undecoded=[Undecoded(**one) for one in json.loads(row["undecoded"])],
+    )
