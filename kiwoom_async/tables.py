@@ -90,9 +90,7 @@ def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
         _read(column.to_pylist(), _kind(field)[0])
         for field, column in zip(_fields(row), columns.columns, strict=True)
     ]
-    # By position: the columns are in the order of the class's own fields.
-    named = [field.alias or field.name for field in _fields(row)]
-    return [row(**dict(zip(named, each, strict=True))) for each in zip(*values, strict=True)]
+    return [row(**dict(zip(of.names, each, strict=True))) for each in zip(*values, strict=True)]
 
 
 def _read(values: list[Any], kind: type[Any]) -> list[Any]:

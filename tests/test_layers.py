@@ -53,7 +53,7 @@ ROOMS = {
 }  # fmt: skip
 # Files and folders that need an extra; the core may name one inside a function only.
 OPTIONAL = {"_extras", "tables"}
-WINGS = {"sandbox", "cli"}
+WINGS = {"archive", "cli", "sandbox"}
 LAZY = {"client": {"sandbox"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
 IMPURE_MODULES = {
@@ -152,11 +152,19 @@ def test_the_sandbox_knows_nothing_of_the_client():
 
 
 def test_the_command_line_uses_public_names_only():
-    public = {"kiwoom_async", "kiwoom_async.sandbox"}
+    public = {"kiwoom_async", "kiwoom_async.archive", "kiwoom_async.sandbox"}
     for path in (PACKAGE / "cli").glob("*.py"):
         names = imports(path)
         assert {name for name in names if name.startswith("kiwoom_async")} <= public, path
         assert not {name for name in names if name.startswith("..")}, path
+
+
+def test_the_archive_stands_on_the_public_names_and_the_tables():
+    for path in (PACKAGE / "archive").glob("*.py"):
+        names = {name for name in imports(path) if name.startswith(("kiwoom_async", ".."))}
+        assert names <= {"kiwoom_async", "kiwoom_async._extras", "kiwoom_async.tables"}, path
+        others = strangers(path) - {"kiwoom_async"}
+        assert others <= {"anyio", "attrs", "duckdb", "holidays", "pyarrow"}, path
 
 
 def test_nothing_below_imports_the_wings_but_lazily():

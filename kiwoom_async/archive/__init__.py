@@ -67,8 +67,7 @@ class Archive:
         that another process is collecting into the same archive are waited for, and taken over if
         that process dies. `concurrency` walks are under way at a time, as bulk work.
         """
-        asked = list(dict.fromkeys(queries))
-        kiwoom.estimate(asked)  # refuses what cannot be asked, before anything is made
+        asked = _checked(kiwoom, queries)
         self.path.mkdir(parents=True, exist_ok=True)
         self.dataset.mkdir(exist_ok=True)
         with (
@@ -84,7 +83,7 @@ class Archive:
     def plan(self, kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> Plan:
         """What a fetch of these queries would take; nothing is sent or made."""
         entries = self.entries() if self._manifest.exists() else []
-        return planned(kiwoom, list(dict.fromkeys(queries)), entries)
+        return planned(kiwoom, _checked(kiwoom, queries), entries)
 
     def entries(self) -> list[Entry]:
         """What is known of every walk, by day, market and exchange."""
@@ -115,3 +114,10 @@ class Archive:
     @property
     def _manifest(self) -> Path:
         return self.path / "manifest.sqlite"
+
+
+def _checked(kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> list[ProgramTradeQuery]:
+    """The queries; ValueError for what cannot be asked, before anything is made."""
+    asked = list(queries) if isinstance(queries, Iterable) else queries
+    kiwoom.estimate(asked)
+    return asked

@@ -4,7 +4,6 @@ Knows the order of things; what a page, a file or a manifest is, others know.
 """
 
 import datetime
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -25,14 +24,14 @@ from kiwoom_async import (
     ProgramTradeQuery,
     RateLimited,
     TransportError,
-    Walk,
 )
 
 from ._claims import Claimant
 from ._entry import Entry, State
 from ._files import Files
-from ._holidays import holiday_name
-from ._manifest import Manifest, TradePage, totals_json
+from ._kept import TradePage
+from ._manifest import Manifest
+from ._outcome import kept_in_spite, outcome
 
 T = TypeVar("T")
 
@@ -146,29 +145,34 @@ class Fetch:
         kept = {entry.query for entry in self.manifest.entries() if entry.kept_pages}
         start: dict[ProgramTradeQuery, Cursor] = {}
         for query in queries:
-            if query in kept and (known := self._claimed(query)) is not None:
-                if self._is_provisional(query):
-                    # Its first pages are of another moment.
-                    self.manifest.start_over(query)
-                    self.manifest.update(attrs.evolve(known, owner=""))
-                elif known.cursor is None:
-                    self._finish(query)
-                else:
-                    start[query] = known.cursor
+            known = self._claimed(query) if query in kept else None
+            if known is None:
+                continue
+            if not known.kept_pages or self._is_provisional(query):
+                # There is nothing to go on from, or it is of another moment: a walk like others.
+                self.manifest.settle(attrs.evolve(known, owner=""))
+            elif known.cursor is None:
+                self._finish(query)
+            else:
+                start[query] = known.cursor
         return start
 
     def _claim(self, query: ProgramTradeQuery) -> bool:
+        """Make a walk ours that begins at its first page."""
         known = self._claimed(query)
-        if known is None:
-            return False
-        if known.kept_pages or self._is_settled(attrs.evolve(known, owner="")):
-            # Somebody else was at it a moment ago: the next round looks at it again.
+        if known is not None and known.kept_pages:
+            # Somebody else was at it a moment ago: the next round takes it up.
             self.manifest.update(attrs.evolve(known, owner=""))
             return False
-        return True
+        return known is not None
 
     def _claimed(self, query: ProgramTradeQuery) -> Entry | None:
-        return self.manifest.claim(query, self.claimant.name, self.claimant.is_alive)
+        """A walk that is ours now; None for another's, and one that another has just finished."""
+        known = self.manifest.claim(query, self.claimant.name, self.claimant.is_alive)
+        if known is not None and self._is_settled(attrs.evolve(known, owner="")):
+            self.manifest.update(attrs.evolve(known, owner=""))
+            return None
+        return known
 
     def _is_provisional(self, query: ProgramTradeQuery) -> bool:
         """Whether the kept pages began to come when the day was not over in Korea."""
@@ -188,40 +192,18 @@ class Fetch:
 
     def _finish(self, query: ProgramTradeQuery) -> None:
         """Turn the kept pages into a file, and say what the walk has come to."""
-        pages = self.manifest.pages(query)
-        walk = Walk.of(query, pages)
-        undecoded = [attrs.asdict(row) for page in pages for row in page.undecoded]
-        found = Entry(
-            query=query,
-            state=State.COMPLETE,
-            provisional=self._is_provisional(query),
-            rows=len(walk.rows),
-            pages=len(pages),
-            audit=str(walk.audit),
-            findings=walk.audit.findings,
-            totals=totals_json(walk.totals),
-            undecoded=json.dumps(undecoded, ensure_ascii=False) if undecoded else "",
-            began=self.manifest.began(query),
-            ended=now(),
-        )
+        walk, found = outcome(query, self.manifest.pages(query), now())
+        found = attrs.evolve(found, began=self.manifest.began(query))
+        found = attrs.evolve(found, provisional=self._is_provisional(query))
         known = self.manifest.entry(query)
-        if not walk.rows and not undecoded:
-            found = self._without_data(found, known)
-        else:
+        if found.state is State.NO_DATA and known is not None and known.state is State.COMPLETE:
+            found = kept_in_spite(known, found)
+            self.failed.append(found)
+        elif found.state is State.COMPLETE:
             written = self.files.write(query, walk.rows, self.claimant.name)
             found = attrs.evolve(found, bytes=written.bytes, checksum=written.checksum)
         self.manifest.settle(found)
         self.settled[query] = found
-        if found.error:
-            self.failed.append(found)
-
-    def _without_data(self, found: Entry, known: Entry | None) -> Entry:
-        if known is not None and known.state is State.COMPLETE:
-            # A blank answer is also how the server says that it did not like the question
-            # (wire-facts.md, fact 6): no reason to throw away what is there.
-            error = f"came without data on {now():%Y-%m-%d}; the earlier walk was kept"
-            return attrs.evolve(known, error=error, ended=now(), owner="")
-        return attrs.evolve(found, state=State.NO_DATA, holiday=holiday_name(found.query.date))
 
     def _fail(self, failure: Failure[ProgramTradeQuery]) -> None:
         known = self.manifest.entry(failure.query)

@@ -9,7 +9,6 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,22 +18,11 @@ from kiwoom_async import (
     Cursor,
     Exchange,
     Market,
-    Page,
-    ProgramTrade,
     ProgramTradeQuery,
-    ProgramTradeTotals,
-    Rows,
-    Undecoded,
 )
-from kiwoom_async._extras import needed
-from kiwoom_async.tables import rows_of, to_arrow
 
 from ._entry import Entry, State
-
-with needed("archive", "pyarrow"):
-    import pyarrow as pa
-
-TradePage = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
+from ._kept import TradePage, columns, pages
 
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 30.0
@@ -51,9 +39,9 @@ CREATE TABLE walks (
     PRIMARY KEY (date, market, exchange)
 ) WITHOUT ROWID;
 CREATE TABLE pages (
-    date TEXT, market TEXT, exchange TEXT, number INTEGER,
-    blank_rows INTEGER NOT NULL, totals TEXT NOT NULL, undecoded TEXT NOT NULL,
-    came TEXT NOT NULL, next TEXT, rows BLOB NOT NULL,
+    date TEXT, market TEXT, exchange TEXT, came TEXT NOT NULL,
+    number INTEGER, next TEXT, blank_rows INTEGER NOT NULL, totals TEXT NOT NULL,
+    undecoded TEXT NOT NULL, rows BLOB NOT NULL,
     PRIMARY KEY (date, market, exchange, number)
 );
 """
@@ -77,7 +65,7 @@ class Manifest:
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
         if not new and not path.exists():
-            raise FileNotFoundError(f"{path.parent} holds no archive; Archive.fetch makes one")
+            raise FileNotFoundError(f"{path.parent} holds no archive; a fetch makes one")
         self._db = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -145,13 +133,7 @@ class Manifest:
     def pages(self, query: ProgramTradeQuery) -> list[TradePage]:
         """The pages that are kept of a walk, in order."""
         found = self._db.execute(f"{_ITS_PAGES} ORDER BY number", _key(query)).fetchall()
-        tables = [pa.ipc.open_stream(row["rows"]).read_all() for row in found]
-        # All at once: a table of fifty rows takes as long as one of a thousand.
-        rows = iter(rows_of(pa.concat_tables(tables), ProgramTrade)) if tables else iter(())
-        return [
-            _page(query, row, list(islice(rows, table.num_rows)))
-            for row, table in zip(found, tables, strict=True)
-        ]
+        return pages(query, found)
 
     def began(self, query: ProgramTradeQuery) -> datetime.datetime | None:
         """When the first of the kept pages came."""
@@ -173,13 +155,8 @@ class Manifest:
 
     def add(self, page: TradePage, now: datetime.datetime) -> None:
         """Keep a page, and where the walk goes on after it."""
-        values = (
-            *_key(page.query), page.number, page.blank_rows, totals_json(page.totals),
-            json.dumps([attrs.asdict(one) for one in page.undecoded], ensure_ascii=False),
-            now.isoformat(), None if page.next is None else str(page.next), _packed(page),
-        )  # fmt: skip
         with self._at_once():
-            self._db.execute(_ADD, values)
+            self._db.execute(_ADD, (*_key(page.query), now.isoformat(), *columns(page)))
 
     def settle(self, entry: Entry) -> None:
         """Write what a walk has come to, and let go of its pages."""
@@ -191,11 +168,6 @@ class Manifest:
         """Write what is known of a walk that keeps its pages."""
         with self._at_once():
             self._put(entry)
-
-    def start_over(self, query: ProgramTradeQuery) -> None:
-        """Let go of the pages kept of a walk, and with them of where it was."""
-        with self._at_once():
-            self._forget(query)
 
     def release(self, owner: str) -> None:
         """Let others have what the owner has not finished."""
@@ -210,16 +182,6 @@ class Manifest:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         replace = f"REPLACE INTO walks ({names}) VALUES ({marks})"  # noqa: S608 - our own names
         self._db.execute(replace, tuple(values.values()))
-
-
-def totals_json(totals: ProgramTradeTotals) -> str:
-    """The stated totals as text."""
-    return json.dumps(attrs.asdict(totals), ensure_ascii=False)
-
-
-def totals_of(text: str) -> ProgramTradeTotals:
-    """The totals that `totals_json` wrote."""
-    return ProgramTradeTotals(**json.loads(text)) if text else ProgramTradeTotals()
 
 
 def _key(query: ProgramTradeQuery) -> tuple[str, str, str]:
@@ -262,24 +224,3 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _time(text: str | None) -> datetime.datetime | None:
     return None if text is None else datetime.datetime.fromisoformat(text)
-
-
-def _packed(page: TradePage) -> bytes:
-    table = to_arrow(page.rows, ProgramTrade)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
-
-
-def _page(query: ProgramTradeQuery, row: sqlite3.Row, rows: list[ProgramTrade]) -> TradePage:
-    return Page(
-        query=query,
-        number=row["number"],
-        rows=Rows(rows, ProgramTrade),
-        totals=totals_of(row["totals"]),
-        next=None if row["next"] is None else Cursor.parse(row["next"]),
-        blank_rows=row["blank_rows"],
-        undecoded=[Undecoded(**one) for one in json.loads(row["undecoded"])],
-    )

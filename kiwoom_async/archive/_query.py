@@ -28,8 +28,11 @@ def answer(sql: str, folder: Path, entries: Sequence[Entry]) -> pa.Table:
         db.execute(f"CREATE VIEW trades AS {_trades(folder)}")
         walks = _walks(entries)
         db.register("walks", walks)
-        found = db.sql(sql)
-        return pa.table({}) if found is None else found.to_arrow_table()
+        try:
+            found = db.sql(sql)
+            return pa.table({}) if found is None else found.to_arrow_table()
+        except duckdb.Error as error:
+            raise ValueError(f"SQL: {error}") from error
 
 
 def _trades(folder: Path) -> str:

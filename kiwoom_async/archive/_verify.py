@@ -12,7 +12,7 @@ from kiwoom_async import Page, ProgramTradeAudit, ProgramTradeQuery, Walk
 from ._entry import Entry, State
 from ._files import Files, measured
 from ._holidays import holiday_name
-from ._manifest import totals_of
+from ._kept import totals_of
 
 _SATURDAY = 5
 

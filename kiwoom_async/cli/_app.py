@@ -19,11 +19,13 @@ from kiwoom_async import (
 )
 from kiwoom_async.sandbox import Sandbox, serve
 
+from ._archive import commands as archive_commands
 from ._days import days_between, last_weekday, queries_of, today
 from ._demo import show, walk_all
 from ._ending import end, errors, run
 from ._formats import Format
 from ._left import Left
+from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
 from ._progress import Progress
 from ._rows import RowsJob, same
 from ._watch import WatchJob
@@ -40,6 +42,9 @@ app = typer.Typer(
 )
 
 
+app.add_typer(archive_commands, name="archive")
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show_version: Annotated[
@@ -52,28 +57,11 @@ def version(
         raise typer.Exit
 
 
-Markets = Annotated[
-    list[Market], typer.Option("--market", case_sensitive=False, help="May be given twice.")
-]
-Exchanges = Annotated[
-    list[Exchange], typer.Option("--exchange", case_sensitive=False, help="May be repeated.")
-]
-OnSandbox = Annotated[
-    bool, typer.Option("--sandbox", help="Ask the simulated exchange: no keys, no network.")
-]
-
-
 @app.command()
 def rows(  # noqa: PLR0917 - typer calls it by name
-    date: Annotated[
-        str | None, typer.Option(help="YYYY-MM-DD or YYYYMMDD, a day in Korea.")
-    ] = None,
-    first: Annotated[
-        str | None, typer.Option("--from", help="The first day of a range, instead of --date.")
-    ] = None,
-    last: Annotated[
-        str | None, typer.Option("--to", help="The last day of a range, itself included.")
-    ] = None,
+    date: Date = None,
+    first: First = None,
+    last: Last = None,
     market: Markets = [Market.KOSPI],  # noqa: B006 - typer's way to say a default
     exchange: Exchanges = [Exchange.KRX],  # noqa: B006
     form: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.TABLE,

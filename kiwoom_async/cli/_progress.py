@@ -140,7 +140,7 @@ class Progress:
 
     def lines(self, elapsed_seconds: float) -> list[str]:
         """What the lines say so many seconds after the first page."""
-        walks = [str(line) for line in self._lines.values()]
+        walks = {query: str(line) for query, line in self._lines.items()}
         pace: list[str] = []
         # From page to page: the first one waited for a token and a connection.
         if self._pages > 1 and elapsed_seconds:
@@ -149,11 +149,16 @@ class Progress:
             left = Estimate(len(self._due), due, due / rate).duration
             pace = [f"{rate:.1f} calls/s", f"about {left} left"]
         if self._queries <= 1:
-            return [" · ".join([*walks, *pace])]
+            return [" · ".join([*walks.values(), *pace])]
+        if pace:
+            # They take turns, so that each has its part of the rate.
+            for query in walks:
+                its = Estimate(1, self._due[query], self._due[query] * len(walks) / rate)
+                walks[query] += f" · about {its.duration} left"
         done = sum(not calls for calls in self._due.values())
         summary = [f"{done:,} of {self._queries:,} queries done", f"{self._rows:,} rows", *pace]
         room = max(1, min(_MOST_LINES, self._console.height - 2))
-        return [*walks[:room], " · ".join(summary)]
+        return [*list(walks.values())[:room], " · ".join(summary)]
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -1,0 +1,196 @@
+"""`kiwoom-async archive`: collecting into an archive, and looking into one."""
+
+import csv
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
+
+from ._days import days_between, queries_of
+from ._ending import end, errors, run
+from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
+from ._progress import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kiwoom_async.archive import Archive, Entry
+
+_MOST_ROWS: Final = 40
+
+commands = typer.Typer(
+    no_args_is_help=True,
+    help="Days x markets x exchanges in one Parquet data set on disk (extra: archive).",
+)
+
+Where = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
+
+
+class Form(StrEnum):
+    """How `archive query` writes."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@commands.command()
+def fetch(  # noqa: PLR0917 - typer calls it by name
+    path: Where,
+    date: Date = None,
+    first: First = None,
+    last: Last = None,
+    market: Markets = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer's way to say a default
+    exchange: Exchanges = [Exchange.KRX],  # noqa: B006
+    pace: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="Requests a second; lower, where other programs use the key."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, and leave.")
+    ] = False,
+    sandbox: OnSandbox = False,
+) -> None:
+    """Collect what the archive lacks of some days, markets and exchanges.
+
+    Stop it, kill it, run it again: it goes on where it was. Today's walks are provisional, and
+    collected again another day.
+    """
+    archive = _archive(path)
+    try:
+        queries = queries_of(days_between(first, last, date), market, exchange)
+        client: Callable[..., KiwoomClient]
+        client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
+        client = client if pace is None else partial(client, requests_per_second=pace)
+        if dry_run:
+            print(archive.plan(client(), queries))
+            return
+        run(partial(_fetch, archive, queries, client), on_stop=_say_how_to_go_on)
+    except (ValueError, OSError) as error:
+        end(str(error), code=2)
+
+
+async def _fetch(
+    archive: "Archive", queries: Sequence[ProgramTradeQuery], client: Callable[..., KiwoomClient]
+) -> None:
+    progress = Progress()
+    async with client(on_event=progress.tell) as kiwoom:
+        plan = archive.plan(kiwoom, queries)
+        errors.print(str(plan))
+        progress.expect(
+            {query: kiwoom.estimate([query]).calls for query in plan.queries}, plan.kept
+        )
+        with progress:
+            entries = await archive.fetch(kiwoom, queries)
+    print(_counted(entries))
+
+
+def _say_how_to_go_on() -> None:
+    errors.print("What has come is kept: the same command goes on where this stopped.")
+
+
+@commands.command()
+def status(path: Where) -> None:
+    """Say what the archive holds, and what is not whole."""
+    entries = _looked_into(lambda: _archive(path).entries())
+    for line in _overview(entries):
+        print(line)
+    for entry in entries:
+        if not entry.final or entry.error:
+            print(entry)
+
+
+@commands.command()
+def verify(path: Where) -> None:
+    """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found."""
+    archive = _archive(path)
+    found = _looked_into(archive.verify)
+    for finding in found:
+        print(f"{'DAMAGED ' if finding.damaged else ''}{finding}")
+    counted = _counted(archive.entries())
+    if found:
+        end(f"{len(found):,} findings in {counted}", code=1)
+    print(f"nothing found in {counted}")
+
+
+@commands.command()
+def query(
+    path: Where,
+    sql: Annotated[str, typer.Argument(help="DuckDB's SQL; tables: trades, walks.")],
+    form: Annotated[Form, typer.Option("--format", help="How to write.")] = Form.TABLE,
+) -> None:
+    """Ask the archive in SQL: `trades` holds every row, `walks` what is known of every walk."""
+    table = _looked_into(lambda: _archive(path).query(sql))
+    if form is Form.TABLE:
+        _print_table(table)
+    elif form is Form.CSV:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(table.column_names)
+        writer.writerows(each.values() for each in table.to_pylist())
+    else:
+        for each in table.to_pylist():
+            print(json.dumps(each, ensure_ascii=False, default=str))
+
+
+def _archive(path: Path) -> "Archive":
+    try:
+        from kiwoom_async.archive import Archive  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        end(str(error), code=1)
+    return Archive(path)
+
+
+def _looked_into(work: Callable[[], Any]) -> Any:
+    """What `work` finds; its complaints are ours."""
+    try:
+        return work()
+    except (OSError, ValueError) as error:
+        end(str(error), code=1)
+
+
+def _counted(entries: Sequence["Entry"]) -> str:
+    states = Counter(str(entry.state) for entry in entries)
+    provisional = sum(entry.provisional for entry in entries)
+    walks = ", ".join(f"{number:,} {state}" for state, number in states.items()) or "no walks"
+    also = f" ({provisional:,} provisional)" if provisional else ""
+    rows = sum(entry.rows for entry in entries)
+    size = sum(entry.bytes for entry in entries) / 1e6
+    return f"{walks}{also}; {rows:,} rows, {size:,.1f} MB"
+
+
+def _overview(entries: Sequence["Entry"]) -> list[str]:
+    """A line for each market and exchange."""
+    kinds: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        kinds[f"{entry.query.market} {entry.query.exchange}"].append(entry)
+    return [
+        f"{kind}, {its[0].query.date} to {its[-1].query.date}: {_counted(its)}"
+        for kind, its in kinds.items()
+    ]
+
+
+def _print_table(found: "pa.Table") -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for field in found.schema:
+        number = str(field.type).startswith(("int", "uint", "decimal", "double", "float"))
+        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for each in found.slice(0, _MOST_ROWS).to_pylist():
+        table.add_row(*("" if value is None else Text(_shown(value)) for value in each.values()))
+    Console().print(table)
+    if (more := found.num_rows - _MOST_ROWS) > 0:
+        print(f"... and {more:,} more rows; --format csv or jsonl writes all of them")
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
