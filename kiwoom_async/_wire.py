@@ -29,7 +29,7 @@ _DECIMAL: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20}(?:\.[0-9]
 
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
 # RFC 9110, section 5.6.7: the one form that is sent today. The parser would take many more.
-_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT")
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [12][0-9]{3} [0-9:]{8} GMT")
 
 
 def wire(name: str, korean: str, unit: str = "", *, decimals: int = 0) -> dict[str, Any]:

@@ -79,13 +79,14 @@ def _how_to_paste() -> str:
 
 async def firewall(case: Case) -> Finding:
     """Whether it is the API that answers."""
-    error = await case.token()
-    if isinstance(error, BlockedError):
-        return failed(error)
-    damaged = isinstance(error, DecodeError) and error.damaged
-    if damaged or isinstance(error, TransportError):
+    outcome = await case.token()
+    if isinstance(outcome, BlockedError):
+        return failed(outcome)
+    if isinstance(outcome, TransportError) or (
+        isinstance(outcome, DecodeError) and outcome.damaged
+    ):
         between = "what lies in between: a proxy, a VPN, a virus scanner"
-        return failed(error, f"run it again; if it stays, look at {between}")
+        return failed(outcome, f"run it again; if it stays, look at {between}")
     return Finding(Status.OK, "it is the API that answers, not a page of a firewall")
 
 

@@ -1,5 +1,6 @@
 """`kiwoom-async doctor`: goes through the checks, and prints each as it is done."""
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -61,9 +62,9 @@ class DoctorJob:
         return f"{', '.join(said) or 'all is well'}; {self._pace()}"
 
     def _pace(self) -> str:
-        if not self._well("settings"):
+        pace = self.case.kiwoom.requests_per_second if self._well("settings") else math.inf
+        if math.isinf(pace):
             return "no pace is set"
-        pace = self.case.kiwoom.requests_per_second
         return f"the pace is {pace:g} requests/s for each api-id"
 
     def _well(self, name: str) -> bool:
