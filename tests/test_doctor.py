@@ -227,10 +227,11 @@ def test_a_name_that_is_known(at):
     assert re.match(r"localhost is at .*127\.0\.0\.1", sheet(result)["DNS"][1])
 
 
-def test_a_port_where_nobody_listens(at):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_where_nobody_listens(at, host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    result = at(f"http://127.0.0.1:{port}")
+    result = at(f"http://{host}:{port}")
     assert result.exit_code == 1
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 5]
     assert f"port {port}: Connection refused\n" in sheet(result)["TLS"][1]

@@ -113,8 +113,8 @@ async def address(case: Case) -> Finding:
         return Finding(Status.OK, "calls from this machine's address are answered")
     if not _unregistered(outcome):
         return Finding(Status.SKIPPED, "cannot tell: not every call was answered")
-    advice = "an account has room for ten; a VPN has an address of its own, a router a new one"
-    return failed(outcome, f"{advice} now and then")
+    advice = "an account has room for ten; a VPN has its own, and a router may be given a new one"
+    return failed(outcome, advice)
 
 
 def _unregistered(error: KiwoomError) -> bool:
