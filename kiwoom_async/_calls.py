@@ -6,6 +6,7 @@ Knows pace, budget and transport; does not know what a call is about, nor how a 
 import math
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any, Generic, TypeVar
 
@@ -76,9 +77,13 @@ class Calls:
         """Raise RuntimeError in any event loop but the client's own."""
         self._lifetime.at_home()
 
+    def lived(self) -> AbstractContextManager[None]:
+        """Work that ends with RuntimeError as soon as the client is closed."""
+        return self._lifetime.lived()
+
     async def rest(self, until: float) -> None:
         """Sleep until then; RuntimeError as soon as the client is closed."""
-        with self._lifetime.lived():
+        with self.lived():
             await anyio.sleep_until(until)
 
     async def answer(self, call: Call[T], until: float = math.inf) -> T:
@@ -87,7 +92,7 @@ class Calls:
         Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
         when there is no answer `until` then.
         """
-        with self._lifetime.lived(), anyio.CancelScope(deadline=until):
+        with self.lived(), anyio.CancelScope(deadline=until):
             return await self._repeated(call)
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -125,15 +130,16 @@ class Calls:
     async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
         self._say(CallSent, call, attempt=attempt)
         sent_at = current_time()
+        facts: dict[str, Any] = {"attempt": attempt}
         try:
             response = await self._transport.send(request, self._pace(call.api_id).connected)
+            facts["server_time"] = response.server_time
             answer = call.decode(cleaned(response, self._secrets))
         except KiwoomError as error:
             error.attempts = attempt
-            seconds = current_time() - sent_at
-            self._say(CallEnded, call, attempt=attempt, seconds=seconds, error=error)
+            self._say(CallEnded, call, seconds=current_time() - sent_at, error=error, **facts)
             raise
-        self._say(CallEnded, call, attempt=attempt, seconds=current_time() - sent_at)
+        self._say(CallEnded, call, seconds=current_time() - sent_at, **facts)
         return answer
 
     async def _recover(

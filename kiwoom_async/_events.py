@@ -45,6 +45,8 @@ class CallEnded:
     """An answer has come and been read, or an error in its place, so many seconds after sending.
 
     A call that is cancelled, or broken off by a bug in a custom transport, does not end.
+    `server_time` is the server's clock when it answered, in KST and cut to the second; None where
+    no answer came, or none that says it (HTTP's `date`).
     """
 
     api_id: str
@@ -52,6 +54,7 @@ class CallEnded:
     attempt: int
     seconds: float
     error: KiwoomError | None = None
+    server_time: datetime | None = None
 
     def __str__(self) -> str:
         how = "answered" if self.error is None else type(self.error).__name__

@@ -21,7 +21,7 @@ from ._errors import (
     unreadable,
 )
 from ._version import __version__
-from ._wire import header_safe, kst_time, shown
+from ._wire import header_safe, http_time, kst_time, shown
 
 ISSUE_TOKEN: Final = "au10001"  # noqa: S105 - the name of a request
 REVOKE_TOKEN: Final = "au10002"  # noqa: S105
@@ -98,6 +98,11 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The server's clock when it answered, where it says so."""
+        return http_time(self.headers.get("date", ""))
 
 
 def encode_call(api_id: str, path: str, body: dict[str, str], token: Token, key: str) -> Request:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -27,6 +28,8 @@ _WHOLE: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20})")
 _DECIMAL: Final = re.compile(r"(?P<sign>\+|--?)?(?P<digits>[0-9]{1,20}(?:\.[0-9]{0,20})?)")
 
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
+# RFC 9110, section 5.6.7: the one form that is sent today. The parser would take many more.
+_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [12][0-9]{3} [0-9:]{8} GMT")
 
 
 def wire(name: str, korean: str, unit: str = "", *, decimals: int = 0) -> dict[str, Any]:
@@ -110,6 +113,14 @@ def kst_time(value: object) -> datetime:
     except ValueError:
         pass
     raise ValueError(f"{shown(value)} is not a time of the form yyyyMMddHHmmss")
+
+
+def http_time(value: str) -> datetime | None:
+    """The moment that a `date` header names, in Korean time; None where it names none."""
+    try:
+        return parsedate_to_datetime(value).astimezone(KST) if _HTTP_DATE.fullmatch(value) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 _converter: Final = Converter(detailed_validation=True)

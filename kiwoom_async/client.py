@@ -205,6 +205,31 @@ class KiwoomClient:
     def __repr__(self) -> str:
         return f"<KiwoomClient {self._base_url}, {self._requests_per_second:g} requests/s>"
 
+    @property
+    def environment(self) -> Environment:
+        """The environment it was made for."""
+        return self._environment
+
+    @property
+    def base_url(self) -> str:
+        """Where calls go."""
+        return self._base_url
+
+    @property
+    def requests_per_second(self) -> float:
+        """The pace it was made with, for each api-id; a 429 may have lowered it since."""
+        return self._requests_per_second
+
+    async def token_expires(self) -> datetime:
+        """Until when the token is valid, as the server stated it, in KST.
+
+        Issues one where none is held. All programs with this app key share one token, and issuing
+        gives the one that lives: it may have minutes left (wire-facts.md, fact 7).
+        """
+        with self._calls.lived():
+            token = await self._tokens.get()
+        return token.expires
+
     async def page(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], cursor: Cursor | None = None
     ) -> Page[RowT, TotalsT, QueryT]:

@@ -20,14 +20,17 @@ from kiwoom_async import (
 from kiwoom_async.sandbox import Sandbox, serve
 
 from ._archive import commands as archive_commands
+from ._case import Case
 from ._days import days_between, last_weekday, queries_of, today
 from ._demo import show, walk_all
+from ._doctor import DoctorJob
 from ._ending import end, errors, run
 from ._formats import Format
 from ._left import Left
 from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
 from ._progress import Progress
 from ._rows import RowsJob, same
+from ._token import TokenFormat, TokenJob
 from ._watch import WatchJob
 
 # Of each market of the sandbox, so that a watch of it has something to show.
@@ -149,6 +152,32 @@ def watch(  # noqa: PLR0917 - typer calls it by name
 
 
 @app.command()
+def token(
+    form: Annotated[TokenFormat, typer.Option("--format", help="How to write.")] = TokenFormat.TEXT,
+    sandbox: OnSandbox = False,
+) -> None:
+    """Say until when the token is valid, never the token itself; one is issued if none lives."""
+    client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
+    try:
+        run(partial(TokenJob(form, in_process=sandbox).run, client), on_stop=lambda: None)
+    except ValueError as error:
+        end(str(error), code=2)
+
+
+@app.command()
+def doctor(sandbox: OnSandbox = False) -> None:
+    """Check keys, network, token, clock and one page, and say what to do about each problem.
+
+    Ends with 1 where there is a problem. No key is shown, and no token.
+    """
+    _for_eyes_only()
+    job = DoctorJob(Case(KiwoomClient.sandbox if sandbox else KiwoomClient.from_env, sandbox))
+    run(job.run, on_stop=lambda: None)
+    if job.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
 def demo(
     fast: Annotated[bool, typer.Option("--fast", help="Lift the sandbox's limit.")] = False,
 ) -> None:
@@ -161,10 +190,14 @@ def demo(
             queries = queries_of([last_weekday()], list(Market), [Exchange.CONSOLIDATED])
             show(Console(), await walk_all(kiwoom, queries, progress))
 
-    if isinstance(sys.stdout, TextIOWrapper):
-        # The bars and some names are not in every code page, and a demo is for eyes only.
-        sys.stdout.reconfigure(errors="replace")
+    _for_eyes_only()
     run(walk, on_stop=lambda: None)
+
+
+def _for_eyes_only() -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Bars, names and messages are not in every code page, and no program reads them.
+        sys.stdout.reconfigure(errors="replace")
 
 
 @app.command("sandbox")

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 import httpx
@@ -101,6 +101,9 @@ async def walk_everything(
         walk = await kiwoom.collect(query, start=following)
         trades: list[ProgramTrade] = walk.rows
         print(audit(walk), walk.totals.net_buy_amount, trades, walk.audit.findings)
+        expires: datetime = await kiwoom.token_expires()
+        environment: Environment = kiwoom.environment
+        print(expires, environment, kiwoom.base_url, kiwoom.requests_per_second)
         await kiwoom.revoke_token()
 
 
