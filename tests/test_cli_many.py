@@ -215,7 +215,7 @@ def test_a_text_that_is_damaged_or_of_another_command_is_not_taken_for_less_work
 
 
 def test_the_text_of_another_range_or_format_is_refused(run, tmp_path):
-    file = tmp_path / "days.jsonl"
+    file = tmp_path / "days"
     asked = ["rows", *RANGE, "--format", "jsonl", "--sandbox", "--output", str(file)]
     failed = run(*asked, sandbox=small(Fault("firewall", call=3)))
     *_, resume = shlex.split(failed.stderr.splitlines()[-1])
@@ -282,8 +282,9 @@ def test_several_queries_are_a_line_each_and_one_for_all():
         expected={KOSPI: 2, KOSDAQ: 61},
     )  # fmt: skip
     assert progress.lines(0.4) == [
-        "KOSPI KRX · page 2 · 70 rows",
-        "KOSDAQ KRX · page 1 · 30 rows",
+        "KOSPI KRX · page 2 · 70 rows · about 0 s left",
+        # Both take turns, so that each has half of the rate.
+        "KOSDAQ KRX · page 1 · 30 rows · about 24 s left",
         "1 of 2 queries done · 100 rows · 5.0 calls/s · about 12 s left",
     ]
     progress.tell(WalkFinished(query=KOSPI, pages=2, rows=70, complete=True))

@@ -152,7 +152,8 @@ def test_the_sandbox_knows_nothing_of_the_client():
 
 
 def test_the_command_line_uses_public_names_only():
-    public = {"kiwoom_async", "kiwoom_async.archive", "kiwoom_async.sandbox"}
+    wings = ("archive", "report", "sandbox", "tables")
+    public = {"kiwoom_async", *(f"kiwoom_async.{wing}" for wing in wings)}
     for path in (PACKAGE / "cli").glob("*.py"):
         names = imports(path)
         assert {name for name in names if name.startswith("kiwoom_async")} <= public, path

@@ -21,11 +21,12 @@ from kiwoom_async.sandbox import Sandbox, serve
 
 from ._archive import commands as archive_commands
 from ._case import Case
+from ._columnar import import_columnar
 from ._days import days_between, last_weekday, queries_of, today
 from ._demo import show, walk_all
 from ._doctor import DoctorJob
 from ._ending import end, errors, run
-from ._formats import Format
+from ._formats import Format, format_of
 from ._left import Left
 from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
 from ._progress import Progress
@@ -67,9 +68,15 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     last: Last = None,
     market: Markets = [Market.KOSPI],  # noqa: B006 - typer's way to say a default
     exchange: Exchanges = [Exchange.KRX],  # noqa: B006
-    form: Annotated[Format, typer.Option("--format", help="How to write.")] = Format.TABLE,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="How to write, if the file's name won't say.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Write to this file; it must not exist, except to resume.")
+        Path | None,
+        typer.Option(
+            help="Write to this .csv, .jsonl, .parquet or .arrow file; it must not exist, "
+            "except to resume."
+        ),
     ] = None,
     sandbox: OnSandbox = False,
     resume: Annotated[
@@ -86,23 +93,35 @@ def rows(  # noqa: PLR0917 - typer calls it by name
         asked = [*days, *_repeated("--market", market), *_repeated("--exchange", exchange)]
         total = len(queries)
         left, size = Left(total), None
+        form = format_of(form, output)
         if resume is not None:
             left, size = Left.parse(resume, total, same(queries, form))
         job = RowsJob(queries, asked, form, output, sandbox, left, size)
-        if output is not None and output.exists() != (resume is not None):
-            problem = "is not there to be resumed" if resume else "exists already; name another"
-            end(f"--output: {output} {problem}", code=2)
-        if output is not None and not output.parent.is_dir():
-            end(f"--output: there is no directory {output.parent}", code=2)
+        _check_output(job, resumed=resume is not None)
         client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
         run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
     except ValueError as error:
         end(str(error), code=2)
-    except OSError as error:
+    except (ImportError, OSError) as error:
         end(str(error), code=1)
     if job.rows == 0 and not job.resumed:
         what = queries[0] if total == 1 else f"any of the {total} queries"
         errors.print(f"no data for {what}: a holiday, or before the open")
+
+
+def _check_output(job: RowsJob, *, resumed: bool) -> None:
+    """Refuse a file that is in the way, or is not there, or cannot be, before anything is sent."""
+    if job.output is None or job.file is None:
+        return
+    if job.file.exists() != resumed:
+        problem = "is not there to be resumed" if resumed else "exists already; name another"
+        raise ValueError(f"--output: {job.file} {problem}")
+    if job.form.columnar and job.output.exists():
+        raise ValueError(f"--output: {job.output} exists already; name another")
+    if not job.output.parent.is_dir():
+        raise ValueError(f"--output: there is no directory {job.output.parent}")
+    if job.form.columnar:
+        import_columnar()
 
 
 def _repeated(option: str, values: Sequence[StrEnum]) -> list[str]:

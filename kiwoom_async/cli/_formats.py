@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
+from pathlib import Path
 from typing import Final
 
 import attrs
@@ -21,6 +22,25 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSONL = "jsonl"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+    @property
+    def columnar(self) -> bool:
+        """Whether it is no text, but columns in a file."""
+        return self in {Format.PARQUET, Format.ARROW}
+
+
+def format_of(asked: Format | None, output: Path | None) -> Format:
+    """The form that was asked for, or that the file's name says; a table otherwise."""
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    named = Format(ending) if ending in set(Format) else None
+    form = asked or named or Format.TABLE
+    if named is not None and form is not named:
+        raise ValueError(f"--format: got {form}, but --output names a .{named} file")
+    if form.columnar and output is None:
+        raise ValueError(f"--format {form} needs a file: name one with --output")
+    return form
 
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ProgramTrade))

@@ -11,9 +11,9 @@ from typing import Any, Protocol, Self
 
 
 class Output(Protocol):
-    """Takes text page by page; what `write` was given is out of this process when it returns."""
+    """Takes page by page; what `write` was given is out of this process when it returns."""
 
-    def write(self, text: str) -> None:
+    def write(self, content: str | bytes) -> None:
         """Write all of it, or raise."""
         ...
 
@@ -29,8 +29,11 @@ class StandardOutput:
         self._above = above
         self.cut_bytes = 0
 
-    def write(self, text: str) -> None:
-        """Write through."""
+    def write(self, content: str | bytes) -> None:
+        """Write text through; what is no text has no place here."""
+        if isinstance(content, bytes):
+            raise TypeError("standard output takes text only")
+        text = content
         if sys.stdout is None:
             raise OSError("standard output is closed; name a file with --output")
         if self._above is not None:
@@ -106,9 +109,9 @@ class PagedFile:
             # It failed before any page was written: the same command must work again.
             self._path.unlink()
 
-    def write(self, text: str) -> None:
-        """Append; after an error or an interrupt nothing of this text remains."""
-        data = memoryview(text.encode())
+    def write(self, content: str | bytes) -> None:
+        """Append; after an error or an interrupt nothing of it remains."""
+        data = memoryview(content.encode() if isinstance(content, str) else content)
         try:
             while data:
                 data = data[self._raw.write(data) :]

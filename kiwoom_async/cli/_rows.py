@@ -9,6 +9,7 @@ from attrs import define, field
 
 from kiwoom_async import KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
+from ._columnar import finish, stream_bytes, stream_path
 from ._formats import Format, heading, lines, section
 from ._left import Left
 from ._output import PagedFile, StandardOutput
@@ -55,17 +56,34 @@ class RowsJob:
                         # Opened for the first page: a failed start leaves no file.
                         output = output or self._opened(opened, progress)
                         try:
-                            output.write(self._text(page))
+                            output.write(self._content(page))
                         finally:
                             self.cut_bytes = getattr(output, "cut_bytes", 0)
                         self.left.count(place_of[page.query], page.next)
                         self.size = output.size if isinstance(output, PagedFile) else None
                         self.rows += len(page.rows)
+        if self.form.columnar and self.output is not None:
+            finish(self.output, self.form)
 
     def _opened(self, opened: ExitStack, progress: Progress) -> PagedFile | StandardOutput:
-        if self.output is None:
+        if self.file is None:
             return StandardOutput(progress.above)
-        return opened.enter_context(PagedFile(self.output, new=not self._begun, left_at=self.size))
+        new = not self._begun
+        return opened.enter_context(PagedFile(self.file, new=new, left_at=self.size))
+
+    @property
+    def file(self) -> Path | None:
+        """Where pages are written as they come; None for standard output."""
+        if self.output is not None and self.form.columnar:
+            return stream_path(self.output)
+        return self.output
+
+    def _content(self, page: Page[ProgramTrade]) -> str | bytes:
+        if not self.form.columnar:
+            return self._text(page)
+        piece = stream_bytes(page.rows, first=not self._begun)
+        self._begun = True
+        return piece
 
     def _text(self, page: Page[ProgramTrade]) -> str:
         text = lines(self.form, page.rows)
