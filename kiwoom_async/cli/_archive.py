@@ -5,6 +5,7 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -140,7 +141,7 @@ def query(
         writer.writerows(each.values() for each in table.to_pylist())
     else:
         for each in table.to_pylist():
-            print(json.dumps(each, ensure_ascii=False, default=str))
+            print(json.dumps(each, ensure_ascii=False, default=_plain))
 
 
 def _archive(path: Path) -> "Archive":
@@ -193,4 +194,12 @@ def _print_table(found: "pa.Table") -> None:
 
 
 def _shown(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return f"{value:,}" if number else str(value)
+
+
+def _plain(value: object) -> object:
+    # DuckDB's sums are decimals, of whole numbers too.
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)
