@@ -535,6 +535,19 @@ async def test_a_manifest_of_another_version_is_refused(archive):
         archive.entries()
 
 
+async def test_real_and_invented_numbers_do_not_mix(archive):
+    await fetched(archive, [KOSPI])
+    assert archive.simulated
+    sandbox = small_sandbox()
+    async with client(sandbox, base_url="https://api.kiwoom.com") as kiwoom:
+        with pytest.raises(ValueError, match=r"from the sandbox, and these .* from api.kiwoom.com"):
+            await archive.fetch(kiwoom, [KOSDAQ])
+        assert not sandbox.arrivals
+        real = Archive(archive.path.with_name("real"))
+        await real.fetch(kiwoom, [KOSDAQ])
+    assert not real.simulated
+
+
 # ---- beforehand
 
 

@@ -53,7 +53,7 @@ ROOMS = {
 }  # fmt: skip
 # Files and folders that need an extra; the core may name one inside a function only.
 OPTIONAL = {"_extras", "tables"}
-WINGS = {"archive", "cli", "sandbox"}
+WINGS = {"archive", "cli", "report", "sandbox"}
 LAZY = {"client": {"sandbox"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
 IMPURE_MODULES = {
@@ -166,6 +166,16 @@ def test_the_archive_stands_on_the_public_names_and_the_tables():
         assert names <= {"kiwoom_async", "kiwoom_async._extras", "kiwoom_async.tables"}, path
         others = strangers(path) - {"kiwoom_async"}
         assert others <= {"anyio", "attrs", "duckdb", "holidays", "pyarrow"}, path
+
+
+def test_the_report_uses_public_names_and_draws_without_pyplot():
+    for path in (PACKAGE / "report").glob("*.py"):
+        names = imports(path)
+        ours = {name for name in names if name.startswith("kiwoom_async")}
+        assert ours <= {"kiwoom_async", "kiwoom_async._extras"}, path
+        assert not {name for name in names if name.startswith("..")}, path
+        assert strangers(path) <= {"attrs", "matplotlib", "kiwoom_async"}, path
+        assert "pyplot" not in path.read_text(encoding="utf-8").replace("without pyplot", ""), path
 
 
 def test_nothing_below_imports_the_wings_but_lazily():

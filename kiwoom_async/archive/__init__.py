@@ -13,6 +13,7 @@ from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery, Rows
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Archive", "Entry", "Finding", "IncompleteArchive", "Plan", "State"]
+
+
+# Whatever the port: the sandbox's numbers are the same everywhere.
+_THIS_MACHINE: Final = "the sandbox"
 
 
 class Archive:
@@ -63,6 +68,9 @@ class Archive:
         fails does not keep others from being collected: IncompleteArchive names it when all have
         been tried. An error of the keys, the firewall or a dead server ends the fetch as it is.
 
+        ValueError for a client of another server than the one that all before came from: what the
+        sandbox invents must not stand among real numbers.
+
         Killed at any moment, it loses the page that was coming, and the next fetch goes on. Walks
         that another process is collecting into the same archive are waited for, and taken over if
         that process dies. `concurrency` walks are under way at a time, as bulk work.
@@ -74,6 +82,7 @@ class Archive:
             closing(Claimant(self.path / "processes")) as claimant,
             Manifest(self._manifest, new=True) as manifest,
         ):
+            manifest.take_from(_source(kiwoom))
             fetch = Fetch(kiwoom, manifest, self._files, claimant, asked, concurrency)
             entries = await fetch.run()
         if fetch.failed:
@@ -84,6 +93,12 @@ class Archive:
         """What a fetch of these queries would take; nothing is sent or made."""
         entries = self.entries() if self._manifest.exists() else []
         return planned(kiwoom, _checked(kiwoom, queries), entries)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the walks are from a server on this machine, such as the sandbox."""
+        with Manifest(self._manifest) as manifest:
+            return manifest.source == _THIS_MACHINE
 
     def entries(self) -> list[Entry]:
         """What is known of every walk, by day, market and exchange."""
@@ -114,6 +129,11 @@ class Archive:
     @property
     def _manifest(self) -> Path:
         return self.path / "manifest.sqlite"
+
+
+def _source(kiwoom: KiwoomClient) -> str:
+    host = urlsplit(kiwoom.base_url).hostname or ""
+    return _THIS_MACHINE if host in {"localhost", "127.0.0.1", "::1"} else host
 
 
 def _checked(kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> list[ProgramTradeQuery]:

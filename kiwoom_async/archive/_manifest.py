@@ -44,6 +44,7 @@ CREATE TABLE pages (
     undecoded TEXT NOT NULL, rows BLOB NOT NULL,
     PRIMARY KEY (date, market, exchange, number)
 );
+CREATE TABLE source (host TEXT NOT NULL);
 """
 _ITS_PAGES: Final = "SELECT * FROM pages WHERE date = ? AND market = ? AND exchange = ?"
 _FIRST_CAME: Final = "SELECT min(came) FROM pages WHERE date = ? AND market = ? AND exchange = ?"
@@ -140,7 +141,25 @@ class Manifest:
         (came,) = self._db.execute(_FIRST_CAME, _key(query)).fetchone()
         return _time(came)
 
+    @property
+    def source(self) -> str:
+        """The host that the walks are from; "" before the first fetch."""
+        row = self._db.execute("SELECT host FROM source").fetchone()
+        return "" if row is None else str(row["host"])
+
     # ---- writing
+
+    def take_from(self, host: str) -> None:
+        """Say where walks come from; ValueError where others are from somewhere else."""
+        with self._at_once():
+            source = self.source
+            if not source:
+                self._db.execute("INSERT INTO source VALUES (?)", (host,))
+        if source and source != host:
+            raise ValueError(
+                f"this archive holds walks from {source}, and these would come from {host}: "
+                "invented and real numbers must not mix; use another folder"
+            )
 
     def claim(
         self, query: ProgramTradeQuery, owner: str, is_alive: Callable[[str], bool]
