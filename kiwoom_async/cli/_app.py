@@ -30,6 +30,7 @@ from ._formats import Format, format_of
 from ._left import Left
 from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
 from ._progress import Progress
+from ._report import report
 from ._rows import RowsJob, same
 from ._token import TokenFormat, TokenJob
 from ._watch import WatchJob
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 
 app.add_typer(archive_commands, name="archive")
+app.command()(report)
 
 
 @app.callback(invoke_without_command=True)
