@@ -16,6 +16,7 @@ _STYLE: Final = f"""
 body {{ margin: 0 auto; max-width: 1080px; padding: 12px; color: #1a1a1a; background: #fff;
   font: 16px/1.5 "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", NanumGothic, sans-serif; }}
 h1 {{ font-size: 1.6em; line-height: 1.25; margin: 0.4em 0; }}
+h1 span {{ white-space: nowrap; }}
 h2 {{ font-size: 1.15em; margin: 0 0 0.3em; }}
 .simulated {{ border: 2px solid #8a5a00; background: #fff6df; padding: 6px 12px;
   font-weight: bold; }}

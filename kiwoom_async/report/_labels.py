@@ -26,8 +26,10 @@ class Label:
     colour: str
 
 
-def write_labels(axes: Axes, labels: Sequence[Label], others: Sequence[Point], size: float) -> None:
-    """Write the labels, the first choosing first; `others` are pixels better not covered.
+def write_labels(
+    axes: Axes, labels: Sequence[Label], others: Sequence[Point], size: float
+) -> list[Label]:
+    """Those written, the first having chosen first; `others` are pixels better not covered.
 
     A label that finds no free place is left out: it would make two unreadable.
     """
@@ -39,6 +41,7 @@ def write_labels(axes: Axes, labels: Sequence[Label], others: Sequence[Point], s
     for label, point, box in zip(labels, named, boxes, strict=True):
         if box:
             _write(axes, label, point, box, size)
+    return [label for label, box in zip(labels, boxes, strict=True) if box]
 
 
 def _write(axes: Axes, label: Label, point: Point, box: Box, size: float) -> None:

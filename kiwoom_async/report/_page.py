@@ -21,6 +21,7 @@ from ._stock_flow import stock_flow
 Drawing = Callable[[float], Picture]
 
 _IN_TABLES: Final = 15
+_TITLE: Final = "Program trading by stock"
 _SIMULATED: Final = "Simulated exchange: the numbers are invented."
 _NOTES: Final = (
     "Amounts are in 100 million won (억원).",
@@ -56,10 +57,10 @@ def report_html(
     flows = checked("days", days, DayFlow)
     of_stocks = each_once(checked("stock_rows", stock_rows, ProgramTrade))
     when = day_text(row.date for row in of_day)
-    title = f"Program trading by stock{', ' * bool(when)}{when}"
+    title = f"{_TITLE}{', ' * bool(when)}{when}"
     first, *others = _drawings(of_day, flows, of_stocks, exchange)
     body = (
-        f'<h1>{title} <span lang="ko">(종목별 프로그램 매매)</span></h1>',
+        f'<h1>{_TITLE} <span lang="ko">(종목별 프로그램 매매)</span> <span>{when}</span></h1>',
         paragraph(_SIMULATED, "simulated") if simulated else "",
         listed(said),
         _twice(first),

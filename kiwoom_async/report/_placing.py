@@ -106,8 +106,12 @@ def _best(
 
 def _disturbs(box: Box, point: Point, crowd: Crowd) -> float:
     hidden = sum(box.wider(_GAP).holds(other) for other in crowd.others)
-    near = box.wider(_NEAR)
-    mistaken = sum(near.holds(other) for other in crowd.named if other != point)
+    near, leader = box.wider(_NEAR), (point, box.nearest(point))
+    mistaken = sum(
+        near.holds(other) or _crosses(leader, Box(*other, *other).wider(_MARK))
+        for other in crowd.named
+        if other != point
+    )
     return hidden * _COST_OF_A_POINT + mistaken * _COST_OF_A_MISTAKE
 
 
@@ -134,8 +138,7 @@ def _free(
     if any(box.wider(_MARK).holds(named) for named in crowd.named):
         return False
     leader = (point, box.nearest(point))
-    marks = (Box(*named, *named).wider(_MARK) for named in crowd.named if named != point)
-    if any(_crosses(leader, other) for other in (*(each.wider(_GAP) for each in taken), *marks)):
+    if any(_crosses(leader, other.wider(_GAP)) for other in taken):
         return False
     return not any(_crosses(other, roomy) or _meet(leader, other) for other in leaders)
 

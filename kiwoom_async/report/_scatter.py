@@ -14,6 +14,7 @@ from ._ink import (
     FAINT_INK,
     INK,
     SOLD,
+    colour_of,
     exchange_words,
     name_of,
     signed,
@@ -147,17 +148,21 @@ def _name(
     axes: Axes, named: Sequence[ProgramTrade], rows: Sequence[ProgramTrade], size: float
 ) -> None:
     most = axes.get_window_extent().width * 0.35
-    labels = []
-    for row in named:
-        colour, marker = (BOUGHT, "^") if row.net_buy_amount > 0 else (SOLD, "v")
-        name = shortened(name_of(row), axes, most, size)
-        labels.append(Label(_at(row), f"{name} {signed(row.net_buy_amount)}", colour))
-        (mark,) = axes.plot(*_at(row), marker, color=colour, zorder=3, markersize=size * 0.6)
-        mark.set(markeredgecolor=INK, markeredgewidth=0.8)
+    labels = [
+        Label(
+            _at(row),
+            f"{shortened(name_of(row), axes, most, size)} {signed(row.net_buy_amount)}",
+            colour_of(row.net_buy_amount),
+        )
+        for row in named
+    ]
     low, high = axes.get_xlim()
     cloud = [pixel(axes, *_at(row)) for row in rows]
     even = along(axes, [(low, low), (high, high)])
-    write_labels(axes, labels, [*cloud, *even], size)
+    for label in write_labels(axes, labels, [*cloud, *even], size):
+        marker = "^" if label.colour == BOUGHT else "v"
+        (mark,) = axes.plot(*label.at, marker, color=label.colour, zorder=3)
+        mark.set(markersize=size * 0.6, markeredgecolor=INK, markeredgewidth=0.8)
 
 
 def _at(row: ProgramTrade) -> Point:
