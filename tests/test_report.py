@@ -180,6 +180,20 @@ def test_the_ranking_draws_the_largest_nets_red_and_blue(rows, width):
     assert signed(nets[-1]) in [text for text, _ in texts(bought.figure)]
 
 
+@WIDTHS
+@pytest.mark.parametrize("largest", [12_345, 768_427, 2_000_000, 98_765_432])
+def test_the_scale_of_the_ranking_is_readable_at_any_size(rows, width, largest):
+    """A giant beside the others, as on most days; ticks that touch read as one number."""
+    giant = max(rows, key=lambda row: row.sell_amount)
+    grown = attrs.evolve(giant, net_buy_amount=-largest, sell_amount=giant.buy_amount + largest)
+    figure = most_bought_and_sold([grown if row is giant else row for row in rows], width=width)
+    assert_readable(figure)
+    for axes in figure.axes:
+        shown = [label.get_window_extent() for label in axes.get_xticklabels()]
+        for one, other in itertools.pairwise(sorted(shown, key=lambda box: box.x0)):
+            assert other.x0 - one.x1 > 6
+
+
 def test_one_exchange_is_drawn_and_the_caller_may_choose_it(rows):
     for exchange in Exchange:
         of_venue = [row.net_buy_amount for row in rows if row.exchange is exchange]

@@ -65,12 +65,16 @@ class Part:
         )
         codes = f"values {_texts(self.stocks, '({})')}" if self.stocks else _LARGEST
         stocks = chosen + _STOCKS.format(exchange=_shown(rows), codes=codes)
+        stock_rows = rows_of(archive.query(stocks), ProgramTrade)
+        if strange := set(self.stocks) - {row.stock_code for row in stock_rows}:
+            raise ValueError(f"--stock: {', '.join(sorted(strange))} came on none of these days")
         return Material(
             rows=rows,
             remarks=[f"{one.query}: {_remark(one)}" for one in entries],
             simulated=archive.simulated,
             days=[_flow(**one) for one in archive.query(chosen + _FLOWS).to_pylist()],
-            stock_rows=rows_of(archive.query(stocks), ProgramTrade),
+            stock_rows=stock_rows,
+            stocks=self.stocks or None,
         )
 
     def _of_day(self, entries: Sequence[Entry], archive: Archive) -> list[Entry]:

@@ -22,6 +22,7 @@ class Material:
     simulated: bool
     days: Sequence[DayFlow] = ()
     stock_rows: Sequence[ProgramTrade] = ()
+    stocks: Sequence[str] | None = None
 
     def write(self, path: Path) -> None:
         """Write the page: whole, or not at all."""
@@ -29,6 +30,7 @@ class Material:
             self.rows,
             days=self.days,
             stock_rows=self.stock_rows,
+            stocks=self.stocks,
             remarks=self.remarks,
             simulated=self.simulated,
         )

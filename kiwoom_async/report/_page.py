@@ -37,6 +37,7 @@ def report_html(
     *,
     days: Sequence[DayFlow] = (),
     stock_rows: Sequence[ProgramTrade] = (),
+    stocks: Sequence[str] | None = None,
     remarks: Sequence[str] = (),
     simulated: bool = False,
     exchange: Exchange | None = None,
@@ -44,7 +45,8 @@ def report_html(
     """A whole HTML page of a day, and of several days where they are given.
 
     `rows` are of one day, for four pictures and the tables. `days` and `stock_rows` are for the
-    flows of markets and of stocks, each drawn where it has two days at least. `remarks` are
+    flows of markets and of stocks, each drawn where it has two days at least; `stocks` are codes
+    as in `stock_flow`. `remarks` are
     printed below the title, such as the walks' audits. With `simulated` the page says that its
     numbers are invented. `exchange` as in `most_bought_and_sold`, for all but the comparison of
     exchanges.
@@ -58,7 +60,7 @@ def report_html(
     of_stocks = each_once(checked("stock_rows", stock_rows, ProgramTrade))
     when = day_text(row.date for row in of_day)
     title = f"{_TITLE}{', ' * bool(when)}{when}"
-    first, *others = _drawings(of_day, flows, of_stocks, exchange)
+    first, *others = _drawings(of_day, flows, (of_stocks, stocks), exchange)
     body = (
         f'<h1>{_TITLE} <span lang="ko">(종목별 프로그램 매매)</span> <span>{when}</span></h1>',
         paragraph(_SIMULATED, "simulated") if simulated else "",
@@ -74,7 +76,7 @@ def report_html(
 def _drawings(
     rows: Sequence[ProgramTrade],
     days: Sequence[DayFlow],
-    stock_rows: Sequence[ProgramTrade],
+    of_stocks: tuple[Sequence[ProgramTrade], Sequence[str] | None],
     exchange: Exchange | None,
 ) -> Iterator[Drawing]:
     yield lambda width: most_bought_and_sold(rows, exchange=exchange, width=width)
@@ -83,8 +85,9 @@ def _drawings(
     yield lambda width: concentration(rows, exchange=exchange, width=width)
     if len({flow.date for flow in days}) > 1:
         yield lambda width: net_flow(days, exchange=exchange, width=width)
+    stock_rows, stocks = of_stocks
     if len({row.date for row in stock_rows}) > 1:
-        yield lambda width: stock_flow(stock_rows, exchange=exchange, width=width)
+        yield lambda width: stock_flow(stock_rows, stocks=stocks, exchange=exchange, width=width)
 
 
 def _twice(draw: Drawing) -> str:

@@ -117,7 +117,7 @@ def _bars(
     for panel, side, shown, slots in zip(axes, _SIDES, (bought, sold), panels, strict=True):
         _panel(panel, shown, side, width)
         panel.set_ylim(slots - 0.4, -0.6)
-        _scale(panel, side.sign * units(top), text_size(width))
+        _scale(panel, side.sign * units(top), width)
     settle(figure)
     _write_values(dict(zip(axes, (bought, sold), strict=True)), top, text_size(width))
     figure.alt = _alt(heading, bought, sold)
@@ -141,10 +141,10 @@ def _panel(axes: Axes, rows: Sequence[ProgramTrade], side: _Side, width: float) 
         )
 
 
-def _scale(axes: Axes, longest: float, size: float) -> None:
+def _scale(axes: Axes, longest: float, width: float) -> None:
     """Ticks from zero to the longest bar, which may be negative: then the axis runs that way."""
-    ticks = ticks_between(min(0, longest), max(0, longest), 4)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks], fontsize=size * 0.9)
+    ticks = ticks_between(min(0, longest), max(0, longest), 2 if narrow(width) else 4)
+    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks], fontsize=text_size(width) * 0.9)
     axes.set_xlim(0, longest * 1.2)
 
 
