@@ -103,7 +103,8 @@ def test_damage_is_called_damage(fetch, run, folder):
 def test_sql_as_table_csv_and_json_lines(fetch, run, folder):
     fetch()
     sql = (
-        "select market, count(*) as n, sum(net_buy_amount) as net from trades group by 1 order by 1"
+        "select market, count(*) as n, sum(net_buy_amount) as net, sum(turnover_share) as share "
+        "from trades group by 1 order by 1"
     )
     table = run("archive", "query", str(folder), sql)
     assert table.stdout.splitlines()[0].split() == ["market", "n", "net", "share"]
