@@ -218,8 +218,9 @@ async def test_a_cancelled_fetch_keeps_every_page_that_came(archive, pages):
     again = small_sandbox()
     await fetched(archive, sandbox=again)
     twice = asked(sandbox) & asked(again)
-    # The page that was on its way to the archive may be asked for again, one for each walk.
-    assert sum(twice.values()) <= 4
+    # Asked for again may be the page that each of the four walks has under way, and the one
+    # that waits between them and the archive.
+    assert sum(twice.values()) <= 5
     assert archive.read(NEXT_DAY) == await rows_of(NEXT_DAY)
 
 
