@@ -68,13 +68,6 @@ def test_a_part_of_an_archive(run, archive, file):
     assert "현대차" not in stock_flow
 
 
-def test_the_same_archive_gives_the_same_page(run, archive, tmp_path):
-    pages = [tmp_path / "one.html", tmp_path / "other.html"]
-    for page in pages:
-        run("report", str(archive), "--output", str(page))
-    assert pages[0].read_bytes() == pages[1].read_bytes()
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
