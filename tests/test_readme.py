@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, as it stands, against the sandbox on a real socket."""
+"""Every Python block of both READMEs runs, as it stands, against the sandbox on a real socket."""
 
 import ast
 import re
@@ -23,10 +23,26 @@ def programs_of(name):
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-BLOCKS = [
-    pytest.param(block, id=f"README.md-{number}")
-    for number, block in enumerate(programs_of("README.md"), 1)
+class Wordless(ast.NodeTransformer):
+    """A program without what it says; comments are not in it anyway."""
+
+    def visit_Constant(self, node):
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+
+def without_words(program):
+    return ast.dump(Wordless().visit(ast.parse(program)))
+
+
+ENGLISH, KOREAN = programs_of("README.md"), programs_of("README.ko.md")
+NUMBERED = [(f"README.md-{number}", block) for number, block in enumerate(ENGLISH, 1)]
+# A Korean program that differs in its words only is run as the English one.
+NUMBERED += [
+    (f"README.ko.md-{number}", block)
+    for number, block in enumerate(KOREAN, 1)
+    if without_words(block) not in {*map(without_words, ENGLISH)}
 ]
+BLOCKS = [pytest.param(block, id=name) for name, block in NUMBERED]
 PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
 SERVICES = [block for block in BLOCKS if block not in PROGRAMS]
 
@@ -55,7 +71,7 @@ def test_a_program_of_the_readme_runs(block, program):
     assert run.stdout
     if "on_signal" in block:
         assert run.stdout.count("KOSDAQ") == 3
-        assert "signal:" in run.stdout
+        assert "signal:" in run.stdout or "신호:" in run.stdout
 
 
 @pytest.mark.parametrize("block", SERVICES)
@@ -101,21 +117,9 @@ def answered(url):
         return set()
 
 
-class Wordless(ast.NodeTransformer):
-    """A program without what it says; comments are not in it anyway."""
-
-    def visit_Constant(self, node):
-        return ast.Constant("") if isinstance(node.value, str) else node
-
-
-def test_both_readmes_hold_the_same_programs_but_for_their_words():
-    """So that it is enough to run those of one."""
-    english, korean = (
-        [ast.dump(Wordless().visit(ast.parse(program))) for program in programs_of(name)]
-        for name in ("README.md", "README.ko.md")
-    )
-    assert len(english) == 11
-    assert english == korean
+def test_both_readmes_hold_as_many_programs():
+    assert len(ENGLISH) == len(KOREAN) == 11
+    assert len(BLOCKS) < 11 + 6
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
