@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 
 from kiwoom_async import Exchange, Market, ProgramTradeQuery
-from kiwoom_async._endpoint import decode_page, first_cursor
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._pages import decode_page
 from kiwoom_async._protocol import Request, Response
 from kiwoom_async.sandbox import Sandbox
 

@@ -6,16 +6,13 @@ Pure. Knows no particular TR, and nothing of how calls travel.
 from collections.abc import Callable, Hashable, Sequence
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from attrs import field, fields, frozen
+from attrs import field, frozen
 
-from ._continuation import Cursor, next_cursor
-from ._errors import ContinuationError, DecodeError, unreadable
+from ._continuation import Cursor
 from ._notebook import html_of
-from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows, Tabular
-from ._wire import is_blank, shown, structure
 
 if TYPE_CHECKING:
     from typing import Generic as Generic  # noqa: PLC0414 - others take it from here
@@ -43,11 +40,6 @@ else:
 
         def __class_getitem__(cls, parameters: object) -> type:
             return cls
-
-
-# Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
-# the event loop for minutes.
-_MOST_ROWS: Final = 5_000
 
 
 class Environment(Enum):
@@ -191,93 +183,3 @@ def _endpoint_of(answer: Page[RowT, Any, Any] | Walk[RowT, Any, Any, Any]) -> En
     query: Any = answer.query  # a query knows its endpoint, but its type variable does not
     endpoint: Endpoint[RowT] = query.endpoint
     return endpoint
-
-
-def encode_page(query: Query[Any, Any, Any, Any], cursor: Cursor, token: Token) -> Request:
-    """The request for the page at `cursor`."""
-    endpoint = query.endpoint
-    body = endpoint.body(query)
-    return encode_call(endpoint.api_id, endpoint.path, body, token, cursor.key)
-
-
-def decode_page(
-    response: Response,
-    query: Query[RowT, TotalsT, QueryT, AuditT],
-    cursor: Cursor,
-    *,
-    on_undecoded: str = "raise",
-) -> Page[RowT, TotalsT, QueryT]:
-    """The page that `response` is, asked for at `cursor`.
-
-    Raises an error of the tree for everything that is not a whole page; with "deliver", rows that
-    cannot be read are part of a whole page.
-    """
-    endpoint = query.endpoint
-    body = decode_body(response)
-    following = next_cursor(response.headers, cursor)
-    asked: Any = query  # as in Walk.of
-    context = endpoint.row_context(asked)
-    raw_rows = body.get(endpoint.rows_key)
-    undecoded: list[Undecoded] = []
-    try:
-        rows = _rows(raw_rows, endpoint, context)
-    except DecodeError:
-        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > _MOST_ROWS:
-            raise
-        rows, undecoded = _readable_rows(raw_rows, endpoint, context)
-    if rows and following is None and cursor.page > 1 and not any(row is not None for row in rows):
-        # Nothing but blank rows is how the server answers what it does not accept, a dead key
-        # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
-        raise ContinuationError('more pages were announced, and then came "no data"')
-    return Page(
-        query=asked,
-        number=cursor.page,
-        rows=Rows((row for row in rows if row is not None), endpoint.row),
-        totals=structure(body, endpoint.totals, "totals", endpoint.totals),
-        next=following,
-        blank_rows=rows.count(None),
-        undecoded=undecoded,
-    )
-
-
-def _rows(
-    raw_rows: object,
-    endpoint: Endpoint[RowT, Any, Any, Any],
-    context: dict[str, object],
-) -> list[RowT | None]:
-    """The rows as sent, None for a blank one, so that every index stays the server's."""
-    if not isinstance(raw_rows, list):
-        raise unreadable([f"{shown(raw_rows)} is not a list of rows @ {endpoint.rows_key}"])
-    if len(raw_rows) > _MOST_ROWS:
-        raise unreadable([f"{len(raw_rows):,} rows on one page @ {endpoint.rows_key}"])
-    strange = [
-        f"{shown(raw)} is not a row @ rows[{index}]"
-        for index, raw in enumerate(raw_rows)
-        if not isinstance(raw, dict)
-    ]
-    if strange:
-        raise unreadable(strange)
-    row: Any = endpoint.row
-    named = {one.metadata["wire"] for one in fields(row) if "wire" in one.metadata}
-    marked = [None if _is_blank_row(raw, named) else {**raw, **context} for raw in raw_rows]
-    return structure(marked, list[row | None], "rows", row)
-
-
-def _readable_rows(
-    raw_rows: list[Any], endpoint: Endpoint[RowT, Any, Any, Any], context: dict[str, object]
-) -> tuple[list[RowT | None], list[Undecoded]]:
-    """Those that can be read, and the others as they came: one by one, which takes longer."""
-    rows: list[RowT | None] = []
-    undecoded: list[Undecoded] = []
-    for position, raw in enumerate(raw_rows):
-        try:
-            rows += cast("list[RowT | None]", _rows([raw], endpoint, context))
-        except DecodeError as error:
-            problem = "; ".join(error.problems).replace("rows[0]", f"rows[{position}]")
-            undecoded.append(Undecoded(position, raw, problem))
-    return rows, undecoded
-
-
-def _is_blank_row(raw: dict[str, object], named: set[str]) -> bool:
-    values = [raw[name] for name in named & raw.keys()]
-    return bool(values) and all(is_blank(value) for value in values)

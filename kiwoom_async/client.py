@@ -35,14 +35,13 @@ from ._endpoint import (
     RowT,
     TotalsT,
     Walk,
-    decode_page,
-    encode_page,
 )
 from ._errors import KiwoomError
 from ._estimate import Estimate, Sizes
 from ._events import Event, PageDelivered, TokenRenewed, teller
 from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
 from ._pace import Priority
+from ._pages import decode_page, encode_page
 from ._protocol import (
     ISSUE_TOKEN,
     REVOKE_TOKEN,

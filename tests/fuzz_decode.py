@@ -13,7 +13,8 @@ import atheris
 
 with atheris.instrument_imports(include=["kiwoom_async"]):
     from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
-    from kiwoom_async._endpoint import Walk, decode_page, first_cursor
+    from kiwoom_async._endpoint import Walk, first_cursor
+    from kiwoom_async._pages import decode_page
     from kiwoom_async._protocol import Request, Response, decode_token
     from kiwoom_async._redaction import cleaned
 

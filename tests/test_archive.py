@@ -433,7 +433,8 @@ async def test_a_changed_a_missing_and_a_foreign_file_are_damage(archive):
     await fetched(archive)
     kospi, kosdaq = (archive._files.path(query) for query in (KOSPI, KOSDAQ))
     whole = kospi.read_bytes()
-    kospi.write_bytes(whole[:-1])
+    middle = len(whole) // 2
+    kospi.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
     kosdaq.unlink()
     foreign = archive.dataset / "date=2026-11-19" / "other.parquet"
     foreign.write_bytes(whole)

@@ -21,7 +21,8 @@ ROOMS = {
     "_continuation": {"_errors", "_wire"},
     "_notebook": set(),
     "_tabular": {"tables"},
-    "_endpoint": {"_continuation", "_errors", "_notebook", "_protocol", "_tabular", "_wire"},
+    "_endpoint": {"_continuation", "_notebook", "_tabular"},
+    "_pages": {"_continuation", "_endpoint", "_errors", "_protocol", "_tabular", "_wire"},
     "_estimate": {"_endpoint"},
     "_events": {"_errors"},
     "program_trades": {"_endpoint", "_wire"},
@@ -40,7 +41,8 @@ ROOMS = {
     "_watch": {"_endpoint", "_errors", "_estimate", "_merging", "_pace", "_walks"},
     "client": {
         "_calls", "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging",
-        "_pace", "_protocol", "_token", "_transport", "_walks", "_watch", "_wire", "sandbox",
+        "_pace", "_pages", "_protocol", "_token", "_transport", "_walks", "_watch", "_wire",
+        "sandbox",
     },
     "__init__": {
         "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging", "_tabular",

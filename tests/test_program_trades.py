@@ -26,7 +26,8 @@ from kiwoom_async import (
     Walk,
 )
 from kiwoom_async._continuation import next_cursor
-from kiwoom_async._endpoint import decode_page, first_cursor
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._pages import decode_page
 from kiwoom_async._protocol import Request, Response
 from kiwoom_async.program_trades import PROGRAM_TRADES
 

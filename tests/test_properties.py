@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
-from kiwoom_async._endpoint import decode_page, first_cursor
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._pages import decode_page
 from kiwoom_async._protocol import Request, Response, Token, decode_token
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)

@@ -22,7 +22,8 @@ from kiwoom_async import (
     TransportError,
     __version__,
 )
-from kiwoom_async._endpoint import decode_page, encode_page, first_cursor
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._pages import decode_page, encode_page
 from kiwoom_async._protocol import (
     Credentials,
     Request,

@@ -27,7 +27,8 @@ from kiwoom_async import (
     Walk,
     tables,
 )
-from kiwoom_async._endpoint import decode_page, first_cursor
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._pages import decode_page
 from kiwoom_async._protocol import Request, Response
 
 pytestmark = pytest.mark.anyio
