@@ -240,6 +240,25 @@ async def test_a_walk_whose_last_page_was_kept_needs_no_call(archive, monkeypatc
     assert archive.read(KOSPI) == await rows_of(KOSPI)
 
 
+async def test_a_disk_that_fills_up_half_way_leaves_the_earlier_file(archive, monkeypatch):
+    at(monkeypatch, "2026-11-19 14:00")
+    await fetched(archive, [KOSPI])
+    before = files_of(archive)
+
+    def full(_, file, **__):
+        file.write(b"PAR1 and then no more")
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kiwoom_async.archive._files.pq.write_table", full)
+        with pytest.raises(OSError, match="no space"):
+            await fetched(archive, [KOSPI])
+    assert files_of(archive) == before
+    assert archive.read(KOSPI) == await rows_of(KOSPI)
+    await fetched(archive, [KOSPI])
+    assert not list((archive.path / "partial").iterdir())
+
+
 async def test_a_key_that_is_not_honoured_any_more_begins_the_walk_again(archive):
     outage = small_sandbox(Fault("maintenance_html", call=3, times=math.inf))
     with pytest.raises(BlockedError):

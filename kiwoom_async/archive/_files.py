@@ -52,11 +52,15 @@ class Files:
         table = to_arrow(rows, ProgramTrade).drop_columns(list(PARTITIONS))
         self._temporary.mkdir(parents=True, exist_ok=True)
         path = self._temporary / owner
-        with path.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        written = measured(path)
+        try:
+            with path.open("wb") as file:
+                pq.write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            written = measured(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         target = self.path(query)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
