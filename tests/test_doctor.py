@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from kiwoom_async import CallEnded, Exchange, KiwoomClient, KiwoomError, Market, ProgramTradeQuery
 from kiwoom_async import _calls as calls
-from kiwoom_async._wire import KST, http_time
+from kiwoom_async._wire import KST
 from kiwoom_async.cli import _case, _checks, _reach
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault
@@ -616,24 +616,3 @@ async def test_a_server_without_a_clock_tells_no_time():
     async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
         await kiwoom.page(QUERY)
     assert {one.server_time for one in events if isinstance(one, CallEnded)} == {None}
-
-
-@pytest.mark.parametrize(
-    ("value", "time"),
-    [
-        ("Fri, 20 Nov 2026 15:30:00 GMT", datetime(2026, 11, 21, 0, 30, tzinfo=KST)),
-        ("Fri, 20 Nov 2026 15:30:00 GMT, Fri, 20 Nov 2026 15:30:01 GMT", None),
-        ("Fri, 20 Nov 2026 15:30:00 +0900", None),
-        ("Fri, 32 Nov 2026 15:30:00 GMT", None),
-        ("Fri, 20 Xyz 2026 15:30:00 GMT", None),
-        ("Fri, 20 Nov 2026 99:99:99 GMT", None),
-        ("Fri, 20 Nov 2026 ::::1:1: GMT", None),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
-        ("Fri, 01 Jan 0000 00:00:00 GMT", None),
-        ("Fri, 20 Nov 2026 15:30:00 GMT\n", None),
-        ("1795190400", None),
-        ("", None),
-    ],
-)
-def test_a_date_header_is_read_or_left(value, time):
-    assert http_time(value) == time

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from kiwoom_async._wire import (
+    KST,
     compact_date,
     decimal_number,
+    http_time,
     is_blank,
     kst_time,
     magnitude_or_none,
@@ -108,3 +110,24 @@ def test_dates_are_compact():
 def test_a_value_in_an_error_text_is_short():
     assert shown("abc") == "'abc'"
     assert len(shown("x" * 10_000)) < 50
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("Fri, 20 Nov 2026 15:30:00 GMT", datetime(2026, 11, 21, 0, 30, tzinfo=KST)),
+        ("Fri, 20 Nov 2026 15:30:00 GMT, Fri, 20 Nov 2026 15:30:01 GMT", None),
+        ("Fri, 20 Nov 2026 15:30:00 +0900", None),
+        ("Fri, 32 Nov 2026 15:30:00 GMT", None),
+        ("Fri, 20 Xyz 2026 15:30:00 GMT", None),
+        ("Fri, 20 Nov 2026 99:99:99 GMT", None),
+        ("Fri, 20 Nov 2026 ::::1:1: GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Fri, 01 Jan 0000 00:00:00 GMT", None),
+        ("Fri, 20 Nov 2026 15:30:00 GMT\n", None),
+        ("1795190400", None),
+        ("", None),
+    ],
+)
+def test_a_date_header_is_read_or_left(value, time):
+    assert http_time(value) == time

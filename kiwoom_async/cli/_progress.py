@@ -143,14 +143,14 @@ class Progress:
         walks = {query: str(line) for query, line in self._lines.items()}
         pace: list[str] = []
         # From page to page: the first one waited for a token and a connection.
-        if self._pages > 1 and elapsed_seconds:
-            rate = (self._pages - 1) / elapsed_seconds
+        rate = (self._pages - 1) / elapsed_seconds if self._pages and elapsed_seconds else 0.0
+        if rate:
             due = sum(self._due.values())
             left = Estimate(len(self._due), due, due / rate).duration
             pace = [f"{rate:.1f} calls/s", f"about {left} left"]
         if self._queries <= 1:
             return [" · ".join([*walks.values(), *pace])]
-        if pace:
+        if rate:
             # They take turns, so that each has its part of the rate.
             for query in walks:
                 its = Estimate(1, self._due[query], self._due[query] * len(walks) / rate)
