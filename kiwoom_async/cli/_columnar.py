@@ -34,11 +34,9 @@ def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
     from kiwoom_async.tables import to_arrow  # noqa: PLC0415 - an extra
 
     table = to_arrow(rows, ProgramTrade)
-    batches = table.combine_chunks().to_batches()
-    pieces = [table.schema.serialize()] if first else []
-    return b"".join(
-        piece.to_pybytes() for piece in [*pieces, *(one.serialize() for one in batches)]
-    )
+    pieces = [table.schema] if first else []
+    pieces += table.combine_chunks().to_batches()
+    return b"".join(piece.serialize().to_pybytes() for piece in pieces)
 
 
 def finish(output: Path, form: Format) -> None:
