@@ -1,9 +1,11 @@
 """The archive: whole walks only, nothing lost, nothing twice, whatever ends a fetch."""
 
+import asyncio
 import datetime
 import json
 import math
 import sqlite3
+import time
 from collections import Counter
 
 import anyio
@@ -222,6 +224,38 @@ async def test_a_cancelled_fetch_keeps_every_page_that_came(archive, pages):
     # that waits between them and the archive.
     assert sum(twice.values()) <= 5
     assert archive.read(NEXT_DAY) == await rows_of(NEXT_DAY)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("page", [1, 2, 3, 5, 9])
+async def test_a_native_cancellation_waits_for_the_page_that_is_being_kept(
+    archive, monkeypatch, page, times
+):
+    """Ctrl-C cancels the task itself, and leaves a thread at work that nobody waits for."""
+    kept, add, begun = [], Manifest.add, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(self, *arguments):
+        kept.append(arguments)
+        if len(kept) == page:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.1)
+        add(self, *arguments)
+
+    monkeypatch.setattr(Manifest, "add", slowly)
+    task = asyncio.create_task(fetched(archive))
+    await begun.wait()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    entries = archive.entries()
+    assert sum(one.kept_pages + one.pages for one in entries) >= page
+    await fetched(archive)
+    assert archive.verify() == []
+    assert not list((archive.path / "partial").iterdir())
 
 
 async def test_a_walk_whose_last_page_was_kept_needs_no_call(archive, monkeypatch):

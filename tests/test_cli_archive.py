@@ -172,7 +172,7 @@ def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
             assert process.poll() is None
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
-        assert process.returncode == 128 + number
+        assert process.returncode == 128 + number, said
         assert "the same command goes on where this stopped" in said
         assert "Traceback" not in said
         kept = sum(entry.kept_pages for entry in Archive(folder).entries())

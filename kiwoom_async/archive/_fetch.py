@@ -5,10 +5,11 @@ Knows the order of things; what a page, a file or a manifest is, others know.
 
 import datetime
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 import attrs
-from anyio import CancelScope, CapacityLimiter, current_time, sleep, to_thread
+from anyio import CancelScope, current_time, sleep, to_thread
 from attrs import define, field
 
 from kiwoom_async import (
@@ -71,8 +72,9 @@ class Fetch:
     # What has come and is not kept yet, and the moment of the event loop's clock to do so.
     _came: list[TradePage | Failure[ProgramTradeQuery]] = field(factory=list)
     _keep_at: float = 0.0
-    # SQLite and files are used by one thread at a time, and never by the event loop's.
-    _one: CapacityLimiter = field(factory=lambda: CapacityLimiter(1))
+    # SQLite and files are used by one thread at a time, and never by the event loop's. A lock: a
+    # native cancellation (Ctrl-C, `Task.cancel`) does not wait for the thread that is at work.
+    _busy: Lock = field(factory=Lock)
 
     async def run(self) -> list[Entry]:
         """What has become of each query, once all have been tried."""
@@ -82,8 +84,13 @@ class Fetch:
                 if not await self._collect(left):
                     await sleep(_LOOK_AGAIN_SECONDS)
         finally:
-            with CancelScope(shield=True):
-                await self._in_thread(self._let_go)
+            try:
+                with CancelScope(shield=True):
+                    await self._in_thread(self._let_go)
+            finally:
+                # The manifest is closed next, under nobody's hands.
+                with self._busy:
+                    pass
         return [self.settled[query] for query in self.queries]
 
     def _let_go(self) -> None:
@@ -91,7 +98,11 @@ class Fetch:
         self.manifest.release(self.claimant.name)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await to_thread.run_sync(work, *arguments, limiter=self._one)
+        def alone() -> T:
+            with self._busy:
+                return work(*arguments)
+
+        return await to_thread.run_sync(alone)
 
     def _clean_up(self) -> None:
         self.files.clear(self.claimant.bury())
