@@ -1,12 +1,14 @@
 """Every Python block of both READMEs runs, as it stands, against the sandbox on a real socket."""
 
 import ast
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -47,26 +49,43 @@ PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
 SERVICES = [block for block in BLOCKS if block not in PROGRAMS]
 
 
-@pytest.fixture
-def program(tmp_path, monkeypatch):
-    """Where a program of the README is saved, beside the sandbox that it will find."""
-    monkeypatch.setenv("KIWOOM_APP_KEY", "readme-app-key")
-    monkeypatch.setenv("KIWOOM_SECRET_KEY", "readme-secret-key")
-    monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
-    # Small markets: the pace is the real one, and the tests need not wait for it.
+def environment(base_url, name):
+    """An app key for each program, so that none waits for another's pace."""
+    keys = {"KIWOOM_APP_KEY": f"{name}-app-key", "KIWOOM_SECRET_KEY": "readme-secret-key"}
+    return os.environ | keys | {"KIWOOM_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture(scope="module")
+def base_url():
+    """Small markets: the pace is the real one, and the tests need not wait for it."""
     exchange = Sandbox(kospi_stocks=120, kosdaq_stocks=40, trades_per_second=50)
-    with on_a_port(exchange) as base_url:
-        monkeypatch.setenv("KIWOOM_BASE_URL", base_url)
-        yield tmp_path / "program.py"
+    with on_a_port(exchange) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def runs(base_url, tmp_path_factory):
+    """All programs, a few at a time: most of their time is waiting for the pace."""
+
+    room = tmp_path_factory.mktemp("programs")
+
+    def run(number, block):
+        program = room / str(number) / "program.py"
+        program.parent.mkdir()
+        program.write_text(block, encoding="utf-8")
+        return subprocess.run(  # noqa: S603
+            [sys.executable, "-W", "error", program], env=environment(base_url, f"p{number}"),
+            capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
+        )  # fmt: skip
+
+    blocks = [block.values[0] for block in PROGRAMS]
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(blocks, pool.map(run, range(len(blocks)), blocks), strict=True))
 
 
 @pytest.mark.parametrize("block", PROGRAMS)
-def test_a_program_of_the_readme_runs(block, program):
-    program.write_text(block, encoding="utf-8")
-    run = subprocess.run(  # noqa: S603
-        [sys.executable, "-W", "error", program],
-        capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
-    )  # fmt: skip
+def test_a_program_of_the_readme_runs(block, runs):
+    run = runs[block]
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout
     if "on_signal" in block:
@@ -75,7 +94,8 @@ def test_a_program_of_the_readme_runs(block, program):
 
 
 @pytest.mark.parametrize("block", SERVICES)
-def test_the_service_of_the_readme_starts_serves_and_stops(block, program):
+def test_the_service_of_the_readme_starts_serves_and_stops(block, base_url, tmp_path):
+    program = tmp_path / "program.py"
     program.write_text(block, encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -83,6 +103,7 @@ def test_the_service_of_the_readme_starts_serves_and_stops(block, program):
         [sys.executable, "-m", "uvicorn", "--app-dir", program.parent, "--port", str(port),
          "--log-level", "warning", "program:app"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        env=environment(base_url, "service"),
     )  # fmt: skip
     try:
         end = time.monotonic() + 30
