@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+from ._extras import needed
+
 RowT = TypeVar("RowT")
 
 
@@ -38,13 +40,15 @@ class Tabular:
         Whole numbers are int64, and Int64 where one may be missing; dates are datetime64; shares
         are exact decimals (`.astype(float)` makes them plain numbers).
         """
-        from .tables import to_pandas  # noqa: PLC0415 - an extra
+        with needed("pandas", "pyarrow"):
+            from .tables import to_pandas  # noqa: PLC0415 - an extra
 
         return to_pandas(*self._rows_and_class())
 
     def to_polars(self) -> "pl.DataFrame":
         """A polars frame: Int64, Decimal, String, Date. Extra: polars."""
-        from .tables import to_polars  # noqa: PLC0415 - an extra
+        with needed("polars", "pyarrow"):
+            from .tables import to_polars  # noqa: PLC0415 - an extra
 
         return to_polars(*self._rows_and_class())
 

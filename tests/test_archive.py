@@ -545,6 +545,12 @@ async def test_sql_sees_trades_and_walks_typed(archive):
     assert walks == {"state": ["complete"] * 3 + ["no data"], "rows": [120, 70, 120, 0]}
 
 
+async def test_a_stock_is_found_at_every_exchange(archive):
+    await fetched(archive, [NEXT_DAY])
+    found = archive.query("select stock_code, symbol from trades where stock_code = '005930'")
+    assert found.to_pylist() == [{"stock_code": "005930", "symbol": "005930_AL"}]
+
+
 async def test_an_archive_without_a_file_has_the_same_columns(archive):
     await fetched(archive, [SATURDAY])
     empty = archive.query("select * from trades")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import small_sandbox
+from conftest import on_a_port, small_sandbox
 
 from kiwoom_async.sandbox import Fault
 
@@ -89,7 +89,12 @@ def test_what_an_archive_does_not_have_is_said(run, archive, file, options, mess
 
 def test_wrong_use_says_why_before_anything_is_sent(run, file, tmp_path):
     sandbox = small_sandbox()
-    assert "name one day with --date" in run("report", "--sandbox", "--output", str(file)).stderr
+    dateless = run("report", "--sandbox", "--output", str(file))
+    assert (dateless.exit_code, "name a day with --date" in dateless.stderr) == (2, True)
+    stock = run("report", *DAY, "--stock", "005930", "--output", str(file))
+    assert (stock.exit_code, "--stock needs an archive" in stock.stderr) == (2, True)
+    document = run("report", *DAY, "--output", str(tmp_path / "page.pdf"))
+    assert (document.exit_code, "name it .html" in document.stderr) == (2, True)
     missing = run("report", str(tmp_path / "nothing"), "--output", str(file))
     assert (missing.exit_code, "holds no archive" in missing.stderr) == (1, True)
     file.write_text("mine")
@@ -99,6 +104,25 @@ def test_wrong_use_says_why_before_anything_is_sent(run, file, tmp_path):
     assert (nowhere.exit_code, "is in no directory" in nowhere.stderr) == (2, True)
     assert not sandbox.arrivals
     assert file.read_text() == "mine"
+
+
+def test_a_server_on_this_machine_is_called_simulated(run, file, monkeypatch):
+    """Whatever the way to it: real numbers come from elsewhere."""
+    for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
+        monkeypatch.setenv(name, "a-key")
+    with on_a_port(small_sandbox()) as base_url:
+        monkeypatch.setenv("KIWOOM_BASE_URL", base_url)
+        assert run("report", "--date", "2026-11-20", "--output", str(file)).exit_code == 0
+    text = file.read_text(encoding="utf-8")
+    assert "Simulated exchange" in text
+    assert "Source: Kiwoom" not in text
+
+
+def test_a_day_off_is_no_page(run, file):
+    result = run("report", "--date", "2026-11-21", "--sandbox", "--output", str(file))
+    assert result.exit_code == 1
+    assert "no rows of 2026-11-21: a holiday, or before the open" in result.stderr
+    assert not file.exists()
 
 
 def test_after_an_error_there_is_no_page(run, file):

@@ -19,8 +19,9 @@ ROOMS = {
     "_redaction": {"_protocol"},
     "_body": {"_errors", "_wire"},
     "_continuation": {"_errors", "_wire"},
+    "_extras": set(),
     "_notebook": set(),
-    "_tabular": {"tables"},
+    "_tabular": {"_extras", "tables"},
     "_endpoint": {"_continuation", "_notebook", "_tabular"},
     "_pages": {"_continuation", "_endpoint", "_errors", "_protocol", "_tabular", "_wire"},
     "_estimate": {"_endpoint"},
@@ -50,11 +51,10 @@ ROOMS = {
     },
     "__main__": {"cli"},
     # ---- optional extras below this line
-    "_extras": set(),
     "tables": {"_extras"},
 }  # fmt: skip
 # Files and folders that need an extra; the core may name one inside a function only.
-OPTIONAL = {"_extras", "tables"}
+OPTIONAL = {"tables"}
 WINGS = {"archive", "cli", "report", "sandbox"}
 LAZY = {"client": {"sandbox"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]

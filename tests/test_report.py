@@ -263,7 +263,7 @@ def test_markets_and_exchanges_stand_side_by_side_and_are_not_added(rows):
         assert bars[3:] == [(flow.sell_amount / 100, SOLD) for flow in order]
         for label, flow in zip(axes.get_yticklabels(), order, strict=True):
             assert f"net {signed(flow.net_buy_amount)}" in label.get_text()
-    assert "Never add up" in " ".join(text for text, _ in texts(figure))
+    assert "Not to be added up" in " ".join(text for text, _ in texts(figure))
 
 
 def test_flows_are_sums_of_rows_by_day_market_and_exchange(rows):

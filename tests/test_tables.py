@@ -262,6 +262,8 @@ def test_a_name_that_looks_like_html_is_only_text(page):
         ("pyarrow", "to_arrow", "arrow"),
         ("pyarrow", "__arrow_c_stream__", "arrow"),
         ("pandas", "to_pandas", "pandas"),
+        ("pyarrow", "to_pandas", "pandas"),
+        ("pyarrow", "to_polars", "polars"),
         ("polars", "to_polars", "polars"),
     ],
 )

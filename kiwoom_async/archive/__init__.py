@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery, Rows
+from kiwoom_async._extras import needed
+
+with needed("archive", "pyarrow", "duckdb", "holidays"):
+    import duckdb  # noqa: F401 - the rooms below need them
+    import holidays  # noqa: F401
+    import pyarrow  # noqa: F401
 
 from ._claims import Claimant
 from ._entry import Entry, IncompleteArchive, State

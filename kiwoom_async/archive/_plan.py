@@ -27,7 +27,7 @@ class Plan:
     bytes: int
 
     def __str__(self) -> str:
-        size = f"{self.bytes / 1e6:,.1f} MB"
+        size = f"{self.bytes / 1e3:,.0f} kB"
         return f"{self.done:,} queries done; left: {self.estimate}, about {size} on disk"
 
 

@@ -17,6 +17,8 @@ with needed("archive", "duckdb", "pyarrow"):
     import pyarrow as pa
 
 _TYPES: Final = {"int64": "BIGINT", "string": "VARCHAR", "date32[day]": "DATE"}
+# So that a stock of one exchange is found at another; `005930_AL` is 005930.
+_STOCK_CODE: Final = "split_part(symbol, '_', 1) AS stock_code"
 _NOT_SHOWN: Final = ("query", "cursor", "owner")
 
 
@@ -36,11 +38,11 @@ def answer(sql: str, folder: Path, entries: Sequence[Entry]) -> pa.Table:
 
 
 def _trades(folder: Path) -> str:
-    columns = ", ".join(f'"{name}"' for name in SCHEMA.names)
+    columns = ", ".join(f'"{name}"' for name in SCHEMA.names) + f", {_STOCK_CODE}"
     if not any(folder.rglob("*.parquet")):
         # DuckDB refuses a data set without a file; a new archive has the same columns as an old.
         empty = ", ".join(f'NULL::{_duckdb_type(field)} AS "{field.name}"' for field in SCHEMA)
-        return f"SELECT {empty} LIMIT 0"
+        return f"SELECT {empty}, ''::VARCHAR AS stock_code LIMIT 0"
     pattern = re.sub(r"([\[*?])", r"[\1]", str(folder.resolve())) + "/**/*.parquet"
     quoted = pattern.replace("'", "''")
     kinds = ", ".join(f"{name}: {_duckdb_type(SCHEMA.field(name))}" for name in PARTITIONS)

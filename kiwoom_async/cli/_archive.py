@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich.cells import cell_len
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
@@ -166,8 +164,8 @@ def _counted(entries: Sequence["Entry"]) -> str:
     walks = ", ".join(f"{number:,} {state}" for state, number in states.items()) or "no walks"
     also = f" ({provisional:,} provisional)" if provisional else ""
     rows = sum(entry.rows for entry in entries)
-    size = sum(entry.bytes for entry in entries) / 1e6
-    return f"{walks}{also}; {rows:,} rows, {size:,.1f} MB"
+    size = sum(entry.bytes for entry in entries)
+    return f"{walks}{also}; {rows:,} rows, {size / 1e3:,.0f} kB"
 
 
 def _overview(entries: Sequence["Entry"]) -> list[str]:
@@ -182,18 +180,27 @@ def _overview(entries: Sequence["Entry"]) -> list[str]:
 
 
 def _print_table(found: "pa.Table") -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for field in found.schema:
-        number = str(field.type).startswith(("int", "uint", "decimal", "double", "float"))
-        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for each in found.slice(0, _MOST_ROWS).to_pylist():
-        table.add_row(*("" if value is None else Text(_shown(value)) for value in each.values()))
-    Console().print(table)
+    """A line each, as long as it takes: a code or an amount that is folded cannot be read."""
+    cells = [[_shown(value) for value in row.values()] for row in _first(found).to_pylist()]
+    lines = [found.column_names, *cells]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    kinds = [str(field.type) for field in found.schema]
+    right = [kind.startswith(("int", "uint", "decimal", "double", "float")) for kind in kinds]
+    for line in lines:
+        padded = [" " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True)]
+        texts = zip(line, padded, right, strict=True)
+        print("  ".join(room + text if end else text + room for text, room, end in texts).rstrip())
     if (more := found.num_rows - _MOST_ROWS) > 0:
         print(f"... and {more:,} more rows; --format csv or jsonl writes all of them")
 
 
+def _first(found: "pa.Table") -> "pa.Table":
+    return found.slice(0, _MOST_ROWS)
+
+
 def _shown(value: object) -> str:
+    if value is None:
+        return ""
     number = isinstance(value, int | Decimal) and not isinstance(value, bool)
     return f"{value:,}" if number else str(value)
 

@@ -27,9 +27,9 @@ from chosen where date in (from days) group by all order by all"""
 _STOCKS: Final = """
 , shown as (from chosen where exchange = '{exchange}' and date in (from days))
 , codes as ({codes})
-select * from shown where split_part(symbol, '_', 1) in (from codes) order by date, symbol"""
+select * from shown where stock_code in (from codes) order by date, symbol"""
 _LARGEST: Final = """
-select split_part(symbol, '_', 1) from shown
+select stock_code from shown
 group by 1 order by abs(sum(net_buy_amount)) desc, 1 limit 6"""
 # More lines could not be told apart.
 _MOST_STOCKS: Final = 8

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -47,7 +48,7 @@ class Material:
 
 
 async def of_server(
-    client: Callable[..., KiwoomClient], queries: Sequence[ProgramTradeQuery], *, simulated: bool
+    client: Callable[..., KiwoomClient], queries: Sequence[ProgramTradeQuery]
 ) -> Material:
     """The day that the queries are of."""
     progress = Progress()
@@ -60,4 +61,6 @@ async def of_server(
                     found[page.query].append(page)
     walks = [Walk.of(query, its) for query, its in found.items()]
     rows = [row for walk in walks for row in walk.rows]
+    # A server on this machine is a simulated one, on a port or in this process.
+    simulated = urlsplit(kiwoom.base_url).hostname in {"localhost", "127.0.0.1", "::1"}
     return Material(rows, [f"{walk.query}: {walk.audit}" for walk in walks], simulated)

@@ -22,7 +22,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
         typer.Argument(help="An archive's folder. Without it the server is asked for --date."),
     ] = None,
     date: Annotated[
-        str | None, typer.Option(help="A day in Korea; an archive's latest, if none is named.")
+        str | None, typer.Option(help="A day in Korea; of an archive the latest, if none is named.")
     ] = None,
     market: Markets = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer's way to say a default
     exchange: Exchanges = [],  # noqa: B006
@@ -44,6 +44,11 @@ def report(  # noqa: PLR0917 - typer calls it by name
     if output.exists() or not output.parent.is_dir():
         problem = "exists already; name another" if output.exists() else "is in no directory"
         end(f"--output: {output} {problem}", code=2)
+    if output.suffix.lower() not in {".html", ".htm"}:
+        end(f"--output: {output} will be a page; name it .html", code=2)
+    if path is None and (date is None or stock):
+        what = "--stock needs an archive" if stock else "name a day with --date, or an archive"
+        end(f"{what}: kiwoom-async report FOLDER", code=2)
     try:
         if path is None:
             queries = queries_of(days_between(None, None, date), market, exchange or [Exchange.KRX])
@@ -52,6 +57,8 @@ def report(  # noqa: PLR0917 - typer calls it by name
             day = None if date is None else days_between(None, None, date)[0]
             part: dict[str, Any] = {"day": day, "days": days, "markets": market, "stocks": stock}
             material = _of_archive(path, **part, exchanges=exchange or list(Exchange))
+        if not material.rows:
+            end(f"no rows of {date}: a holiday, or before the open; nothing is written", code=1)
         material.write(output)
     except ValueError as error:
         end(str(error), code=2)
@@ -67,7 +74,7 @@ def _of_server(queries: Sequence[ProgramTradeQuery], *, sandbox: bool) -> "Mater
     made: list[Material] = []
 
     async def ask() -> None:
-        made.append(await of_server(client, queries, simulated=sandbox))
+        made.append(await of_server(client, queries))
 
     run(ask, on_stop=lambda: None)
     return made[0]

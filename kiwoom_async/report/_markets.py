@@ -80,7 +80,7 @@ def _heading(rows: Sequence[ProgramTrade], flows: Sequence[DayFlow]) -> Heading:
     present = {flow.exchange for flow in flows}
     several = Exchange.CONSOLIDATED in present and len(present) > 1
     consolidated = exchange_words(Exchange.CONSOLIDATED)
-    note = f"Never add up: {consolidated} is KRX and NXT together, and holds both." * several
+    note = f"Not to be added up: {consolidated} is KRX and NXT together, and holds both." * several
     return Heading(
         words("Program trading by market and exchange", "시장·거래소별 프로그램 매매"),
         day_text(row.date for row in rows),

@@ -23,12 +23,12 @@ Drawing = Callable[[float], Picture]
 _IN_TABLES: Final = 15
 _TITLE: Final = "Program trading by stock"
 _SIMULATED: Final = "Simulated exchange: the numbers are invented."
+_SOURCE: Final = "Source: Kiwoom Securities' REST request ka90004 (종목별프로그램매매현황)."
 _NOTES: Final = (
     "Amounts are in 100 million won (억원).",
     "Shares (전체거래비율) are percent of the market's whole program turnover, bought and sold.",
     "Net (순매수) is bought minus sold. Red is bought and blue is sold, as usual in Korea.",
     "Consolidated (통합) is KRX and NXT together: it holds both, and must not be added to them.",
-    "Source: Kiwoom Securities' REST request ka90004 (종목별프로그램매매현황).",
 )
 
 
@@ -68,7 +68,7 @@ def report_html(
         _twice(first),
         _tables(of_day, exchange),
         *map(_twice, others),
-        f"<footer><h2>Notes</h2>{listed(_NOTES)}</footer>",
+        f"<footer><h2>Notes</h2>{listed([*_NOTES, _SIMULATED if simulated else _SOURCE])}</footer>",
     )
     return page(title, filter(None, body))
 
