@@ -274,6 +274,68 @@ async def test_a_walk_whose_last_page_was_kept_needs_no_call(archive, monkeypatc
     assert archive.read(KOSPI) == await rows_of(KOSPI)
 
 
+async def test_a_page_that_could_not_be_kept_is_never_followed_by_a_later_one(archive, monkeypatch):
+    add, calls = Manifest.add, []
+
+    def full(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError("no space left on device")
+        add(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "add", full)
+        with pytest.raises(OSError, match="no space"):
+            await fetched(archive, [KOSPI])
+    await fetched(archive, [KOSPI, KOSDAQ])
+    assert archive.read(KOSPI) == await rows_of(KOSPI)
+    assert archive.verify() == []
+
+
+async def test_kept_pages_with_a_gap_are_walked_again(archive):
+    with pytest.raises(BlockedError):
+        await fetched(archive, [KOSPI], small_sandbox(Fault("maintenance_html", call=3, times=9)))
+    db = sqlite3.connect(archive.path / "manifest.sqlite", isolation_level=None)
+    db.execute("DELETE FROM pages WHERE number = 1")
+    db.close()
+    await fetched(archive, [KOSPI, KOSDAQ])
+    assert archive.read(KOSPI) == await rows_of(KOSPI)
+
+
+async def test_a_number_that_no_column_can_hold_fails_its_walk_and_no_other(archive, monkeypatch):
+    add = Manifest.add
+
+    def strict(self, page, *rest):
+        if page.query == KOSPI and page.number == 2:
+            raise ValueError("turnover_share of row 3 is 1.005, too much for a column")
+        add(self, page, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "add", strict)
+        with pytest.raises(IncompleteArchive, match=r"page 2 cannot be kept: .* 1.005"):
+            await fetched(archive)
+    states = {entry.query: entry.state for entry in archive.entries()}
+    assert states[KOSPI] is State.FAILED
+    assert {states[KOSDAQ], states[NEXT_DAY]} == {State.COMPLETE}
+    assert (await fetched(archive))[0].state is State.COMPLETE
+    assert archive.verify() == []
+
+
+async def test_a_manifest_that_is_none_is_said_in_one_error(archive):
+    await fetched(archive, [KOSPI])
+    (archive.path / "manifest.sqlite").write_bytes(b"not a database, but long enough " * 40)
+    with pytest.raises(OSError, match=r"manifest\.sqlite: file is not a database"):
+        archive.entries()
+
+
+async def test_a_folder_above_that_looks_like_a_partition_is_refused(tmp_path):
+    archive = Archive(tmp_path / "date=2020-01-01" / "a")
+    archive.path.parent.mkdir()
+    await fetched(archive, [KOSPI])
+    with pytest.raises(ValueError, match="'date=2020-01-01'"):
+        archive.query("select 1")
+
+
 async def test_a_disk_that_fills_up_half_way_leaves_the_earlier_file(archive, monkeypatch):
     at(monkeypatch, "2026-11-19 14:00")
     await fetched(archive, [KOSPI])
@@ -511,6 +573,17 @@ async def test_rows_that_lack_are_found_by_the_audit_even_if_the_checksum_fits(a
     texts = [finding.text for finding in archive.verify()]
     assert texts[0] == "its file has 119 rows, the manifest 120"
     assert any(text.startswith("buy amount of the rows is") for text in texts)
+
+
+async def test_a_file_that_is_gone_is_collected_again(archive):
+    await fetched(archive)
+    before = files_of(archive)
+    archive._files.path(KOSPI).unlink()
+    sandbox = small_sandbox()
+    await fetched(archive, sandbox=sandbox)
+    assert sum(asked(sandbox).values()) == 3
+    assert files_of(archive) == before
+    assert archive.verify() == []
 
 
 async def test_a_weekday_that_was_left_out_is_a_gap(archive):

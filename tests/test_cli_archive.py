@@ -139,6 +139,16 @@ def test_wrong_use_says_why(run, folder, arguments, code, message):
     assert not folder.exists()
 
 
+def test_two_columns_of_one_name_are_both_written(fetch, run, folder):
+    fetch()
+    sql = "select market as a, exchange as a from trades limit 1"
+    text = run("archive", "query", str(folder), sql, "--format", "csv").stdout
+    assert text.splitlines()[0] == "a,a"
+    assert text.splitlines()[1].split(",")[1] == "KRX"
+    refused = run("archive", "query", str(folder), sql, "--format", "jsonl")
+    assert (refused.exit_code, "two columns have one name" in refused.stderr) == (2, True)
+
+
 def test_bad_sql_is_one_message(fetch, run, folder):
     fetch()
     result = run("archive", "query", str(folder), "selec")

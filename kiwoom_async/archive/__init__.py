@@ -8,8 +8,9 @@
 Extra: archive (pyarrow, duckdb, holidays).
 """
 
-from collections.abc import Iterable
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -86,7 +87,7 @@ class Archive:
         self.dataset.mkdir(exist_ok=True)
         with (
             closing(Claimant(self.path / "processes")) as claimant,
-            Manifest(self._manifest, new=True) as manifest,
+            self._opened(new=True) as manifest,
         ):
             manifest.take_from(_source(kiwoom))
             fetch = Fetch(kiwoom, manifest, self._files, claimant, asked, concurrency)
@@ -103,17 +104,17 @@ class Archive:
     @property
     def simulated(self) -> bool:
         """Whether the walks are from a server on this machine, such as the sandbox."""
-        with Manifest(self._manifest) as manifest:
+        with self._opened() as manifest:
             return manifest.source == _THIS_MACHINE
 
     def entries(self) -> list[Entry]:
         """What is known of every walk, by day, market and exchange."""
-        with Manifest(self._manifest) as manifest:
+        with self._opened() as manifest:
             return manifest.entries()
 
     def read(self, query: ProgramTradeQuery) -> Rows[ProgramTrade]:
         """The rows of a complete walk, in the server's order; LookupError for any other."""
-        with Manifest(self._manifest) as manifest:
+        with self._opened() as manifest:
             entry = manifest.entry(query)
         if entry is None or entry.state is not State.COMPLETE:
             state = "was never fetched" if entry is None else f"is {entry.state}"
@@ -131,6 +132,14 @@ class Archive:
     def query(self, sql: str) -> "pa.Table":
         """What DuckDB answers: `trades` are all rows, `walks` the manifest."""
         return answer(sql, self.dataset, self.entries())
+
+    @contextmanager
+    def _opened(self, *, new: bool = False) -> Iterator[Manifest]:
+        try:
+            with Manifest(self._manifest, new=new) as manifest:
+                yield manifest
+        except sqlite3.Error as error:
+            raise OSError(f"{self._manifest}: {error}") from error
 
     @property
     def _manifest(self) -> Path:

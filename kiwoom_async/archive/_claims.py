@@ -30,6 +30,18 @@ else:
         return True
 
 
+def _buried(path: Path) -> bool:
+    """Remove a dead one's file, under its lock: one that is being born must not lose its own."""
+    try:
+        with path.open("r+b") as file:
+            if not _locked(file):
+                return False
+            path.unlink(missing_ok=True)
+    except (FileNotFoundError, PermissionError):
+        return False
+    return True
+
+
 # Somebody who takes the file for a dead one's, between its birth and its locking, is gone when
 # the next one is born.
 _ATTEMPTS: Final = 20
@@ -68,10 +80,8 @@ class Claimant:
 
     def bury(self) -> list[str]:
         """Remove the lock files of the dead; their names."""
-        dead = [path.name for path in self._folder.iterdir() if not self.is_alive(path.name)]
-        for name in dead:
-            (self._folder / name).unlink(missing_ok=True)
-        return dead
+        others = [path for path in self._folder.iterdir() if path.name != self.name]
+        return [path.name for path in others if _buried(path)]
 
     def close(self) -> None:
         """Be dead."""

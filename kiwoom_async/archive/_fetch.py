@@ -118,7 +118,8 @@ class Fetch:
     def _is_settled(self, entry: Entry) -> bool:
         # What another process has collected provisionally in the meantime is as good as ours.
         fresh = entry.ended is not None and entry.ended >= self._began
-        return entry.final or (entry.provisional and fresh and not entry.owner)
+        there = entry.state is not State.COMPLETE or self.files.path(entry.query).exists()
+        return there and (entry.final or (entry.provisional and fresh and not entry.owner))
 
     async def _collect(self, queries: Sequence[ProgramTradeQuery]) -> bool:
         """Walk those that are nobody else's; whether there was any."""
@@ -159,7 +160,9 @@ class Fetch:
             known = self._claimed(query) if query in kept else None
             if known is None:
                 continue
-            if not known.kept_pages or self._is_provisional(query):
+            if not self.manifest.holds_all_up_to(query, known.kept_pages) or (
+                self._is_provisional(query)
+            ):
                 # There is nothing to go on from, or it is of another moment: a walk like others.
                 self.manifest.settle(attrs.evolve(known, owner=""))
             elif known.cursor is None:
@@ -193,13 +196,23 @@ class Fetch:
     def _keep(self) -> None:
         """Put away what has come."""
         while self._came:
-            item = self._came.pop(0)
+            item = self._came[0]
             if isinstance(item, Failure):
                 self._fail(item)
-                continue
-            self.manifest.add(item, now())
-            if item.next is None:
-                self._finish(item.query)
+            elif item.query not in self.settled:
+                self._keep_page(item)
+            # Not before it is put away: a later page must never be kept without this one.
+            self._came.pop(0)
+
+    def _keep_page(self, page: TradePage) -> None:
+        try:
+            self.manifest.add(page, now())
+        except ValueError as error:
+            # A number that no column can hold is this walk's failure, and nobody else's.
+            self._give_up(page.query, f"page {page.number} cannot be kept: {error}")
+            return
+        if page.next is None:
+            self._finish(page.query)
 
     def _finish(self, query: ProgramTradeQuery) -> None:
         """Turn the kept pages into a file, and say what the walk has come to."""
@@ -224,11 +237,15 @@ class Fetch:
             # How long a key is honoured is unknown: the same fetch begins again without it.
             self.manifest.settle(attrs.evolve(known, owner=""))
             return
+        if failure.query not in self.settled:
+            self._give_up(failure.query, f"{type(failure.error).__name__}: {failure.error}")
+
+    def _give_up(self, query: ProgramTradeQuery, error: str) -> None:
+        known = self.manifest.entry(query) or Entry(query=query, state=State.UNFINISHED)
         state = known.state if known.state is State.COMPLETE else State.FAILED
-        error = f"{type(failure.error).__name__}: {failure.error}"
         failed = attrs.evolve(known, state=state, error=error, ended=now(), owner="")
         self.manifest.update(failed)
-        self.settled[failure.query] = failed
+        self.settled[query] = failed
         self.failed.append(failed)
 
     def _end_if_hopeless(self, error: KiwoomError) -> None:

@@ -33,7 +33,7 @@ def columns(page: TradePage) -> tuple[int, str | None, int, str, str, bytes]:
         None if page.next is None else str(page.next),
         page.blank_rows,
         totals_json(page.totals),
-        json.dumps(undecoded, ensure_ascii=False),
+        json.dumps(undecoded),
         _packed(page),
     )
 

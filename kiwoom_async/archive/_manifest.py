@@ -49,7 +49,7 @@ CREATE TABLE source (host TEXT NOT NULL);
 _ITS_PAGES: Final = "SELECT * FROM pages WHERE date = ? AND market = ? AND exchange = ?"
 _FIRST_CAME: Final = "SELECT min(came) FROM pages WHERE date = ? AND market = ? AND exchange = ?"
 _FORGET: Final = "DELETE FROM pages WHERE date = ? AND market = ? AND exchange = ?"
-_ADD: Final = "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD: Final = "REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # The last page that is kept of each walk says where it goes on.
 _ENTRIES: Final = """
 SELECT walks.*, kept.next AS cursor, ifnull(kept.number, 0) AS kept FROM walks
@@ -79,19 +79,26 @@ class Manifest:
     def _prepare(self, path: Path) -> None:
         self._db.row_factory = sqlite3.Row
         # Nothing is lost when a process dies; a power cut may take the last pages, no more.
-        self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        with self._at_once():
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
-        if version not in (0, _VERSION):
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            version = self._made()
+        if version != _VERSION:
             raise ValueError(
                 f"{path}: the manifest has version {version}, this is for {_VERSION}; "
                 "use the version of kiwoom_async that made it, or a newer one"
             )
+
+    def _made(self) -> int:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self._at_once():
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:  # nobody else has made it meanwhile
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+                version = _VERSION
+        return int(version)
 
     def close(self) -> None:
         """Close it."""
@@ -135,6 +142,10 @@ class Manifest:
         """The pages that are kept of a walk, in order."""
         found = self._db.execute(f"{_ITS_PAGES} ORDER BY number", _key(query)).fetchall()
         return pages(query, found)
+
+    def holds_all_up_to(self, query: ProgramTradeQuery, number: int) -> bool:
+        """Whether the kept pages are the first so many, and any at all."""
+        return 0 < number == len(self._db.execute(_ITS_PAGES, _key(query)).fetchall())
 
     def began(self, query: ProgramTradeQuery) -> datetime.datetime | None:
         """When the first of the kept pages came."""

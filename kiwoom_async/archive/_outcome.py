@@ -31,7 +31,7 @@ def outcome(
         audit=str(walk.audit),
         findings=walk.audit.findings,
         totals=totals_json(walk.totals),
-        undecoded=json.dumps(undecoded, ensure_ascii=False) if undecoded else "",
+        undecoded=json.dumps(undecoded) if undecoded else "",
         holiday="" if has_data else holiday_name(query.date),
         ended=ended,
     )

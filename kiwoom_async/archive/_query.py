@@ -43,6 +43,11 @@ def _trades(folder: Path) -> str:
         # DuckDB refuses a data set without a file; a new archive has the same columns as an old.
         empty = ", ".join(f'NULL::{_duckdb_type(field)} AS "{field.name}"' for field in SCHEMA)
         return f"SELECT {empty}, ''::VARCHAR AS stock_code LIMIT 0"
+    strange = [part for part in folder.resolve().parts if part.partition("=")[0] in PARTITIONS]
+    if strange:
+        raise ValueError(
+            f"{folder}: DuckDB would take the folder {strange[0]!r} for part of the data; rename it"
+        )
     pattern = re.sub(r"([\[*?])", r"[\1]", str(folder.resolve())) + "/**/*.parquet"
     quoted = pattern.replace("'", "''")
     kinds = ", ".join(f"{name}: {_duckdb_type(SCHEMA.field(name))}" for name in PARTITIONS)

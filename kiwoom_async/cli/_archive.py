@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -136,10 +136,14 @@ def query(
     elif form is Form.CSV:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(table.column_names)
-        writer.writerows(each.values() for each in table.to_pylist())
+        writer.writerows(_rows(table))
     else:
-        for each in table.to_pylist():
-            print(json.dumps(each, ensure_ascii=False, default=_plain))
+        names = table.column_names
+        if len(set(names)) < len(names):
+            end(f"two columns have one name, which JSON cannot hold: {', '.join(names)}", code=2)
+        for each in _rows(table):
+            record = dict(zip(names, each, strict=True))
+            print(json.dumps(record, ensure_ascii=False, default=_plain))
 
 
 def _archive(path: Path) -> "Archive":
@@ -181,7 +185,7 @@ def _overview(entries: Sequence["Entry"]) -> list[str]:
 
 def _print_table(found: "pa.Table") -> None:
     """A line each, as long as it takes: a code or an amount that is folded cannot be read."""
-    cells = [[_shown(value) for value in row.values()] for row in _first(found).to_pylist()]
+    cells = [[_shown(value) for value in row] for row in _rows(found.slice(0, _MOST_ROWS))]
     lines = [found.column_names, *cells]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     kinds = [str(field.type) for field in found.schema]
@@ -194,8 +198,9 @@ def _print_table(found: "pa.Table") -> None:
         print(f"... and {more:,} more rows; --format csv or jsonl writes all of them")
 
 
-def _first(found: "pa.Table") -> "pa.Table":
-    return found.slice(0, _MOST_ROWS)
+def _rows(found: "pa.Table") -> Iterator[tuple[Any, ...]]:
+    """By position: two columns may have one name."""
+    return zip(*(column.to_pylist() for column in found.columns), strict=True)
 
 
 def _shown(value: object) -> str:

@@ -123,8 +123,9 @@ def _csv_row(row: ProgramTrade) -> str:
 
 def _csv_line(values: list[object]) -> str:
     line = StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+    # With both in its line's end the writer quotes a value that holds either.
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _json_line(row: ProgramTrade) -> str:

@@ -81,7 +81,10 @@ class RowsJob:
     def _content(self, page: Page[ProgramTrade]) -> str | bytes:
         if not self.form.columnar:
             return self._text(page)
-        piece = stream_bytes(page.rows, first=not self._begun)
+        try:
+            piece = stream_bytes(page.rows, first=not self._begun)
+        except ValueError as error:
+            raise OSError(f"{error}; .csv and .jsonl hold any number") from error
         self._begun = True
         return piece
 
