@@ -127,7 +127,12 @@ class Archive:
         Files against their checksums, rows against the audits, walks that are not whole, and
         weekdays that were left out.
         """
-        return list(findings(self.entries(), self._files))
+        found = list(findings(self.entries(), self._files))
+        if not any(one.damaged for one in found):
+            return found
+        # A fetch beside this may have put a file in its place between two looks.
+        again = set(map(str, findings(self.entries(), self._files)))
+        return [one for one in found if not one.damaged or str(one) in again]
 
     def query(self, sql: str) -> "pa.Table":
         """What DuckDB answers: `trades` are all rows, `walks` the manifest."""

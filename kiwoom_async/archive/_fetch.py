@@ -105,7 +105,8 @@ class Fetch:
         return await to_thread.run_sync(alone)
 
     def _clean_up(self) -> None:
-        self.files.clear(self.claimant.bury())
+        self.claimant.bury()
+        self.files.clear(self.claimant.is_alive)
 
     def _left(self) -> list[ProgramTradeQuery]:
         """What neither this fetch nor anybody before or beside it has brought to an end."""

@@ -5,7 +5,7 @@ Partitioned as Hive does it, which pandas, polars, DuckDB and Spark read as one 
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,10 +82,11 @@ class Files:
         """Every file that is there."""
         return sorted(path for path in self.folder.rglob("*") if path.is_file())
 
-    def clear(self, owners: Sequence[str]) -> None:
-        """Remove what these left half-written."""
-        for owner in owners:
-            (self._temporary / owner).unlink(missing_ok=True)
+    def clear(self, is_alive: Callable[[str], bool]) -> None:
+        """Remove what the dead left half-written."""
+        for path in self._temporary.glob("*"):
+            if not is_alive(path.name):
+                path.unlink(missing_ok=True)
 
 
 def measured(path: Path) -> Written:

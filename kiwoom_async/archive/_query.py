@@ -27,10 +27,10 @@ def answer(sql: str, folder: Path, entries: Sequence[Entry]) -> pa.Table:
     # Names in the SQL mean our tables, not whatever variables a caller happens to have.
     settings: dict[str, Any] = {"python_enable_replacements": "false"}
     with duckdb.connect(config=settings) as db:
-        db.execute(f"CREATE VIEW trades AS {_trades(folder)}")
         walks = _walks(entries)
         db.register("walks", walks)
         try:
+            db.execute(f"CREATE VIEW trades AS {_trades(folder)}")
             found = db.sql(sql)
             return pa.table({}) if found is None else found.to_arrow_table()
         except duckdb.Error as error:
