@@ -16,6 +16,7 @@ from ._errors import (
     DecodeError,
     KiwoomError,
     RateLimited,
+    SharingError,
     TransportError,
     TransportTimeout,
 )
@@ -31,7 +32,11 @@ from ._events import (
     WalkFinished,
 )
 from ._merging import Failure, MergedPages
+from ._pace import Pace, Priority
+from ._protocol import Token
+from ._sharing import Program, Sharing, SharingReport
 from ._tabular import Rows
+from ._token import TokenStore
 from ._version import __version__
 from ._watch import Change, WalkComplete, Watch
 from .client import KiwoomClient
@@ -67,17 +72,25 @@ __all__ = [
     "KiwoomError",
     "Market",
     "MergedPages",
+    "Pace",
     "Page",
     "PageDelivered",
     "PriceMove",
+    "Priority",
+    "Program",
     "ProgramTrade",
     "ProgramTradeAudit",
     "ProgramTradeQuery",
     "ProgramTradeTotals",
     "RateLimited",
     "Rows",
+    "Sharing",
+    "SharingError",
+    "SharingReport",
     "SlotWaited",
+    "Token",
     "TokenRenewed",
+    "TokenStore",
     "TransportError",
     "TransportTimeout",
     "Undecoded",

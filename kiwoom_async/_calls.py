@@ -1,6 +1,6 @@
 """The one loop that repeats a failed call: slot, token, send, decode, recovery.
 
-Knows pace, budget and transport; does not know what a call is about, nor how a token is got.
+Knows accounts, budget and transport; does not know what a call is about, nor how a token is got.
 """
 
 import math
@@ -14,10 +14,11 @@ import anyio
 from anyio import current_time
 from attrs import frozen
 
+from ._accounts import Account
 from ._errors import KiwoomError, RateLimited, TransportTimeout
 from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
 from ._lifetime import Lifetime
-from ._pace import Pace, Priority, spacing_seconds
+from ._pace import Priority
 from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
 from ._protocol import Request, Response, Token
 from ._redaction import cleaned
@@ -34,6 +35,7 @@ class Call(Generic[T]):
     """
 
     api_id: str
+    account: Account
     prepare: Callable[[], Awaitable[Request]]
     decode: Callable[[Response], T]
     priority: Priority
@@ -47,22 +49,16 @@ class Calls:
         self,
         transport: Transport,
         *,
-        requests_per_second: float,
         attempts: int,
-        renew: Callable[[Token], Awaitable[None]],
         secrets: tuple[str, ...],
         tell: Tell,
     ) -> None:
         self._transport = transport
-        self._requests_per_second = requests_per_second
         self._attempts = attempts
-        self._renew = renew
         self._secrets = secrets
         self._tell = tell
         self._budget = RetryBudget()
         self._lifetime = Lifetime()
-        # The limit is for each (app key, api-id) (wire-facts.md, fact 1); a client has one key.
-        self._paces: dict[str, Pace] = {}
 
     async def aclose(self) -> None:
         """End what is under way, then close the connections; calls raise RuntimeError from now."""
@@ -96,14 +92,8 @@ class Calls:
             return await self._repeated(call)
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
-    def spacing_seconds(self, api_id: str) -> float:
-        """From one call to the next, at the present pace."""
-        # A pace belongs to the loop where it is made, and this may be asked outside of any.
-        pace = self._paces.get(api_id)
-        return spacing_seconds(self._requests_per_second) if pace is None else pace.interval_seconds
-
     async def _repeated(self, call: Call[T]) -> T:
-        pace = self._pace(call.api_id)
+        pace = call.account.pace(call.api_id)
         renewed = False
         for attempt in count(1):
             # A token issued between slot and sending would delay this call's arrival, and the
@@ -132,7 +122,8 @@ class Calls:
         sent_at = current_time()
         facts: dict[str, Any] = {"attempt": attempt}
         try:
-            response = await self._transport.send(request, self._pace(call.api_id).connected)
+            pace = call.account.pace(call.api_id)
+            response = await self._transport.send(request, pace.connected)
             facts["server_time"] = response.server_time
             answer = call.decode(cleaned(response, self._secrets))
         except KiwoomError as error:
@@ -146,29 +137,21 @@ class Calls:
         self, call: Call[Any], error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None
     ) -> None:
         """Make the next attempt worth while, or raise."""
-        pace = self._pace(call.api_id)
+        seconds = RATE_FLOOR_SECONDS
+        if isinstance(step, Wait):
+            seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
+        limited = isinstance(error, RateLimited)
         if isinstance(error, RateLimited):
-            pace.pause(RATE_FLOOR_SECONDS)
-            pace.adopt(error.limit or math.inf)
+            await call.account.pace(call.api_id).refused(seconds, error.limit or math.inf)
         if isinstance(step, Renew) and token is not None:
-            await self._renew(token)
+            await call.account.tokens.renew(token)
             self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)
             return
-        if not isinstance(step, Wait) or not (
-            isinstance(error, RateLimited) or self._budget.spend()
-        ):
+        if not isinstance(step, Wait) or not (limited or self._budget.spend()):
             raise error
-        seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
         self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=seconds)
-        if isinstance(error, RateLimited):
-            pace.pause(seconds)
-        else:
+        if not limited:
             await anyio.sleep(seconds)
-
-    def _pace(self, api_id: str) -> Pace:
-        if api_id not in self._paces:
-            self._paces[api_id] = Pace(self._requests_per_second)
-        return self._paces[api_id]
 
     def _say(self, event: Callable[..., Event], call: Call[Any], **facts: Any) -> None:
         self._tell(event(api_id=call.api_id, query=call.query, **facts))

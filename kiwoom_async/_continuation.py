@@ -38,9 +38,13 @@ class Cursor:
     # Traces of the keys before this one, four bytes each: a walk that is taken up again must
     # notice a circle as well as one that was never left.
     used: bytes = field(default=b"", repr=False)
+    # Whose walk it is, where a client has several app keys: whether a key may be used with another
+    # one than it was given to is unknown.
+    account: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        facts = json.dumps([self.api_id, self.body, self.key, self.page], separators=(",", ":"))
+        told = [self.api_id, self.body, self.key, self.page, *([self.account] * bool(self.account))]
+        facts = json.dumps(told, separators=(",", ":"))
         data = facts.encode() + b"\n" + self.used
         # A cursor that lost its tail in copying would ask for another page: it must not parse.
         check = zlib.crc32(data).to_bytes(4, "big")
@@ -52,8 +56,9 @@ class Cursor:
         if text == "None":
             raise ValueError("cursor: got 'None', which a finished walk prints: nothing is left")
         try:
-            (api_id, body, key, page), used = _facts(text.strip())
-            return cls(api_id, tuple((name, value) for name, value in body), key, page, used)
+            (api_id, body, key, page, account), used = _facts(text.strip())
+            asked = tuple((name, value) for name, value in body)
+            return cls(api_id, asked, key, page, used, account)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"cursor: {shown(text)} is not, or not all of, what str(cursor) printed"
@@ -69,10 +74,12 @@ def _facts(text: str) -> tuple[Any, bytes]:
     if zlib.crc32(data).to_bytes(4, "big") != check:
         raise ValueError("checksum")
     facts, _, used = data.partition(b"\n")
-    _, _, key, page = told = json.loads(facts)
+    api_id, body, key, page, *rest = json.loads(facts)
     if type(page) is not int or page < 1 or (page == 1) != (not key) or len(used) % 4:
         raise ValueError("page")
-    return told, used
+    if len(rest) > 1 or not all(isinstance(account, str) for account in rest):
+        raise ValueError("account")
+    return (api_id, body, key, page, *(rest or [""])), used
 
 
 def next_cursor(headers: Mapping[str, str], asked: Cursor) -> Cursor | None:
@@ -97,7 +104,7 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor) -> Cursor | None:
     if key == asked.key or _trace(key) in _traces(asked.used):
         raise ContinuationError(f"next-key {shown(key)} came before in this walk")
     used = asked.used + _trace(asked.key) if asked.key else asked.used
-    return Cursor(asked.api_id, asked.body, key, asked.page + 1, used)
+    return Cursor(asked.api_id, asked.body, key, asked.page + 1, used, asked.account)
 
 
 def _trace(key: str) -> bytes:

@@ -8,7 +8,8 @@
     |   |-- AuthError             ... to the keys, the token or this machine
     |   `-- RateLimited           ... because too many requests came
     |-- DecodeError               an answer that cannot be read
-    `-- ContinuationError         the chain of pages cannot be trusted
+    |-- ContinuationError         the chain of pages cannot be trusted
+    `-- SharingError              where programs share pace and token is out of reach
 
 Imports nothing of ours, so that every other file may raise these.
 """
@@ -34,7 +35,7 @@ _ADVICE: Final = {
 
 
 class KiwoomError(Exception):
-    """Base of every error this library raises while talking to the server.
+    """Base of every error this library raises while talking to the server, or on the way there.
 
     Where they are known: `query`, the query asked; `cursor`, where to resume
     (`pages(query, start=error.cursor)` goes on with the next undelivered row); `page`, how many
@@ -154,6 +155,14 @@ class ContinuationError(KiwoomError):
 
     A continuation key that repeats, one that is missing although more was announced, or a cursor
     that belongs to another query.
+    """
+
+
+class SharingError(KiwoomError):
+    """The place where programs share the pace and the token of an app key cannot be used.
+
+    It is out of reach, full, or of another version. No call was sent: without it nobody knows
+    whether the limit has room for one.
     """
 
 

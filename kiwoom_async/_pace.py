@@ -5,7 +5,7 @@ are spaced, and reserved by the head of the queue only, keep to any window.
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import anyio
 
@@ -23,8 +23,36 @@ class Priority(Enum):
     BULK = "bulk"
 
 
-class Pace:
-    """The slots of one bucket, `1.045 / per_second` seconds apart (95.7 % of the limit)."""
+@runtime_checkable
+class Pace(Protocol):
+    """The slots of one bucket: the calls of one api-id with one app key, whoever makes them."""
+
+    @property
+    def per_second(self) -> float:
+        """How many slots a second, as far as is known; a 429 may have lowered it."""
+        ...
+
+    async def slot(self, priority: Priority) -> None:
+        """Return when a call may be sent; cancelling takes no slot."""
+        ...
+
+    async def connected(self) -> None:
+        """Space the next slot from now: a call had to open its connection, so it arrives late.
+
+        Runs beside that call, and must not raise on account of what lies outside this process.
+        """
+        ...
+
+    async def refused(self, pause_seconds: float, limit: float) -> None:
+        """Give no slot for so long, and from then on at most `limit` a second, if that is less."""
+        ...
+
+
+class OwnPace:
+    """The slots of a bucket that one client has for itself.
+
+    They are `1.045 / per_second` seconds apart (95.7 % of the limit).
+    """
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
@@ -51,25 +79,24 @@ class Pace:
                 await anyio.sleep(wait_seconds)
             now = anyio.current_time()
             given_at = self._free_at if now - self._free_at <= _LATE_SECONDS else now
-            self._free_at = given_at + self.interval_seconds
+            self._free_at = given_at + spacing_seconds(self.per_second)
 
-    def connected(self) -> None:
-        """Space the next slot from now: a call had to open its connection, so it arrives late."""
-        self._free_at = max(self._free_at, anyio.current_time() + self.interval_seconds)
+    def free(self) -> bool:
+        """Whether a slot could be had without waiting."""
+        return not self._head.locked() and self._free_at <= anyio.current_time()
 
-    def pause(self, seconds: float) -> None:
-        """Give no slot for so long from now."""
+    async def connected(self) -> None:
+        """Space the next slot from now."""
+        self._pause(spacing_seconds(self.per_second))
+
+    async def refused(self, pause_seconds: float, limit: float) -> None:
+        """Pause, and slow down to a limit that is lower; another one changes nothing."""
+        self._pause(pause_seconds)
+        if 0 < limit < self.per_second:
+            self.per_second = limit
+
+    def _pause(self, seconds: float) -> None:
         self._free_at = max(self._free_at, anyio.current_time() + seconds)
-
-    def adopt(self, per_second: float) -> None:
-        """Slow down to a limit that the server named; a higher one changes nothing."""
-        if 0 < per_second < self.per_second:
-            self.per_second = per_second
-
-    @property
-    def interval_seconds(self) -> float:
-        """From one slot to the next."""
-        return spacing_seconds(self.per_second)
 
 
 def spacing_seconds(per_second: float) -> float:

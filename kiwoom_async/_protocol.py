@@ -70,10 +70,15 @@ class Credentials:
 
 @frozen
 class Token:
-    """An access token and the moment it dies, both as the server stated them."""
+    """An access token and the moment it dies, both as the server stated them.
+
+    `issue` names the issue it came from, where programs share it: the same string may be issued
+    again (wire-facts.md, fact 7).
+    """
 
     value: str = field(repr=False)
     expires: datetime
+    issue: str = field(default="", eq=False, repr=False)
 
 
 @frozen

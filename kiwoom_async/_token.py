@@ -7,7 +7,7 @@ renewed by compare-and-swap and never revoked unasked. Does not know how it is i
 from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import anyio
 
@@ -15,23 +15,53 @@ from ._errors import KiwoomError
 from ._protocol import Token
 
 # Long enough for a call that has waited for its slot, short against a token's day.
-_RENEW_BEFORE: Final = timedelta(seconds=60)
+RENEW_BEFORE: Final = timedelta(seconds=60)
 # An issue while a token lives returns that token with its old expiry, which may be seconds away,
 # or past by a clock that is wrong: it is not asked for again at every call.
-_KEEP_AT_LEAST: Final = timedelta(seconds=10)
+KEEP_AT_LEAST: Final = timedelta(seconds=10)
+
+Issue = Callable[[], Awaitable[Token]]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@runtime_checkable
+class TokenStore(Protocol):
+    """Where the token of an app key is kept, for all who use that key."""
+
+    async def replace(self, refused: Token | None, issue: Issue) -> Token:
+        """A token other than `refused`: the one that another program has put there, or a new one.
+
+        However many programs ask at the same time, one of them issues.
+        """
+        ...
+
+    async def forget(self, revoked: Token) -> None:
+        """Drop a token that was revoked, if it is the one that is kept."""
+        ...
+
+
+class OwnTokens:
+    """The store of a client that shares its token with nobody: it keeps none."""
+
+    async def replace(self, refused: Token | None, issue: Issue) -> Token:  # noqa: ARG002
+        """Issue one."""
+        return await issue()
+
+    async def forget(self, revoked: Token) -> None:
+        """Nothing is kept here."""
+
+
 class TokenKeeper:
-    """The one token of a client, however many tasks need it."""
+    """The token of an app key in one client, however many tasks need it."""
 
     def __init__(
-        self, issue: Callable[[], Awaitable[Token]], now: Callable[[], datetime] = _now
+        self, issue: Issue, store: TokenStore | None = None, now: Callable[[], datetime] = _now
     ) -> None:
         self._issue = issue
+        self._store = store or OwnTokens()
         self._now = now
         self._lock = anyio.Lock()
         self._renew_at = datetime.min.replace(tzinfo=UTC)
@@ -47,7 +77,7 @@ class TokenKeeper:
         async with self._lock:
             # Another task may have issued one while this one stood in the queue, or failed to.
             self._share(failures)
-            return self._fresh() or await self._issued()
+            return self._fresh() or await self._replaced()
 
     async def renew(self, refused: Token) -> None:
         """Replace the token that the server refused, unless somebody has already."""
@@ -57,12 +87,13 @@ class TokenKeeper:
             # By identity: an issue may give the same string again (wire-facts.md, fact 7), and is
             # not repeated for everybody who still holds the object that was refused.
             if self.held is refused:
-                await self._issued()
+                await self._replaced()
 
-    def forget(self, revoked: Token) -> None:
+    async def forget(self, revoked: Token) -> None:
         """Drop a token that was revoked."""
         if self.held is not None and self.held.value == revoked.value:
             self.held = None
+        await self._store.forget(revoked)
 
     def _share(self, failures: int) -> None:
         """Raise what befell the issue that was waited for: a hundred tasks ask once, not each."""
@@ -72,14 +103,14 @@ class TokenKeeper:
     def _fresh(self) -> Token | None:
         return self.held if self._now() < self._renew_at else None
 
-    async def _issued(self) -> Token:
+    async def _replaced(self) -> Token:
         try:
-            token = await self._issue()
+            token = await self._store.replace(self.held, self._issue)
         except KiwoomError as error:
             self._failures, self._failure = self._failures + 1, error
             raise
         self._failure = None
         now = self._now()
-        self._renew_at = max(token.expires - _RENEW_BEFORE, now + _KEEP_AT_LEAST)
+        self._renew_at = max(token.expires - RENEW_BEFORE, now + KEEP_AT_LEAST)
         self.held = token
         return token

@@ -5,7 +5,8 @@ know what an answer means.
 """
 
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Self
 
@@ -87,10 +88,13 @@ class Transport:
         with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
             await self._http.aclose()
 
-    async def send(self, request: Request, connected: Callable[[], None]) -> Response:
+    async def send(
+        self, request: Request, connected: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Response:
         """The whole answer, within the time that one attempt may take.
 
-        `connected` is called when a new connection had to be opened for it, and is ready.
+        `connected` is run, beside the call, when a new connection had to be opened for it, and is
+        ready.
         """
         outcomes: list[Response | BaseException] = []
 
@@ -98,7 +102,7 @@ class Transport:
             # Kept, not raised: a failing child would take the place of a cancellation from
             # outside that comes at the same moment, and that one would be lost.
             try:
-                outcomes.append(await self._within_deadline(request, connected))
+                outcomes.append(await self._within_deadline(request, tell_connected))
             except KiwoomError as error:
                 outcomes.append(error)
 
@@ -108,9 +112,10 @@ class Transport:
         async with self._places:
             try:
                 async with anyio.create_task_group() as group:
+                    tell_connected = partial(group.start_soon, connected)
                     group.start_soon(attempt)
             except BaseExceptionGroup as failed:
-                # A custom transport's bug: one child, so one error, and the group is our affair.
+                # A custom transport's bug, and the group is our affair.
                 outcomes.extend(failed.exceptions)
         if not outcomes:
             raise TransportError(f"{request.api_id}: the transport cancelled itself")
@@ -118,7 +123,7 @@ class Transport:
             raise outcomes[0]
         return outcomes[0]
 
-    async def _within_deadline(self, request: Request, connected: Callable[[], None]) -> Response:
+    async def _within_deadline(self, request: Request, connected: Callable[[], object]) -> Response:
         # httpx's own timeouts are for each socket operation: a server that drips bytes never
         # trips them.
         with anyio.move_on_after(self._timeout_seconds):
@@ -127,7 +132,7 @@ class Transport:
             f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
         )
 
-    async def _exchange(self, request: Request, connected: Callable[[], None]) -> Response:
+    async def _exchange(self, request: Request, connected: Callable[[], object]) -> Response:
         try:
             return await self._post(request, connected)
         except httpx.PoolTimeout as error:
@@ -149,7 +154,7 @@ class Transport:
         problem = kind("its text is not shown: it quotes what travelled")
         raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
 
-    async def _post(self, request: Request, connected: Callable[[], None]) -> Response:
+    async def _post(self, request: Request, connected: Callable[[], object]) -> Response:
         outgoing = self._http.build_request(
             "POST",
             request.path,
@@ -206,7 +211,7 @@ async def _whole_body(response: httpx.Response) -> bytes:
     return unpack.whole()
 
 
-def _watch(connected: Callable[[], None]) -> Callable[[str, object], Awaitable[None]]:
+def _watch(connected: Callable[[], object]) -> Callable[[str, object], Awaitable[None]]:
     """A trace for httpcore, which tells it each step of a request as it happens."""
     opened = False
 

@@ -14,16 +14,20 @@ from collections.abc import (
     Callable,
     Collection,
     Iterable,
+    Iterator,
     Mapping,
 )
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from inspect import iscoroutinefunction
+from itertools import count
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 
 from anyio import current_time
+from attrs import evolve
 
+from ._accounts import Account, Accounts
 from ._calls import Call, Calls
 from ._continuation import Cursor
 from ._endpoint import (
@@ -54,7 +58,7 @@ from ._protocol import (
     encode_issue,
     encode_revoke,
 )
-from ._token import TokenKeeper
+from ._sharing import Alone, Sharing, SharingReport
 from ._transport import AsyncBaseTransport, Transport, checked_base_url, in_process
 from ._walks import Source, start_of, walk_pages, walk_rows
 from ._watch import Change, WalkComplete, Watch
@@ -79,8 +83,13 @@ class KiwoomClient:
     environment: which host and which pace, 5 requests a second in production and 1 on the mock
         host, for each api-id (wire-facts.md, fact 1).
     base_url: another host; https, or http for loopback addresses only.
-    requests_per_second: another pace; a lower one when other programs use the same app key. One
-        above the server's limit lasts until the first 429 names that limit.
+    requests_per_second: another pace; a lower one when other programs use the same app key and do
+        not share it. One above the server's limit lasts until the first 429 names that limit.
+    sharing: where all programs with the same app key agree on its pace and its token, see
+        `kiwoom_async.sharing`; without it this client is alone. While that place is out of reach,
+        calls raise SharingError.
+    more_keys: pairs of further app keys and secret keys. Each has a pace and a token of its own;
+        a walk stays on one of them, and walks are spread.
     attempts: how often one call is sent before its error is raised.
     timeout: seconds that one attempt may take, from connecting to the last byte.
     transport: any `httpx.AsyncBaseTransport`, closed with the client.
@@ -102,6 +111,8 @@ class KiwoomClient:
         environment: Environment = Environment.PRODUCTION,
         base_url: str | None = None,
         requests_per_second: float | None = None,
+        sharing: Sharing | None = None,
+        more_keys: Iterable[tuple[str, str]] = (),
         attempts: int = 4,
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
         transport: AsyncBaseTransport | None = None,
@@ -113,7 +124,7 @@ class KiwoomClient:
                 f"environment: got {shown(environment)}; allowed are Environment.PRODUCTION, "
                 "Environment.MOCK"
             )
-        self._keys = Credentials(app_key, secret_key)
+        all_keys = _all_keys(Credentials(app_key, secret_key), more_keys)
         self._environment = environment
         self._base_url = checked_base_url(environment.base_url if base_url is None else base_url)
         if requests_per_second is None:
@@ -130,38 +141,53 @@ class KiwoomClient:
         self._on_undecoded = on_undecoded
         transport_timeout = _positive("timeout", timeout)
         self._tell = teller(on_event)
-        self._tokens = TokenKeeper(self._issue_token)
+        self._sharing = Alone() if sharing is None else sharing
+        if not isinstance(self._sharing, Sharing):
+            raise ValueError(f"sharing: got {shown(sharing)}; expected SharedFiles or SharedRedis")
+        self._accounts = Accounts(
+            Account(
+                keys,
+                self._base_url,
+                requests_per_second=self._requests_per_second,
+                sharing=self._sharing,
+                issue=self._issue_token,
+            )
+            for keys in all_keys
+        )
         self._calls = Calls(
             Transport(self._base_url, timeout_seconds=transport_timeout, transport=transport),
-            requests_per_second=self._requests_per_second,
             attempts=_count("attempts", attempts),
-            renew=self._tokens.renew,
-            secrets=(self._keys.app_key, self._keys.secret_key),
+            secrets=tuple(key for keys in all_keys for key in (keys.app_key, keys.secret_key)),
             tell=self._tell,
         )
         self._source = Source(self._page, self._calls.rest, self._tell)
         self._sizes = Sizes()
-        self._tokenless = True
+        self._tokenless = {account.name for account in self._accounts}
         self._doubts: set[str] = set()
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
-        """A client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY, KIWOOM_ENVIRONMENT, KIWOOM_BASE_URL.
+        """A client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY and four variables that may be missing.
 
-        The last two may be missing: production, and the environment's host. `options` are those
-        of the class, and override the variables. ValueError names what is missing.
+        KIWOOM_ENVIRONMENT: production (the default) or mock. KIWOOM_BASE_URL: another host.
+        KIWOOM_SHARING: what `kiwoom_async.sharing.named` takes. KIWOOM_APP_KEY_2 and
+        KIWOOM_SECRET_KEY_2, _3 and so on: more keys. `options` are those of the class, and
+        override the variables. ValueError names what is missing.
         """
-        keys = [os.environ.get(name, "") for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY")]
-        if not all(keys):
-            raise ValueError("set KIWOOM_APP_KEY and KIWOOM_SECRET_KEY to the keys of the portal")
+        keys, *more_keys = _keys_in_environment()
         name = os.environ.get("KIWOOM_ENVIRONMENT") or "production"
         if name.lower() not in {environment.value for environment in Environment}:
             raise ValueError(f"KIWOOM_ENVIRONMENT: got {name!r}; allowed are production, mock")
         found: dict[str, Any] = {
             "environment": Environment(name.lower()),
             "base_url": os.environ.get("KIWOOM_BASE_URL") or None,
+            "more_keys": more_keys,
         }
-        return cls(keys[0], keys[1], **(found | options))
+        if (place := os.environ.get("KIWOOM_SHARING")) and "sharing" not in options:
+            from .sharing import named  # noqa: PLC0415 - only programs that share pay for it
+
+            found["sharing"] = named(place)
+        return cls(*keys, **(found | options))
 
     @classmethod
     def sandbox(cls, sandbox: "Sandbox | None" = None, **options: Any) -> Self:
@@ -222,12 +248,17 @@ class KiwoomClient:
     async def token_expires(self) -> datetime:
         """Until when the token is valid, as the server stated it, in KST.
 
-        Issues one where none is held. All programs with this app key share one token, and issuing
-        gives the one that lives: it may have minutes left (wire-facts.md, fact 7).
+        Issues one where none is held; of several app keys, it is the token that dies first. All
+        programs with an app key share one token, and issuing gives the one that lives: it may have
+        minutes left (wire-facts.md, fact 7).
         """
         with self._calls.lived():
-            token = await self._tokens.get()
-        return token.expires
+            return min([(await account.tokens.get()).expires for account in self._accounts])
+
+    async def sharing_reports(self) -> list[SharingReport]:
+        """Who shares what, one report for each app key; SharingError where it cannot be known."""
+        with self._calls.lived():
+            return [await self._sharing.report(account.name) for account in self._accounts]
 
     async def page(
         self, query: Query[RowT, TotalsT, QueryT, AuditT], cursor: Cursor | None = None
@@ -393,7 +424,7 @@ class KiwoomClient:
         listed = self._checked(queries)
         for query in listed:
             calls[query.endpoint.api_id] += self._sizes.pages(query)
-        spacing = self._calls.spacing_seconds
+        spacing = self._accounts.spacing_seconds
         seconds = max((spacing(api_id) * number for api_id, number in calls.items()), default=0.0)
         return Estimate(len(listed), calls.total(), seconds)
 
@@ -401,10 +432,13 @@ class KiwoomClient:
         """End the token for every program that holds it; nothing is sent where none is held.
 
         Never done unasked: all programs with this app key share one token (wire-facts.md, fact 7).
+        With several app keys, the token of each.
         """
-        if (token := self._tokens.held) is not None:
-            await self._token_call(REVOKE_TOKEN, encode_revoke(self._keys, token), decode_body)
-            self._tokens.forget(token)
+        for account in self._accounts:
+            if (token := account.tokens.held) is not None:
+                request = encode_revoke(account.keys, token)
+                await self._token_call(REVOKE_TOKEN, account, request, decode_body)
+                await account.tokens.forget(token)
 
     async def _page(
         self,
@@ -414,16 +448,11 @@ class KiwoomClient:
         until: float,
     ) -> Page[RowT, TotalsT, QueryT]:
         self._check(query)
-
-        async def prepare() -> Request:
-            return encode_page(query, cursor, await self._tokens.get())
-
-        def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
-            return decode_page(response, query, cursor, on_undecoded=self._on_undecoded)
-
-        call = Call(query.endpoint.api_id, prepare, decode, priority, query)
         try:
-            page = await self._calls.answer(call, until)
+            with self._accounts.serving(cursor) as account:
+                if len(self._accounts) > 1:
+                    cursor = evolve(cursor, account=account.name)
+                page = await self._answered(account, query, cursor, priority, until)
         except KiwoomError as error:
             _state(error, query, cursor)
             raise
@@ -438,6 +467,23 @@ class KiwoomClient:
             )
         )
         return page
+
+    async def _answered(
+        self,
+        account: Account,
+        query: Query[RowT, TotalsT, QueryT, AuditT],
+        cursor: Cursor,
+        priority: Priority,
+        until: float,
+    ) -> Page[RowT, TotalsT, QueryT]:
+        async def prepare() -> Request:
+            return encode_page(query, cursor, await account.tokens.get())
+
+        def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
+            return decode_page(response, query, cursor, on_undecoded=self._on_undecoded)
+
+        call = Call(query.endpoint.api_id, account, prepare, decode, priority, query)
+        return await self._calls.answer(call, until)
 
     def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:
         if not isinstance(queries, Iterable):
@@ -455,19 +501,47 @@ class KiwoomClient:
             self._doubts.add(doubt)
             warnings.warn(doubt, stacklevel=4)
 
-    async def _issue_token(self) -> Token:
-        token = await self._token_call(ISSUE_TOKEN, encode_issue(self._keys), decode_token)
-        self._tell(TokenRenewed(expires=token.expires, first=self._tokenless))
-        self._tokenless = False
+    async def _issue_token(self, account: Account) -> Token:
+        request = encode_issue(account.keys)
+        token = await self._token_call(ISSUE_TOKEN, account, request, decode_token)
+        first = account.name in self._tokenless
+        self._tokenless.discard(account.name)
+        self._tell(TokenRenewed(expires=token.expires, first=first))
         return token
 
     async def _token_call(
-        self, api_id: str, request: Request, decode: Callable[[Response], T]
+        self, api_id: str, account: Account, request: Request, decode: Callable[[Response], T]
     ) -> T:
         async def prepare() -> Request:
             return request
 
-        return await self._calls.answer(Call(api_id, prepare, decode, Priority.INTERACTIVE))
+        call = Call(api_id, account, prepare, decode, Priority.INTERACTIVE)
+        return await self._calls.answer(call)
+
+
+def _keys_in_environment() -> Iterator[tuple[str, str]]:
+    for number in count(1):
+        suffix = "" if number == 1 else f"_{number}"
+        names = f"KIWOOM_APP_KEY{suffix}", f"KIWOOM_SECRET_KEY{suffix}"
+        app_key, secret_key = (os.environ.get(name, "") for name in names)
+        if number > 1 and not (app_key or secret_key):
+            return
+        if not (app_key and secret_key):
+            raise ValueError(f"set {names[0]} and {names[1]} to the keys of the portal")
+        yield app_key, secret_key
+
+
+def _all_keys(first: Credentials, more_keys: Iterable[tuple[str, str]]) -> list[Credentials]:
+    """The credentials of each app key; ValueError for one that comes twice."""
+    found = {first.app_key: first}
+    for number, pair in enumerate(more_keys, 2):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(f"more_keys: number {number} is no pair (app key, secret key)")
+        keys = Credentials(*pair)
+        if keys.app_key in found:
+            raise ValueError(f"more_keys: app key number {number} came before")
+        found[keys.app_key] = keys
+    return list(found.values())
 
 
 def _state(error: KiwoomError, query: Query[Any, Any, Any, Any], cursor: Cursor) -> None:

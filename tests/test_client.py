@@ -362,7 +362,7 @@ async def test_a_token_that_expires_in_the_middle_is_renewed_in_time():
     clock = [datetime.now().astimezone()]
     sandbox = exchange(token_lifetime=timedelta(seconds=65), now=lambda: clock[0])
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
-        kiwoom._tokens._now = lambda: clock[0]
+        next(iter(kiwoom._accounts)).tokens._now = lambda: clock[0]
         found = []
         async for page in kiwoom.pages(QUERY):
             found += [row.symbol for row in page.rows]
@@ -752,8 +752,9 @@ async def test_no_secret_reaches_a_log_a_repr_or_an_exception(caplog):
             shown.append(repr(kiwoom))
             with pytest.raises(AuthError) as caught:
                 await symbols(kiwoom)
-            token = kiwoom._tokens.held
-            shown += [repr(token), repr(caught.value), str(caught.value), repr(kiwoom._tokens)]
+            (account,) = kiwoom._accounts
+            token = account.tokens.held
+            shown += [repr(token), repr(caught.value), str(caught.value), repr(account.tokens)]
     shown += [record.getMessage() for record in caplog.records]
     text = "\n".join(shown)
     assert len(token.value) > 20

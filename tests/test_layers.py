@@ -33,21 +33,24 @@ ROOMS = {
     "_lifetime": set(),
     "_transport": {"_body", "_errors", "_protocol"},
     "_token": {"_errors", "_protocol"},
+    "_sharing": {"_pace", "_token"},
+    "_accounts": {"_continuation", "_errors", "_pace", "_protocol", "_sharing", "_token"},
     "_calls": {
-        "_errors", "_events", "_lifetime", "_pace", "_policy", "_protocol", "_redaction",
-        "_transport",
+        "_accounts", "_errors", "_events", "_lifetime", "_pace", "_policy", "_protocol",
+        "_redaction", "_transport",
     },
     "_walks": {"_continuation", "_endpoint", "_errors", "_events", "_pace", "_wire"},
     "_merging": {"_continuation", "_endpoint", "_errors", "_merge", "_pace", "_walks", "_wire"},
     "_watch": {"_endpoint", "_errors", "_estimate", "_merging", "_pace", "_walks"},
     "client": {
-        "_calls", "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging",
-        "_pace", "_pages", "_protocol", "_token", "_transport", "_walks", "_watch", "_wire",
-        "sandbox",
+        "_accounts", "_calls", "_continuation", "_endpoint", "_errors", "_estimate", "_events",
+        "_merging", "_pace", "_pages", "_protocol", "_sharing", "_transport", "_walks", "_watch",
+        "_wire", "sandbox", "sharing",
     },
     "__init__": {
-        "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging", "_tabular",
-        "_version", "_watch", "client", "program_trades",
+        "_continuation", "_endpoint", "_errors", "_estimate", "_events", "_merging", "_pace",
+        "_protocol", "_sharing", "_tabular", "_token", "_version", "_watch", "client",
+        "program_trades",
     },
     "__main__": {"cli"},
     # ---- optional extras below this line
@@ -55,8 +58,8 @@ ROOMS = {
 }  # fmt: skip
 # Files and folders that need an extra; the core may name one inside a function only.
 OPTIONAL = {"tables"}
-WINGS = {"archive", "cli", "report", "sandbox"}
-LAZY = {"client": {"sandbox"}, "_tabular": {"tables"}, "__main__": {"cli"}}
+WINGS = {"archive", "cli", "report", "sandbox", "sharing"}
+LAZY = {"client": {"sandbox", "sharing"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
 IMPURE_MODULES = {
     "anyio",

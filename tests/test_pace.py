@@ -5,7 +5,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from kiwoom_async._pace import Pace
+from kiwoom_async._pace import OwnPace
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ async def granted(pace, times, how_many=1):
 
 
 async def test_slots_are_spaced_and_use_the_permitted_pace():
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     async with anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(granted, pace, times, 5)
@@ -31,7 +31,7 @@ async def test_slots_are_spaced_and_use_the_permitted_pace():
 
 
 async def test_the_first_slot_comes_at_once_and_an_idle_bucket_saves_nothing_up():
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     began = anyio.current_time()
     await granted(pace, times)
     assert times[0] == began
@@ -41,7 +41,7 @@ async def test_the_first_slot_comes_at_once_and_an_idle_bucket_saves_nothing_up(
 
 
 async def test_first_come_first_served():
-    pace, order = Pace(5), []
+    pace, order = OwnPace(5), []
 
     async def one(number):
         await pace.slot()
@@ -55,37 +55,37 @@ async def test_first_come_first_served():
 
 
 async def test_a_pause_holds_the_head_of_the_queue_too():
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     await pace.slot()
     async with anyio.create_task_group() as group:
         group.start_soon(granted, pace, times, 2)
         await anyio.sleep(0.1)
-        pace.pause(3.0)
+        await pace.refused(3.0, float("inf"))
     began = times[0] - 3.1
     assert times == pytest.approx([began + 3.1, began + 3.309])
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one():
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     began = anyio.current_time()
-    pace.pause(5.0)
-    pace.pause(1.0)
+    await pace.refused(5.0, float("inf"))
+    await pace.refused(1.0, float("inf"))
     await granted(pace, times)
     assert times[0] - began == pytest.approx(5.0)
 
 
 async def test_a_limit_that_the_server_names_is_adopted_downwards_only():
-    pace, times = Pace(5), []
-    pace.adopt(1)
-    pace.adopt(5)
-    pace.adopt(float("inf"))
-    pace.adopt(0)
+    pace, times = OwnPace(5), []
+    await pace.refused(0.0, 1)
+    await pace.refused(0.0, 5)
+    await pace.refused(0.0, float("inf"))
+    await pace.refused(0.0, 0)
     await granted(pace, times, 3)
     assert times[2] - times[1] == pytest.approx(1.045)
 
 
 async def test_a_cancelled_task_takes_no_slot():
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     await pace.slot()
     began = anyio.current_time()
     async with anyio.create_task_group() as group:
@@ -98,24 +98,24 @@ async def test_a_cancelled_task_takes_no_slot():
 
 
 async def test_a_lifted_limit_costs_no_time():
-    pace, times = Pace(float("inf")), []
+    pace, times = OwnPace(float("inf")), []
     await granted(pace, times, 100)
     assert times[-1] == times[0]
 
 
 async def test_a_call_that_had_to_connect_moves_the_next_slot():
     """It arrives late, so that the five behind it would come too close."""
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     await granted(pace, times)
     await anyio.sleep(0.09)
-    pace.connected()
+    await pace.connected()
     await granted(pace, times, 2)
     assert times[1] - times[0] == pytest.approx(0.09 + 0.209)
     assert times[2] - times[1] == pytest.approx(0.209)
 
 
 async def test_a_timer_that_rings_late_does_not_slow_the_pace(monkeypatch):
-    pace, times = Pace(5), []
+    pace, times = OwnPace(5), []
     sleep = anyio.sleep
     monkeypatch.setattr(anyio, "sleep", lambda seconds: sleep(seconds + 0.0015))
     await granted(pace, times, 51)
@@ -127,8 +127,8 @@ async def test_a_timer_that_rings_late_does_not_slow_the_pace(monkeypatch):
 
 
 async def test_a_new_connection_does_not_end_a_pause():
-    pace, began = Pace(5), anyio.current_time()
-    pace.pause(3.0)
-    pace.connected()
+    pace, began = OwnPace(5), anyio.current_time()
+    await pace.refused(3.0, float("inf"))
+    await pace.connected()
     await pace.slot()
     assert anyio.current_time() - began == pytest.approx(3.0)

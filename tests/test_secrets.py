@@ -57,10 +57,13 @@ class Everything:
         self.texts.append("".join(traceback.format_exception(error)))
 
     def client(self, kiwoom):
-        held = kiwoom._tokens.held
+        (account,) = kiwoom._accounts
+        held = account.tokens.held
         self.tokens |= {held.value} if held else set()
-        self.texts += [repr(kiwoom), str(kiwoom), repr(held), repr(kiwoom._keys)]
-        self.texts += [repr(one) for one in (kiwoom._tokens, kiwoom._calls, kiwoom._source)]
+        self.texts += [repr(kiwoom), str(kiwoom), repr(held), repr(account.keys)]
+        self.texts += [
+            repr(one) for one in (account, account.tokens, kiwoom._calls, kiwoom._source)
+        ]
 
     def leaks(self):
         records = self._caplog.records

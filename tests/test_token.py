@@ -109,8 +109,8 @@ async def test_a_revoked_token_is_forgotten_unless_another_is_held():
     desk = Desk()
     first = await desk.keeper.get()
     await desk.keeper.renew(first)
-    desk.keeper.forget(first)
+    await desk.keeper.forget(first)
     assert desk.keeper.held == desk.issued[1]
-    desk.keeper.forget(desk.issued[1])
+    await desk.keeper.forget(desk.issued[1])
     assert desk.keeper.held is None
     assert await desk.keeper.get() == desk.issued[2]

@@ -1,0 +1,103 @@
+"""The app keys of a client: each with its own paces and token, and each walk with one of them.
+
+Knows no request; how a token is issued comes from outside.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from ._continuation import Cursor
+from ._errors import ContinuationError
+from ._pace import Pace, spacing_seconds
+from ._protocol import Credentials, Token
+from ._sharing import Sharing
+from ._token import TokenKeeper
+
+_FINGERPRINT_LENGTH: Final = 16
+
+
+class Account:
+    """One app key at one host. `name` is a fingerprint of both, and no secret."""
+
+    def __init__(
+        self,
+        keys: Credentials,
+        base_url: str,
+        *,
+        requests_per_second: float,
+        sharing: Sharing,
+        issue: Callable[["Account"], Awaitable[Token]],
+    ) -> None:
+        self.keys = keys
+        known = f"{base_url}\n{keys.app_key}".encode()
+        self.name = hashlib.sha256(known).hexdigest()[:_FINGERPRINT_LENGTH]
+        self.tokens = TokenKeeper(lambda: issue(self), sharing.tokens(self.name))
+        self.under_way = 0
+        self._requests_per_second = requests_per_second
+        self._sharing = sharing
+        # The limit is for each (app key, api-id) (wire-facts.md, fact 1).
+        self._paces: dict[str, Pace] = {}
+
+    def pace(self, api_id: str) -> Pace:
+        """The bucket of an api-id."""
+        if api_id not in self._paces:
+            pace = self._sharing.pace(self.name, api_id, self._requests_per_second)
+            self._paces[api_id] = pace
+        return self._paces[api_id]
+
+    def per_second(self, api_id: str) -> float:
+        """The present pace."""
+        # A pace belongs to the loop where it is made, and this may be asked outside of any.
+        pace = self._paces.get(api_id)
+        return self._requests_per_second if pace is None else pace.per_second
+
+
+class Accounts:
+    """All app keys of a client."""
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._all = list(accounts)
+        self._turns = list(self._all)
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    @contextmanager
+    def serving(self, cursor: Cursor) -> Iterator[Account]:
+        """The account of the cursor's walk; at its beginning the one with the least to do.
+
+        ContinuationError where the walk belongs to an app key that this client has not.
+        """
+        account = self._of(cursor)
+        account.under_way += 1
+        try:
+            yield account
+        finally:
+            account.under_way -= 1
+
+    def spacing_seconds(self, api_id: str) -> float:
+        """From one call to the next, when every account has work."""
+        return spacing_seconds(sum(one.per_second(api_id) for one in self._all))
+
+    def _of(self, cursor: Cursor) -> Account:
+        if cursor.account:
+            return self._named(cursor.account)
+        # Of those with as little to do, the one whose last turn is longest ago.
+        account = min(self._turns, key=lambda one: one.under_way)
+        self._turns.remove(account)
+        self._turns.append(account)
+        return account
+
+    def _named(self, name: str) -> Account:
+        for account in self._all:
+            if account.name == name:
+                return account
+        raise ContinuationError(
+            f"the walk was begun with another app key, of fingerprint {name}: give the client that "
+            "key too, or begin the walk again"
+        )
