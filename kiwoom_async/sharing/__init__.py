@@ -1,0 +1,13 @@
+"""One app key, many programs: they share its pace and its token.
+
+    async with KiwoomClient(app_key, secret_key, sharing=SharedFiles()) as kiwoom:
+        ...
+
+`SharedFiles` for the programs of one host, `SharedRedis` for those of several.
+"""
+
+from ._files import SharedFiles
+from ._named import named
+from ._redis import SharedRedis
+
+__all__ = ["SharedFiles", "SharedRedis", "named"]

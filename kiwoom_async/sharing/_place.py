@@ -1,0 +1,82 @@
+"""What a shared place can do, whatever it is made of: steps, each of them whole or not at all.
+
+They block for as long as a file or a server takes, and are called in threads.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from cattrs import BaseValidationError, Converter
+
+from kiwoom_async import SharingError
+
+T = TypeVar("T")
+
+_CONVERTER: Final = Converter()
+# Of what is kept at a place. Another version that keeps other facts has another number, and each
+# refuses the other's.
+FORMAT: Final = 1
+
+# Told the facts, None for none, and the place's clock in milliseconds; gives what to keep, and its
+# result.
+Step: TypeAlias = Callable[[dict[str, Any] | None, float], tuple[dict[str, Any], T]]
+
+
+class Place(Protocol):
+    """A JSON object somewhere. SharingError where it is out of reach, or of another format.
+
+    `where` is what to call it.
+    """
+
+    where: str
+
+    def change(self, step: Step[T]) -> T:
+        """Take the step while nobody else takes one."""
+        ...
+
+    def read(self) -> tuple[dict[str, Any] | None, float]:
+        """The facts as they stand, and the clock."""
+        ...
+
+
+def checked_format(facts: Any, where: str) -> dict[str, Any]:
+    """The facts; SharingError when another version has written them."""
+    found = facts.get("format") if isinstance(facts, dict) else None
+    if found != FORMAT or not isinstance(facts, dict):
+        raise SharingError(
+            f"{where} is of format {found!r}, and this version of kiwoom_async keeps {FORMAT}: "
+            "end the programs of the other version, then delete it"
+        )
+    return facts
+
+
+def structured(facts: dict[str, Any], kind: type[T], where: str) -> T:
+    """The facts as values; SharingError for facts that nobody here has written."""
+    try:
+        return _CONVERTER.structure(facts, kind)
+    except BaseValidationError as error:
+        raise SharingError(f"{where} holds what no program writes there; delete it") from error
+
+
+class Errands:
+    """Steps at a place, in threads that nobody else can keep busy."""
+
+    def __init__(self) -> None:
+        self._threads = CapacityLimiter(4)
+
+    async def run(self, step: Callable[..., T], *facts: object) -> T:
+        """What the step gives; a cancelled caller does not wait for it."""
+        # A slot that is then given to nobody is passed over like that of a program that died.
+        return await run_sync(step, *facts, abandon_on_cancel=True, limiter=self._threads)
+
+
+def program_name() -> str:
+    """What others are told of this program: host, process, script; no argument of it."""
+    script = Path(sys.argv[0] or "python").name
+    return f"{socket.gethostname()}:{os.getpid()} {script}"
