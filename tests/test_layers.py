@@ -73,7 +73,10 @@ IMPURE_MODULES = {
     "trio",
 }
 DEPENDENCIES = {"anyio", "attrs", "cattrs", "httpx"}
-EXTRAS = {"pyarrow", "pandas", "polars", "duckdb", "holidays", "matplotlib", "typer", "uvicorn"}
+EXTRAS = {
+    "cryptography", "duckdb", "holidays", "matplotlib", "pandas", "platformdirs", "polars",
+    "pyarrow", "redis", "typer", "uvicorn",
+}  # fmt: skip
 
 
 def imports(path: Path) -> set[str]:
@@ -171,6 +174,16 @@ def test_the_archive_stands_on_the_public_names_and_the_tables():
         assert names <= {"kiwoom_async", "kiwoom_async._extras", "kiwoom_async.tables"}, path
         others = strangers(path) - {"kiwoom_async"}
         assert others <= {"anyio", "attrs", "duckdb", "holidays", "pyarrow"}, path
+
+
+def test_sharing_stands_on_the_public_names_and_what_pace_and_token_promise():
+    rooms = {f"kiwoom_async.{room}" for room in ("_extras", "_pace", "_token", "_wire")}
+    for path in (PACKAGE / "sharing").glob("*.py"):
+        names = {name for name in imports(path) if name.startswith(("kiwoom_async", ".."))}
+        assert names <= {"kiwoom_async", *rooms}, path
+        known = {"_redis": {"cryptography", "redis"}, "_files": {"platformdirs"}}
+        others = strangers(path) - {"kiwoom_async"}
+        assert others <= {"anyio", "attrs", "cattrs"} | known.get(path.stem, set()), path
 
 
 def test_the_report_uses_public_names_and_draws_without_pyplot():

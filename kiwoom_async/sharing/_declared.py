@@ -2,14 +2,42 @@
 
 import math
 
+from attrs import frozen
+
 from kiwoom_async._wire import shown
 
 
-def declared(local_share: int | None, reserved: int | None) -> tuple[int | None, int]:
-    """Both, checked: the calls a second of this program alone, and those of all programs together.
+@frozen
+class WhenAway:
+    """How long to wait for the place, and what to live on without it.
+
+    `local_share` is how many calls a second this program then makes, None for none: the error;
+    `reserved` what all programs leave unused for that.
+    """
+
+    wait_seconds: float
+    local_share: int | None
+    reserved: int
+
+    def check_room(self, per_second: float) -> None:
+        """ValueError unless something is left to share."""
+        if not self.reserved < per_second:
+            raise ValueError(
+                f"reserved: {self.reserved} of {per_second:g} requests/s leaves nothing to share"
+            )
+
+
+def declared(wait_seconds: float, local_share: int | None, reserved: int | None) -> WhenAway:
+    """The three, checked.
 
     Whole numbers: two programs of half a call a second each may call in the same second.
     """
+    if (
+        isinstance(wait_seconds, bool)
+        or not isinstance(wait_seconds, int | float)
+        or not 0 <= wait_seconds < math.inf
+    ):
+        raise ValueError(f"wait_seconds: got {shown(wait_seconds)}; expected 0 or more")
     for name, value in (("local_share", local_share), ("reserved", reserved)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise ValueError(f"{name}: got {shown(value)}; expected a whole number of requests/s")
@@ -21,12 +49,4 @@ def declared(local_share: int | None, reserved: int | None) -> tuple[int | None,
             f"reserved: got {together}, and local_share {local_share}; it is what all programs "
             "have together"
         )
-    return local_share, together
-
-
-def check_room(reserved: int, per_second: float) -> None:
-    """ValueError unless something is left to share."""
-    if not reserved < per_second or math.isnan(per_second):
-        raise ValueError(
-            f"reserved: {reserved} of {per_second:g} requests/s leaves nothing to share"
-        )
+    return WhenAway(wait_seconds, local_share, together)

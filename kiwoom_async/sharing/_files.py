@@ -18,7 +18,7 @@ from kiwoom_async import SharingReport
 from kiwoom_async._extras import needed
 from kiwoom_async._wire import shown
 
-from ._declared import check_room, declared
+from ._declared import declared
 from ._desk import Desk
 from ._locked import LockedFile
 from ._place import T, structured
@@ -35,8 +35,10 @@ class SharedFiles:
 
     directory: on a local disk, the same for all programs; without it the user's state directory,
         which the extra `files` finds.
+    wait_seconds: how long a call waits for the directory to be usable again before it raises
+        SharingError; 0 is at once.
     local_share: how many requests a second this program may make while the directory cannot be
-        used; without it, calls raise SharingError then.
+        used, instead.
     reserved: what the local shares of all programs add up to, the same for all programs; without
         it, this program's. It is left unused as long as all is well, because nobody knows who
         else cannot use the directory.
@@ -48,31 +50,30 @@ class SharedFiles:
         self,
         directory: str | Path | None = None,
         *,
+        wait_seconds: float = 0.0,
         local_share: int | None = None,
         reserved: int | None = None,
     ) -> None:
         if directory is not None and not isinstance(directory, str | Path):
             raise ValueError(f"directory: got {shown(directory)}; expected a path")
         self.directory = Path(directory).expanduser() if directory else _state_directory()
-        self._local_share, self._reserved = declared(local_share, reserved)
+        self._when_away = declared(wait_seconds, local_share, reserved)
 
     def __repr__(self) -> str:
         return f"SharedFiles({str(self.directory)!r})"
 
     def pace(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
         """The bucket of an api-id."""
-        check_room(self._reserved, requests_per_second)
         return SharedPace(
             FileBucket(self._file(account, api_id)),
             requests_per_second,
-            local_share=self._local_share,
-            reserved=self._reserved,
+            self._when_away,
         )
 
     def tokens(self, account: str) -> SharedTokens:
         """Where the account's token is."""
         desk = Desk(self._file(account, _TOKEN))
-        return SharedTokens(desk, alone_if_away=self._local_share is not None)
+        return SharedTokens(desk, self._when_away)
 
     async def report(self, account: str) -> SharingReport:
         """Who shares the account; SharingError where that cannot be known."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, current_time, sleep
 from anyio.to_thread import run_sync
 from cattrs import BaseValidationError, Converter
 
@@ -19,6 +19,8 @@ from kiwoom_async import SharingError
 T = TypeVar("T")
 
 _CONVERTER: Final = Converter()
+# A place that is away is tried again so often.
+_AGAIN_SECONDS: Final = 0.25
 # Of what is kept at a place. Another version that keeps other facts has another number, and each
 # refuses the other's.
 FORMAT: Final = 1
@@ -65,15 +67,26 @@ def structured(facts: dict[str, Any], kind: type[T], where: str) -> T:
 
 
 class Errands:
-    """Steps at a place, in threads that nobody else can keep busy."""
+    """Steps at a place, in threads that nobody else can keep busy.
 
-    def __init__(self) -> None:
+    A place that is away is waited for as long as was declared.
+    """
+
+    def __init__(self, wait_seconds: float) -> None:
         self._threads = CapacityLimiter(4)
+        self._wait_seconds = wait_seconds
 
     async def run(self, step: Callable[..., T], *facts: object) -> T:
         """What the step gives; a cancelled caller does not wait for it."""
-        # A slot that is then given to nobody is passed over like that of a program that died.
-        return await run_sync(step, *facts, abandon_on_cancel=True, limiter=self._threads)
+        given_up_at = current_time() + self._wait_seconds
+        while True:
+            try:
+                # What is then given to nobody is passed over like that of a program that died.
+                return await run_sync(step, *facts, abandon_on_cancel=True, limiter=self._threads)
+            except SharingError:
+                if current_time() >= given_up_at:
+                    raise
+            await sleep(_AGAIN_SECONDS)
 
 
 def program_name() -> str:

@@ -2,12 +2,13 @@
 -- KEYS[1] is the bucket. ARGV: what to do ("ask", "hold", "look"), the format, then what that
 -- takes. Every time is in milliseconds. The answer is JSON.
 
-local LATE, GRACE, LOOK = 2, 20, 25
+local EARLY, LATE, GRACE, LOOK = 1.5, 2, 10, 5
 local KNOWN, LIMIT = 60000, 24 * 3600000
 local FORGET = 7 * 24 * 3600000
 
 local clock = redis.call('TIME')
-local now = clock[1] * 1000 + clock[2] / 1000
+-- As exact as it is kept: JSON here has fourteen digits.
+local now = clock[1] * 1000 + math.floor(clock[2] / 100) / 10
 local action, format = ARGV[1], tonumber(ARGV[2])
 
 local stored = redis.call('GET', KEYS[1])
@@ -133,7 +134,7 @@ if #bucket.bulk > 0 and not has_bulk(bucket.queue) then
 end
 
 local ahead, own = place_of_own()
-if ahead == 0 and bucket.free_ms <= now + asked.lead_ms then
+if ahead == 0 and bucket.free_ms <= now + EARLY * asked.lead_ms then
   local begins = math.max(bucket.free_ms, now)
   local counted = begins - bucket.free_ms <= LATE and bucket.free_ms or begins
   bucket.free_ms = counted + spacing()

@@ -12,12 +12,14 @@ from typing import Final, Protocol
 
 from attrs import Factory, define, frozen
 
+# Who comes a little earlier than told is served: coming again would take too long.
+_EARLY: Final = 1.5
 # Timers ring late by a millisecond or so; a slot given so late does not delay the next one.
 _LATE_MS: Final = 2.0
 # Who has not come so long after its turn is passed over, and has to queue again.
-_GRACE_MS: Final = 20.0
+_GRACE_MS: Final = 10.0
 # So long after a slot has begun, the next in the queue looks whether it was taken.
-_LOOK_MS: Final = 25.0
+_LOOK_MS: Final = 5.0
 # Programs are known so long after they were last heard of.
 _KNOWN_MS: Final = 60_000.0
 # A limit that a 429 has named is believed so long.
@@ -133,7 +135,7 @@ def ask(bucket: Bucket, now_ms: float, asked: Asked) -> Answer:
         return Answer(False, 0.0, 0.0, 0, bucket.limit, stranger)
     bucket.programs[asked.program] = Seen(asked.name, now_ms, asked.reserved)
     ahead = _ahead(bucket, now_ms, asked)
-    if ahead == 0 and bucket.free_ms <= now_ms + asked.lead_ms:
+    if ahead == 0 and bucket.free_ms <= now_ms + _EARLY * asked.lead_ms:
         return _granted(bucket, now_ms, asked)
     due_ms = bucket.free_ms - asked.lead_ms
     if ahead:

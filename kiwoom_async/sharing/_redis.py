@@ -10,6 +10,7 @@ under them names its format, too.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from kiwoom_async import SharingError, SharingReport
 from kiwoom_async._extras import needed
 from kiwoom_async._wire import shown
 
-from ._declared import check_room, declared
+from ._declared import declared
 from ._desk import Desk
 from ._place import FORMAT, Step, T, checked_format, structured
 from ._queue import Answer, Asked, Bucket
@@ -36,6 +37,12 @@ _TIMEOUT_SECONDS: Final = 2.0
 _TOKEN_SECONDS: Final = 24 * 3600
 _TRIES: Final = 20
 _SCRIPT: Final = "_queue.lua"
+_PLAIN: Final = "plain:"
+_SEALED: Final = "fernet:"
+_OTHER_KEY: Final = (
+    "the shared token was kept by a program with another encryption_key, or with none: give all "
+    "programs the same"
+)
 
 
 class SharedRedis:
@@ -45,7 +52,7 @@ class SharedRedis:
     encryption_key: seals the token at the server, for who reads its memory or its file; 32 bytes
         in URL-safe base64, as `cryptography.fernet.Fernet.generate_key()` makes them, the same for
         all programs.
-    local_share, reserved: as in `SharedFiles`.
+    wait_seconds, local_share, reserved: as in `SharedFiles`.
 
     After a failover to a replica that lags, the slots of the lag may be given twice.
     """
@@ -55,29 +62,28 @@ class SharedRedis:
         url: str,
         *,
         encryption_key: str | bytes | None = None,
+        wait_seconds: float = 0.0,
         local_share: int | None = None,
         reserved: int | None = None,
     ) -> None:
         self._server = _Server(url)
         self._seal, self._unseal = _seals(encryption_key)
-        self._local_share, self._reserved = declared(local_share, reserved)
+        self._when_away = declared(wait_seconds, local_share, reserved)
 
     def __repr__(self) -> str:
         return f"SharedRedis({self._server.shown!r})"
 
     def pace(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
         """The bucket of an api-id."""
-        check_room(self._reserved, requests_per_second)
         return SharedPace(
             RedisBucket(self._server, _key(account, f"pace:{api_id}")),
             requests_per_second,
-            local_share=self._local_share,
-            reserved=self._reserved,
+            self._when_away,
         )
 
     def tokens(self, account: str) -> SharedTokens:
         """Where the account's token is."""
-        return SharedTokens(self._desk(account), alone_if_away=self._local_share is not None)
+        return SharedTokens(self._desk(account), self._when_away)
 
     async def report(self, account: str) -> SharingReport:
         """Who shares the account; SharingError where that cannot be known."""
@@ -210,7 +216,7 @@ def _key(account: str, rest: str) -> str:
 def _seals(key: str | bytes | None) -> tuple[Callable[[str], str], Callable[[str], str]]:
     """How to seal a token, and how to open it again."""
     if key is None:
-        return str, str
+        return _PLAIN.__add__, partial(_without, _PLAIN)
     with needed("redis", "cryptography"):
         from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - an extra
     try:
@@ -223,11 +229,14 @@ def _seals(key: str | bytes | None) -> tuple[Callable[[str], str], Callable[[str
 
     def unseal(sealed: str) -> str:
         try:
-            return fernet.decrypt(sealed.encode()).decode()
+            return fernet.decrypt(_without(_SEALED, sealed).encode()).decode()
         except InvalidToken:
-            raise SharingError(
-                "the shared token was sealed with another encryption_key, or with none: give all "
-                "programs the same"
-            ) from None
+            raise SharingError(_OTHER_KEY) from None
 
-    return lambda text: fernet.encrypt(text.encode()).decode(), unseal
+    return lambda text: _SEALED + fernet.encrypt(text.encode()).decode(), unseal
+
+
+def _without(mark: str, text: str) -> str:
+    if not text.startswith(mark):
+        raise SharingError(_OTHER_KEY)
+    return text.removeprefix(mark)

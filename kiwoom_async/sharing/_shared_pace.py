@@ -12,6 +12,7 @@ from anyio import current_time
 from kiwoom_async import Priority, SharingError
 from kiwoom_async._pace import OwnPace, spacing_seconds
 
+from ._declared import WhenAway
 from ._place import Errands, program_name
 from ._queue import Answer, Asked, BucketPlace
 
@@ -20,9 +21,9 @@ _logger: Final = logging.getLogger("kiwoom_async")
 # A slot that is used so much later has come too close to the ones behind it.
 _STALE_SECONDS: Final = 0.020
 # How early to ask, at least, and at most.
-_LEAST_LEAD_SECONDS: Final = 0.003
+_LEAST_LEAD_SECONDS: Final = 0.010
 _MOST_LEAD_SECONDS: Final = 0.100
-_ROUND_TRIPS: Final = 8
+_WAYS: Final = 8
 # While the place is away it is tried again so often.
 _AGAIN_SECONDS: Final = 1.0
 
@@ -31,22 +32,23 @@ class SharedPace:
     """Slots that are given at a place which many programs ask.
 
     A program that is alone asks once a slot; where several wait, each looks once or twice more
-    where it stands. `local_share` is what it gives by itself while the place is away, None for
-    nothing: the error, then. `reserved` is what all programs leave for that.
+    where it stands.
     """
 
-    def __init__(
-        self, place: BucketPlace, per_second: float, *, local_share: int | None, reserved: int
-    ) -> None:
+    def __init__(self, place: BucketPlace, per_second: float, when_away: WhenAway) -> None:
+        when_away.check_room(per_second)
         self._place = place
-        self._most = per_second - reserved
-        self._reserved = reserved
+        self._reserved = when_away.reserved
+        self._most = per_second - when_away.reserved
         self._limit = 0.0
-        self._own = OwnPace(local_share) if local_share else None
+        share = when_away.local_share
+        self._own = None if share is None else OwnPace(share)
+        # With a share of its own it need not wait for the place.
+        self._errands = Errands(0.0 if share else when_away.wait_seconds)
         self._program, self._name = uuid4().hex, program_name()
-        self._errands = Errands()
         self._heads = {priority: anyio.Lock() for priority in Priority}
-        self._round_trips = deque([0.0], maxlen=_ROUND_TRIPS)
+        # How long a question has been on its way to the place, and an answer back.
+        self._ways = deque[float](maxlen=_WAYS)
         self._ask_at = self._try_at = -math.inf
 
     @property
@@ -107,15 +109,19 @@ class SharedPace:
         if self._try_at > -math.inf:
             self._try_at = -math.inf
             _logger.warning("sharing: the place is back")
-        self._round_trips.append(current_time() - asked_at)
+        self._ways.append((current_time() - asked_at) / 2)
         self._limit = answer.limit
         answered_at = (asked_at + current_time()) / 2
-        begins_at = answered_at + answer.wait_ms / 1000.0
-        if answer.granted and not answer.others:
+        due_at = answered_at + answer.wait_ms / 1000.0
+        if not answer.granted:
+            await anyio.sleep_until(due_at - min(self._ways))
+            return False
+        if not answer.others:
             # Nobody can have come before the next slot, so there is nothing to ask until then.
-            self._ask_at = answered_at + answer.next_ms / 1000.0 - self._lead_seconds
-        await anyio.sleep_until(begins_at)
-        return answer.granted and current_time() <= begins_at + _STALE_SECONDS
+            begins_at = answered_at + answer.next_ms / 1000.0
+            self._ask_at = begins_at - self._lead_seconds - min(self._ways)
+        await anyio.sleep_until(due_at)
+        return current_time() <= due_at + _STALE_SECONDS
 
     def _asked(self, priority: Priority) -> Asked:
         return Asked(
@@ -130,8 +136,8 @@ class SharedPace:
 
     @property
     def _lead_seconds(self) -> float:
-        """How early to ask, so that the answer is here when the slot begins."""
-        lead_seconds = max(self._round_trips) + _LEAST_LEAD_SECONDS
+        """How early to be there, so that the answer is here when the slot begins."""
+        lead_seconds = max(self._ways, default=0.0) + _LEAST_LEAD_SECONDS
         return min(lead_seconds, _MOST_LEAD_SECONDS)
 
     def _go_alone(self, error: SharingError) -> None:

@@ -14,6 +14,7 @@ from attrs import evolve
 
 from kiwoom_async import SharingError, Token
 
+from ._declared import WhenAway
 from ._desk import Busy, Desk, Lease
 from ._place import Errands, program_name
 
@@ -27,15 +28,15 @@ _LOCAL: Final = "local"
 class SharedTokens:
     """The token of an app key at a place that many programs ask.
 
-    With `alone_if_away` a program that cannot reach it issues for itself, which gives the token
+    A program that cannot reach it and has a local share issues for itself, which gives the token
     that lives (wire-facts.md, fact 7).
     """
 
-    def __init__(self, desk: Desk, *, alone_if_away: bool) -> None:
+    def __init__(self, desk: Desk, when_away: WhenAway) -> None:
         self._desk = desk
-        self._alone_if_away = alone_if_away
+        self._alone_if_away = when_away.local_share is not None
         self._program, self._name = uuid4().hex, program_name()
-        self._errands = Errands()
+        self._errands = Errands(0.0 if self._alone_if_away else when_away.wait_seconds)
         self._known = ""
 
     async def replace(self, refused: Token | None, issue: Callable[[], Awaitable[Token]]) -> Token:

@@ -1,0 +1,554 @@
+"""Files and Redis as places: the token's one issue, what is kept there, and what goes wrong."""
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import anyio
+import pytest
+from conftest import redis_server
+from cryptography.fernet import Fernet
+from redis import Redis
+
+from kiwoom_async import AuthError, Priority, Sharing, SharingError, Token
+from kiwoom_async.sharing import SharedFiles, SharedRedis, named
+from kiwoom_async.sharing._desk import Busy, Desk, Lease
+from kiwoom_async.sharing._locked import LockedFile
+
+pytestmark = pytest.mark.anyio
+BULK = Priority.BULK
+SECRET = "a-token-that-nobody-may-see"
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    """Real time: files and servers have no other."""
+    return request.param
+
+
+@pytest.fixture(params=["files", "redis"])
+def make_sharing(request, tmp_path):
+    """Each call is another program's view of one place."""
+    if request.param == "files":
+        return lambda **options: SharedFiles(tmp_path / "shared", **options)
+    url = request.getfixturevalue("redis_url")
+    return lambda **options: SharedRedis(url, **options)
+
+
+@pytest.fixture
+def account():
+    return uuid4().hex[:16]
+
+
+class Issuer:
+    """Issues tokens, slowly; counts them; may fail, or give the same again."""
+
+    def __init__(self, life=timedelta(hours=24), value=None, error=None):
+        self.issued, self._life, self._value, self._error = 0, life, value, error
+
+    async def __call__(self):
+        self.issued += 1
+        await anyio.sleep(0.05)
+        if self._error is not None:
+            raise self._error
+        expires = datetime.now(UTC).replace(microsecond=0) + self._life
+        return Token(self._value or f"token-{self.issued}", expires)
+
+
+# ---- the token
+
+
+async def test_many_programs_issue_one_token(make_sharing, account):
+    issue, got = Issuer(), []
+
+    async def start():
+        got.append(await make_sharing().tokens(account).replace(None, issue))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(20):
+            group.start_soon(start)
+    assert issue.issued == 1
+    assert {token.value for token in got} == {"token-1"}
+    assert {token.expires for token in got} == {got[0].expires}
+
+
+async def test_a_token_that_dies_is_renewed_once_for_all(make_sharing, account):
+    issue = Issuer()
+    programs = [make_sharing().tokens(account) for _ in range(8)]
+    old = [await program.replace(None, issue) for program in programs]
+    fresh = []
+
+    async def renew(program, refused):
+        fresh.append(await program.replace(refused, issue))
+
+    async with anyio.create_task_group() as group:
+        for program, refused in zip(programs, old, strict=True):
+            group.start_soon(renew, program, refused)
+    assert issue.issued == 2
+    assert {token.value for token in fresh} == {"token-2"}
+    # Somebody comes late with what was refused long ago.
+    assert (await programs[0].replace(old[0], issue)).value == "token-2"
+    assert issue.issued == 2
+
+
+async def test_the_same_string_issued_again_is_not_asked_for_by_all(make_sharing, account):
+    issue = Issuer(value="the same")
+    programs = [make_sharing().tokens(account) for _ in range(5)]
+    old = [await program.replace(None, issue) for program in programs]
+    for program, refused in zip(programs, old, strict=True):
+        await program.replace(refused, issue)
+    assert issue.issued == 2
+
+
+@pytest.mark.parametrize("life", [timedelta(seconds=30), timedelta(hours=-9)])
+async def test_a_token_near_its_end_is_not_asked_for_by_all(make_sharing, account, life):
+    """Issuing gives the one that lives, which may have seconds left; or this clock is wrong."""
+    issue = Issuer(life)
+    for _ in range(5):
+        await make_sharing().tokens(account).replace(None, issue)
+    assert issue.issued == 1
+
+
+async def test_a_failed_issue_is_the_next_programs_to_try(make_sharing, account):
+    failing, issue = Issuer(error=AuthError("8001")), Issuer()
+    with pytest.raises(AuthError):
+        await make_sharing().tokens(account).replace(None, failing)
+    with anyio.fail_after(5):
+        assert (await make_sharing().tokens(account).replace(None, issue)).value == "token-1"
+
+
+async def test_a_cancelled_issue_is_the_next_programs_to_try(make_sharing, account):
+    with anyio.move_on_after(0.02):
+        await make_sharing().tokens(account).replace(None, Issuer())
+    with anyio.fail_after(5):
+        assert (await make_sharing().tokens(account).replace(None, Issuer())).value == "token-1"
+
+
+async def test_a_revoked_token_is_forgotten_unless_another_has_come(make_sharing, account):
+    issue = Issuer()
+    program = make_sharing().tokens(account)
+    first = await program.replace(None, issue)
+    second = await program.replace(first, issue)
+    await program.forget(first)
+    assert (await make_sharing().tokens(account).replace(None, issue)).value == "token-2"
+    await program.forget(second)
+    assert (await make_sharing().tokens(account).replace(None, issue)).value == "token-3"
+
+
+async def test_accounts_share_nothing(make_sharing, account):
+    issue = Issuer()
+    await make_sharing().tokens(account).replace(None, issue)
+    await make_sharing().tokens(uuid4().hex).replace(None, issue)
+    assert issue.issued == 2
+
+
+class Drawer:
+    """A place in this process, with a clock that the test moves."""
+
+    def __init__(self):
+        self.facts, self.now_ms, self.where = None, 1000.0, "a drawer"
+
+    def change(self, step):
+        self.facts, result = step(self.facts, self.now_ms)
+        return result
+
+    def read(self):
+        return self.facts, self.now_ms
+
+
+def test_who_dies_in_the_middle_of_a_renewal_is_waited_for_ten_seconds():
+    drawer = Drawer()
+    desk = Desk(drawer)
+    assert desk.take("dead", "") == Lease("")
+    assert desk.take("alive", "") == Busy(10.0)
+    drawer.now_ms += 9_999.0
+    assert isinstance(desk.take("alive", ""), Busy)
+    drawer.now_ms += 1.0
+    assert desk.take("alive", "") == Lease("")
+
+
+def test_who_comes_late_with_a_token_leaves_the_one_that_is_there():
+    drawer, expires = Drawer(), datetime.now(UTC) + timedelta(hours=20)
+    desk = Desk(drawer)
+    slow = desk.take("slow", "")
+    drawer.now_ms += 10_000.0
+    quick = desk.take("quick", "")
+    assert isinstance(slow, Lease)
+    assert isinstance(quick, Lease)
+    desk.put("quick", quick, Token("quick", expires, "2"), "quick")
+    desk.put("slow", slow, Token("slow", expires, "1"), "slow")
+    assert desk.take("third", "") == Token("quick", expires, "2")
+
+
+def test_a_lease_does_not_outlast_a_clock_that_begins_again():
+    drawer = Drawer()
+    drawer.now_ms = 1_000_000.0
+    desk = Desk(drawer)
+    desk.take("dead", "")
+    drawer.now_ms = 50.0
+    assert desk.take("alive", "").seconds == pytest.approx(10.0)
+
+
+# ---- slots, and who is there
+
+
+async def test_programs_share_slots_and_are_known_to_each_other(make_sharing, account):
+    times = []
+
+    async def calls():
+        pace = make_sharing().pace(account, "ka90004", 20.0)
+        for _ in range(10):
+            await pace.slot(BULK)
+            times.append(anyio.current_time())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(calls)
+    assert len(times) == 30
+    # Lower bounds only: a busy machine may be late.
+    assert times[-1] - times[0] >= 29 * 1.045 / 20 - 0.02
+    await make_sharing().tokens(account).replace(None, Issuer())
+    await make_sharing().pace(account, "ka90004", 20.0).refused(0.0, 7.0)
+    report = await make_sharing().report(account)
+    assert [program.api_id for program in report.programs] == ["ka90004"] * 3
+    assert {program.name for program in report.programs} == {
+        f"{os.uname().nodename}:{os.getpid()} {Path(sys.argv[0]).name}"
+    }
+    assert all(program.seconds_ago < 60 for program in report.programs)
+    assert report.limits == (("ka90004", 7.0),)
+    assert report.token_expires is not None
+    assert report.token_by in {program.name for program in report.programs}
+
+
+async def test_a_report_of_an_unused_account_is_empty(make_sharing, account):
+    report = await make_sharing().report(account)
+    assert (report.programs, report.limits, report.token_expires) == ((), (), None)
+
+
+async def test_both_are_what_a_client_takes(make_sharing):
+    assert isinstance(make_sharing(), Sharing)
+
+
+# ---- files
+
+
+async def test_files_are_for_their_user_only(tmp_path, account):
+    sharing = SharedFiles(tmp_path / "shared")
+    old = os.umask(0)
+    try:
+        await sharing.tokens(account).replace(None, Issuer())
+        await sharing.pace(account, "ka90004", 50.0).slot(BULK)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o700
+    found = sorted((tmp_path / "shared" / account).iterdir())
+    assert [path.name for path in found] == [
+        "ka90004.json",
+        "ka90004.lock",
+        "token.json",
+        "token.lock",
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+
+
+async def test_files_of_another_user_are_refused(tmp_path, account, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(SharingError, match="belongs to another user; name another directory"):
+        await SharedFiles(tmp_path).pace(account, "ka90004", 5.0).slot(BULK)
+
+
+async def test_a_link_in_the_place_of_a_file_is_not_followed(tmp_path, account):
+    (tmp_path / account).mkdir()
+    (tmp_path / account / "token.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SharingError, match="cannot be used"):
+        await SharedFiles(tmp_path).tokens(account).replace(None, Issuer())
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"format": 1, "at_', b"\xff\xfe\x00"])
+async def test_a_file_that_lost_its_end_is_begun_again(tmp_path, account, damage):
+    """A machine without power may leave it so."""
+    (tmp_path / account).mkdir()
+    for name in ("ka90004", "token"):
+        (tmp_path / account / f"{name}.json").write_bytes(damage)
+    began = anyio.current_time()
+    await SharedFiles(tmp_path).pace(account, "ka90004", 5.0).slot(BULK)
+    assert anyio.current_time() - began >= 0.2
+    issue = Issuer()
+    await SharedFiles(tmp_path).tokens(account).replace(None, issue)
+    assert issue.issued == 1
+
+
+@pytest.mark.parametrize("facts", [{"format": 2}, {"free_ms": 1}, []])
+async def test_a_file_of_another_version_is_refused_and_left_alone(tmp_path, account, facts):
+    (tmp_path / account).mkdir()
+    path = tmp_path / account / "ka90004.json"
+    path.write_text(json.dumps(facts))
+    with pytest.raises(
+        SharingError, match=r"ka90004.json is of format .*keeps 1: end the programs"
+    ):
+        await SharedFiles(tmp_path).pace(account, "ka90004", 5.0).slot(BULK)
+    assert json.loads(path.read_text()) == facts
+
+
+async def test_a_file_with_strange_facts_is_refused(tmp_path, account):
+    (tmp_path / account).mkdir()
+    path = tmp_path / account / "ka90004.json"
+    path.write_text('{"format": 1, "at_ms": "late", "free_ms": null}')
+    with pytest.raises(SharingError, match="holds what no program writes there; delete it"):
+        await SharedFiles(tmp_path).pace(account, "ka90004", 5.0).slot(BULK)
+
+
+async def test_a_full_disk_is_an_error_and_the_file_stays_whole(tmp_path, account, monkeypatch):
+    sharing = SharedFiles(tmp_path)
+    await sharing.pace(account, "ka90004", 50.0).slot(BULK)
+    path = tmp_path / account / "ka90004.json"
+    whole = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("kiwoom_async.sharing._locked.Path.replace", full)
+    with pytest.raises(SharingError, match=r"cannot be used: .*No space left"):
+        await sharing.pace(account, "ka90004", 50.0).slot(BULK)
+    assert path.read_bytes() == whole
+
+
+async def test_a_directory_that_cannot_be_made_is_an_error(tmp_path, account):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SharingError, match="cannot be used"):
+        await SharedFiles(tmp_path / "file").pace(account, "ka90004", 5.0).slot(BULK)
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from kiwoom_async.sharing._locked import LockedFile
+def step(facts, now_ms):
+    print("locked", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return {}, None
+LockedFile(Path(sys.argv[1])).change(step)
+"""
+
+
+async def test_a_program_stopped_in_the_middle_of_a_step_is_waited_for_two_seconds(
+    tmp_path, account
+):
+    path = tmp_path / account / "ka90004.json"
+    command = [sys.executable, "-c", STOPPED, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as stopped:  # noqa: ASYNC220, S603
+        try:
+            assert stopped.stdout.readline() == b"locked\n"
+            began = time.monotonic()
+            with pytest.raises(SharingError, match="has been locked for 2 s: a program"):
+                await SharedFiles(tmp_path).pace(account, "ka90004", 50.0).slot(BULK)
+            assert 2.0 <= time.monotonic() - began < 4.0
+        finally:
+            # Its death ends the lock.
+            stopped.send_signal(signal.SIGKILL)
+    await SharedFiles(tmp_path).pace(account, "ka90004", 50.0).slot(BULK)
+
+
+def test_a_change_that_fails_changes_nothing(tmp_path):
+    file = LockedFile(tmp_path / "a.json")
+    file.change(lambda *_: ({"number": 1}, None))
+    with pytest.raises(ZeroDivisionError):
+        file.change(lambda *_: ({"number": 1 // 0}, None))
+    assert file.change(lambda facts, _: (facts, facts["number"])) == 1
+
+
+def test_without_a_directory_it_is_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert SharedFiles().directory.is_relative_to(tmp_path)
+    assert repr(SharedFiles("some/where")) == "SharedFiles('some/where')"
+
+
+# ---- Redis
+
+
+async def test_a_sealed_token_cannot_be_read_at_the_server(redis_url, account):
+    key = Fernet.generate_key()
+    issue = Issuer(value=SECRET)
+    await SharedRedis(redis_url, encryption_key=key).tokens(account).replace(None, issue)
+    kept = Redis.from_url(redis_url).get(f"kiwoom_async:1:{{{account}}}:token")
+    assert SECRET not in kept.decode()
+    same = await SharedRedis(redis_url, encryption_key=key).tokens(account).replace(None, issue)
+    assert (same.value, issue.issued) == (SECRET, 1)
+    for other in (Fernet.generate_key(), None):
+        tokens = SharedRedis(redis_url, encryption_key=other).tokens(account)
+        with pytest.raises(SharingError, match="encryption_key") as caught:
+            await tokens.replace(None, issue)
+        assert SECRET not in str(caught.value)
+
+
+async def test_keys_are_named_as_documented_and_do_not_stay_for_ever(redis_url, account):
+    sharing = SharedRedis(redis_url)
+    await sharing.tokens(account).replace(None, Issuer())
+    await sharing.pace(account, "ka90004", 50.0).slot(BULK)
+    server = Redis.from_url(redis_url)
+    prefix = f"kiwoom_async:1:{{{account}}}:"
+    assert {key.decode() for key in server.keys(f"*{account}*")} == {
+        f"{prefix}pace:ka90004",
+        f"{prefix}token",
+    }
+    assert 6 * 86400 < server.ttl(f"{prefix}pace:ka90004") <= 7 * 86400
+    assert 0 < server.ttl(f"{prefix}token") <= 86400
+
+
+async def test_keys_of_another_version_are_refused_and_left_alone(redis_url, account):
+    server = Redis.from_url(redis_url)
+    prefix = f"kiwoom_async:1:{{{account}}}:"
+    for name in ("pace:ka90004", "token"):
+        server.set(prefix + name, '{"format": 2}')
+    with pytest.raises(SharingError, match=r"is of format 2, and this version .* keeps 1"):
+        await SharedRedis(redis_url).pace(account, "ka90004", 5.0).slot(BULK)
+    with pytest.raises(SharingError, match=r"is of format 2, and this version .* keeps 1"):
+        await SharedRedis(redis_url).tokens(account).replace(None, Issuer())
+    assert server.get(prefix + "token") == b'{"format": 2}'
+
+
+async def test_a_server_that_is_not_there_is_an_error_at_once(account, tmp_path):
+    with redis_server(tmp_path) as server:
+        sharing = SharedRedis(server.url)
+        pace = sharing.pace(account, "ka90004", 50.0)
+        await pace.slot(BULK)
+        server.stop()
+        began = time.monotonic()
+        for step in (
+            lambda: pace.slot(BULK),
+            lambda: sharing.tokens(account).replace(None, Issuer()),
+            lambda: sharing.report(account),
+        ):
+            with pytest.raises(SharingError, match=r"Redis at 127.0.0.1:\d+ cannot be used"):
+                await step()
+        assert time.monotonic() - began < 2.0
+
+
+async def test_a_server_that_comes_back_is_waited_for_if_that_was_declared(account, tmp_path):
+    with redis_server(tmp_path) as server:
+        sharing = SharedRedis(server.url, wait_seconds=20)
+        pace, issue = sharing.pace(account, "ka90004", 50.0), Issuer()
+        await pace.slot(BULK)
+        server.stop()
+        async with anyio.create_task_group() as group:
+            group.start_soon(pace.slot, BULK)
+            group.start_soon(sharing.tokens(account).replace, None, issue)
+            await anyio.sleep(1.0)
+            assert issue.issued == 0
+            server.start()
+    assert issue.issued == 1
+
+
+async def test_with_a_local_share_a_token_is_issued_without_the_place(account, tmp_path):
+    with redis_server(tmp_path) as server:
+        sharing = SharedRedis(server.url, local_share=1)
+        tokens, issue = sharing.tokens(account), Issuer()
+        first = await tokens.replace(None, issue)
+        server.stop()
+        second = await tokens.replace(first, issue)
+        assert (second.value, issue.issued) == ("token-2", 2)
+        server.start()
+        # What others hold is older than what was issued meanwhile.
+        third = await tokens.replace(second, issue)
+        assert (third.value, issue.issued) == ("token-3", 3)
+
+
+async def test_a_server_that_hangs_is_given_two_seconds(account, tmp_path):
+    with redis_server(tmp_path) as server:
+        pace = SharedRedis(server.url).pace(account, "ka90004", 50.0)
+        await pace.slot(BULK)
+        server.process.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(SharingError, match="Timeout"):
+            await pace.slot(BULK)
+        assert time.monotonic() - began < 6.0
+
+
+async def test_a_server_that_was_restarted_in_an_idle_hour_is_no_failure(account, tmp_path):
+    with redis_server(tmp_path) as server:
+        pace = SharedRedis(server.url).pace(account, "ka90004", 50.0)
+        await pace.slot(BULK)
+        server.stop()
+        server.start()
+        await pace.slot(BULK)
+
+
+async def test_a_password_is_not_in_any_text(account, tmp_path):
+    with redis_server(tmp_path, "--requirepass", "the-password") as server:
+        wrong = SharedRedis(server.url.replace("//", "//:not-the-password@"))
+        with pytest.raises(SharingError) as caught:
+            await wrong.pace(account, "ka90004", 5.0).slot(BULK)
+        right = SharedRedis(server.url.replace("//", "//:the-password@"))
+        await right.pace(account, "ka90004", 50.0).slot(BULK)
+        report = await right.report(account)
+    for text in (str(caught.value), repr(wrong), repr(right), report.place):
+        assert "the-password" not in text
+    with pytest.raises(ValueError, match="url: expected redis://") as refused:
+        SharedRedis("http://:the-password@localhost")
+    assert "the-password" not in str(refused.value)
+
+
+# ---- what is declared, and names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"local_share": 0}, "local_share: got 0; expected 1 request/s or more"),
+        ({"local_share": 0.5}, "local_share: got 0.5; expected a whole number of requests/s"),
+        ({"local_share": True}, "local_share: got True; expected a whole number"),
+        ({"local_share": 2, "reserved": 1}, "reserved: got 1, and local_share 2; it is what all"),
+        ({"wait_seconds": -1}, "wait_seconds: got -1; expected 0 or more"),
+        ({"wait_seconds": float("inf")}, "wait_seconds: got inf; expected 0 or more"),
+        ({"directory": 7}, "directory: got 7; expected a path"),
+    ],
+)
+def test_what_cannot_be_declared_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SharedFiles(**({"directory": "here"} | options))
+
+
+def test_a_place_has_a_name_for_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("KIWOOM_SHARING_KEY", Fernet.generate_key().decode())
+    assert named(f"files:{tmp_path}").directory == tmp_path
+    assert repr(named("redis://:secret@localhost:1234/0")) == "SharedRedis('localhost:1234')"
+    assert repr(named("unix:///run/redis.sock")) == "SharedRedis('/run/redis.sock')"
+    for wrong in ("file", "files:", "http://localhost", ""):
+        with pytest.raises(ValueError, match=r"sharing: got .*; allowed are files, files:DIR"):
+            named(wrong)
+    monkeypatch.setenv("KIWOOM_SHARING_KEY", "short")
+    with pytest.raises(ValueError, match="encryption_key: expected 32 bytes"):
+        named("redis://localhost")
+
+
+@pytest.mark.parametrize(
+    ("blocked", "extra", "code"),
+    [
+        ("platformdirs", "files", "SharedFiles()"),
+        ("redis", "redis", "SharedRedis('redis://localhost')"),
+        ("cryptography", "redis", "SharedRedis('redis://localhost', encryption_key='a')"),
+    ],
+)
+def test_a_missing_extra_is_named(blocked, extra, code):
+    program = (
+        "import sys\n"
+        "class Blocker:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {blocked!r}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name}', name=name)\n"
+        "sys.meta_path.insert(0, Blocker())\n"
+        "from kiwoom_async.sharing import SharedFiles, SharedRedis\n"
+        f"SharedFiles('here')\n{code}"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: S603, PLW1510
+    assert f"pip install 'kiwoom-async[{extra}]'" in run.stderr.splitlines()[-1]

@@ -1,0 +1,126 @@
+"""Real processes, a real socket, real files and a real Redis; the exchange's log is the judge.
+
+What these show in seconds, `share_processes.py` shows in minutes, with more of everything.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import on_a_port, redis_server
+
+from kiwoom_async.sandbox import Sandbox
+
+PROGRAM = Path(__file__).parent / "sharing_program.py"
+# Of the sandbox below: three pages a market.
+ROWS_OF_THREE_WALKS = 3 * 120
+
+
+class Exchange:
+    """The simulated exchange on a port, and the programs that use it."""
+
+    def __init__(self, place: str, base_url: str, sandbox: Sandbox) -> None:
+        self.place, self.base_url, self.sandbox = place, base_url, sandbox
+        self.programs: list[subprocess.Popen[str]] = []
+
+    def start(self, role: str, when_away=None, **options: int) -> subprocess.Popen[str]:
+        facts = {"place": self.place, "when_away": when_away or {}} | options
+        command = [sys.executable, str(PROGRAM), role, self.base_url, json.dumps(facts)]
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        self.programs.append(program)
+        return program
+
+    def calls(self, api_id="ka90004"):
+        return [arrival for arrival in self.sandbox.arrivals if arrival.api_id == api_id]
+
+    def wait_for_calls(self, how_many: int) -> None:
+        while len(self.calls()) < how_many:
+            time.sleep(0.05)
+
+    def judge(self) -> None:
+        """No call over the limit, none refused."""
+        times = [call.time for call in self.calls()]
+        assert not [call for call in self.sandbox.arrivals if call.status == 429]
+        assert all(times[at + 5] - times[at] >= 1.0 for at in range(len(times) - 5))
+
+
+@contextmanager
+def an_exchange(place: str) -> Iterator[Exchange]:
+    sandbox = Sandbox(latency_seconds=0.046, kospi_stocks=120, kosdaq_stocks=70)
+    with on_a_port(sandbox) as base_url:
+        exchange = Exchange(place, base_url, sandbox)
+        try:
+            yield exchange
+        finally:
+            for program in exchange.programs:
+                program.kill()
+                program.communicate()
+
+
+def said(program: subprocess.Popen[str]):
+    text, _ = program.communicate(timeout=120)
+    return json.loads(text)
+
+
+@pytest.fixture(params=["files", "redis"])
+def exchange(request, tmp_path):
+    place = f"files:{tmp_path}"
+    if request.param == "redis":
+        # A database of its own: the app key is the same in all tests, the port is not.
+        place = request.getfixturevalue("redis_url")
+    with an_exchange(place) as found:
+        yield found
+
+
+def test_eight_programs_of_three_walks_share_one_pace_and_lose_nothing(exchange):
+    """Two are killed on the way, and two others started; one asks in between, and is served."""
+    doomed = [exchange.start("walk", walks=3) for _ in range(2)]
+    walkers = [exchange.start("walk", walks=3) for _ in range(6)]
+    exchange.wait_for_calls(10)
+    asker = exchange.start("ask", calls=8)
+    for program in doomed:
+        program.kill()
+        walkers.append(exchange.start("walk", walks=3))
+    assert [said(program) for program in walkers] == [
+        {"rows": ROWS_OF_THREE_WALKS, "different": ROWS_OF_THREE_WALKS}
+    ] * 8
+    waits = sorted(said(asker))
+    exchange.judge()
+    assert len(exchange.calls("au10001")) == 1
+    # In the 95th percentile; what is measured here is what the programs wait, not how long a
+    # busy machine needs for it, so that this holds on one, too.
+    assert waits[int(0.95 * len(waits)) - 1] < 0.6
+
+
+def test_twenty_programs_started_at_once_issue_one_token(exchange):
+    programs = [exchange.start("token") for _ in range(20)]
+    assert len({said(program) for program in programs}) == 1
+    assert [arrival.api_id for arrival in exchange.sandbox.arrivals] == ["au10001"]
+
+
+@pytest.mark.parametrize(
+    ("when_away", "goes_on"),
+    [({}, False), ({"wait_seconds": 30}, True), ({"local_share": 1, "reserved": 2}, True)],
+    ids=["error", "wait", "local share"],
+)
+def test_a_redis_that_is_away_for_five_seconds(tmp_path, when_away, goes_on):
+    """No call over the limit; the walks go on, or end with the error, as declared."""
+    with redis_server(tmp_path) as server, an_exchange(server.url) as exchange:
+        programs = [exchange.start("walk", when_away, walks=3) for _ in range(2)]
+        exchange.wait_for_calls(6)
+        server.stop()
+        time.sleep(5)
+        server.start()
+        results = [said(program) for program in programs]
+        exchange.judge()
+    for result in results:
+        if goes_on:
+            assert result == {"rows": ROWS_OF_THREE_WALKS, "different": ROWS_OF_THREE_WALKS}
+        else:
+            assert result.startswith("SharingError: Redis at 127.0.0.1:")
+            assert "pages delivered" in result
