@@ -49,10 +49,11 @@ PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
 SERVICES = [block for block in BLOCKS if block not in PROGRAMS]
 
 
-def environment(base_url, name):
+def environment(base_url, name, room):
     """An app key for each program, so that none waits for another's pace."""
     keys = {"KIWOOM_APP_KEY": f"{name}-app-key", "KIWOOM_SECRET_KEY": "readme-secret-key"}
-    return os.environ | keys | {"KIWOOM_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8"}
+    here = {"KIWOOM_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8", "XDG_STATE_HOME": room}
+    return os.environ | keys | here
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def runs(base_url, tmp_path_factory):
         program.parent.mkdir()
         program.write_text(block, encoding="utf-8")
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", program], env=environment(base_url, f"p{number}"),
+            [sys.executable, "-W", "error", program], env=environment(base_url, f"p{number}", room),
             capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
         )  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_the_service_of_the_readme_starts_serves_and_stops(block, base_url, tmp_
         [sys.executable, "-m", "uvicorn", "--app-dir", program.parent, "--port", str(port),
          "--log-level", "warning", "program:app"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-        env=environment(base_url, "service"),
+        env=environment(base_url, "service", tmp_path),
     )  # fmt: skip
     try:
         end = time.monotonic() + 30
@@ -139,8 +140,8 @@ def answered(url):
 
 
 def test_both_readmes_hold_as_many_programs():
-    assert len(ENGLISH) == len(KOREAN) == 11
-    assert len(BLOCKS) < 11 + 6
+    assert len(ENGLISH) == len(KOREAN) == 12
+    assert len(BLOCKS) < 12 + 6
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
@@ -148,5 +149,5 @@ def test_a_readme_says_the_two_commands_and_every_error(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     for word in ("make demo", "make test", "uv run", r".venv\Scripts", "TransportError",
                  "TransportTimeout", "BlockedError", "ApiError", "AuthError", "RateLimited",
-                 "DecodeError", "ContinuationError"):  # fmt: skip
+                 "DecodeError", "ContinuationError", "SharingError"):  # fmt: skip
         assert word in text

@@ -27,6 +27,7 @@ class Exchange:
     def __init__(self, place: str, base_url: str, sandbox: Sandbox) -> None:
         self.place, self.base_url, self.sandbox = place, base_url, sandbox
         self.programs: list[subprocess.Popen[str]] = []
+        self.busy_calls = 0
 
     def start(self, role: str, when_away=None, **options: int) -> subprocess.Popen[str]:
         facts = {"place": self.place, "when_away": when_away or {}} | options
@@ -50,8 +51,9 @@ class Exchange:
 
 
 @contextmanager
-def an_exchange(place: str) -> Iterator[Exchange]:
-    sandbox = Sandbox(latency_seconds=0.046, kospi_stocks=120, kosdaq_stocks=70)
+def an_exchange(place: str, **stocks: int) -> Iterator[Exchange]:
+    small = {"kospi_stocks": 120, "kosdaq_stocks": 70}
+    sandbox = Sandbox(latency_seconds=0.046, **(small | stocks))
     with on_a_port(sandbox) as base_url:
         exchange = Exchange(place, base_url, sandbox)
         try:
