@@ -25,8 +25,11 @@ from kiwoom_async import (
     KiwoomClient,
     Market,
     ProgramTradeQuery,
+    SharingError,
     TransportError,
 )
+from kiwoom_async._pace import OwnPace
+from kiwoom_async._sharing import Alone
 from kiwoom_async.archive import Archive, IncompleteArchive, State, _fetch
 from kiwoom_async.archive._claims import Claimant
 from kiwoom_async.archive._files import measured
@@ -393,6 +396,22 @@ async def test_refused_keys_end_the_fetch_at_once(archive):
         await fetched(archive, sandbox=refusing)
     assert {one.api_id for one in refusing.arrivals} == {"au10001"}
     assert len(refusing.arrivals) <= 4
+
+
+class Away(OwnPace):
+    """A bucket at a place that is out of reach."""
+
+    async def slot(self, _):
+        raise SharingError("the place is away")
+
+
+async def test_a_shared_place_that_is_away_ends_the_fetch_at_once(archive, monkeypatch):
+    monkeypatch.setattr(Alone, "pace", lambda *_: Away(5.0))
+    exchange = small_sandbox()
+    with pytest.raises(SharingError, match="the place is away"):
+        await fetched(archive, sandbox=exchange)
+    assert not exchange.arrivals
+    assert len([entry for entry in archive.entries() if entry.error]) <= 4
 
 
 async def test_a_dead_server_ends_the_fetch_after_a_few_walks(archive):
