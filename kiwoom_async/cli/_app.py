@@ -17,7 +17,7 @@ from kiwoom_async import (
     Market,
     __version__,
 )
-from kiwoom_async.sandbox import Sandbox, serve
+from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
 from ._case import Case
@@ -30,6 +30,7 @@ from ._formats import Format, format_of
 from ._left import Left
 from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
 from ._progress import Progress
+from ._rehearsal import sandbox_server
 from ._report import report
 from ._rows import RowsJob, same
 from ._token import TokenFormat, TokenJob
@@ -221,29 +222,4 @@ def _for_eyes_only() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-@app.command("sandbox")
-def sandbox_server(
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
-    host: Annotated[str, typer.Option(help="Loopback, unless you know better.")] = "127.0.0.1",
-    limit: Annotated[
-        int, typer.Option(min=0, help="Requests a second for each api-id; 0 for no limit.")
-    ] = 5,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.046,
-    firewall: Annotated[
-        bool, typer.Option(help="Block the default User-Agents of aiohttp and urllib.")
-    ] = True,
-) -> None:
-    """Serve the simulated exchange on a port, for any Kiwoom client."""
-    exchange = Sandbox(
-        requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
-    )
-    try:
-        serve(exchange, host=host, port=port, ready=_announce)
-    except (ImportError, OSError) as error:
-        end(str(error), code=1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _announce(base_url: str) -> None:
-    errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
+app.command("sandbox")(sandbox_server)
