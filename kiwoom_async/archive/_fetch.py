@@ -24,6 +24,7 @@ from kiwoom_async import (
     KiwoomError,
     ProgramTradeQuery,
     RateLimited,
+    SharingError,
     TransportError,
 )
 
@@ -250,7 +251,7 @@ class Fetch:
         self.failed.append(failed)
 
     def _end_if_hopeless(self, error: KiwoomError) -> None:
-        if isinstance(error, AuthError | BlockedError):
+        if isinstance(error, AuthError | BlockedError | SharingError):
             raise error
         if isinstance(error, TransportError | RateLimited):
             self._in_a_row += 1
