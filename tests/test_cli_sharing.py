@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -324,3 +325,17 @@ def test_ctrl_c_and_a_redis_that_wants_a_password(redis, tmp_path):
         again = started(base_url, *command)
         assert (again.communicate(timeout=60), again.returncode) == (("", ""), 0)
     assert len(file.read_text(encoding="utf-8").splitlines()) == 500
+
+
+def test_the_doctor_and_the_token_at_a_redis(at, redis):
+    with on_a_port(small()) as base_url:
+        text = at(base_url, "token", sharing=redis).stdout
+        result = at(base_url, "doctor", sharing=redis)
+        refused = at(base_url, "doctor", sharing=redis.replace(PASSWORD, "wrong"))
+    place = f"Redis at {redis.rpartition('@')[2]}"
+    assert f"shared at     {place}: " in text
+    assert result.exit_code == 0
+    assert re.search(rf"^ok        sharing    {place}$", result.stdout, re.MULTILINE)
+    assert "1 program in the last minute" in result.stdout
+    assert refused.exit_code == 1
+    assert f"problem   sharing    SharingError: {place} cannot be used: " in refused.stdout

@@ -92,8 +92,9 @@ class Sheet:
 
     def show(self, name: str, finding: Finding) -> None:
         """Print a finding."""
-        status, advice = finding.status, printable(finding.advice)
-        lines = [printable(finding.found), *([f"-> {advice}"] if advice else [])]
+        status = finding.status
+        advice = [f"-> {finding.advice}"] if finding.advice else []
+        lines = [printable(line) for line in (finding.found, *finding.details, *advice)]
         if self._console is None:
             margin = f"\n{'':{2 * _CELLS + 1}}"
             self._plain.write(f"{status:<{_CELLS}}{name:<{_CELLS + 1}}{margin.join(lines)}\n")
