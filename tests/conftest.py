@@ -95,7 +95,7 @@ def small_sandbox(*faults: Fault, **options: Any) -> Sandbox:
 def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line in this process, on a small sandbox or on one that the test chooses."""
     monkeypatch.setenv("COLUMNS", "200")
-    for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
+    for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY", "KIWOOM_SHARING"):
         monkeypatch.delenv(name, raising=False)
     original = KiwoomClient.sandbox
 

@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
 from kiwoom_async._endpoint import first_cursor
-from kiwoom_async.cli import _app, _days, _formats, _left, _output, _rows
+from kiwoom_async.cli import _app, _days, _formats, _left, _output, _rehearsal, _rows
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAY = ["--date", "2026-11-20"]
@@ -345,7 +345,7 @@ def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
         served.append((sandbox, at))
         ready("http://127.0.0.1:9000")
 
-    monkeypatch.setattr(_app, "serve", serve)
+    monkeypatch.setattr(_rehearsal, "serve", serve)
     result = run("sandbox", "--port", "9000", "--limit", "0")
     assert result.exit_code == 0
     assert served[0][1] == {"host": "127.0.0.1", "port": 9000}
@@ -486,7 +486,7 @@ def test_a_closed_standard_output_says_what_to_do():
     assert b"standard output is closed; name a file with --output" in result.stderr
 
 
-def test_ctrl_c_ends_the_sandbox():
+def test_ctrl_c_ends_the_sandbox_and_it_says_what_has_come():
     process = subprocess.Popen(  # noqa: S603
         [*COMMAND, "sandbox", "--port", "0"],
         env=environment(), stderr=subprocess.PIPE, encoding="utf-8",
@@ -495,7 +495,8 @@ def test_ctrl_c_ends_the_sandbox():
     wait_until(lambda: answers(base_url))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "")
+    assert process.returncode == 130
+    assert re.fullmatch(r"nobody known no api-id \d+ calls?, .* 0 refused with 429\n", err)
 
 
 def answers(base_url):

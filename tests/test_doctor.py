@@ -13,27 +13,41 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from typing import ClassVar
 
 import anyio
 import httpx
 import pytest
 import uvicorn
+from attrs import evolve
 from conftest import on_a_port
 from conftest import small_sandbox as small
 from typer.testing import CliRunner
 
-from kiwoom_async import CallEnded, Exchange, KiwoomClient, KiwoomError, Market, ProgramTradeQuery
+from kiwoom_async import (
+    CallEnded,
+    Exchange,
+    KiwoomClient,
+    KiwoomError,
+    Market,
+    Priority,
+    Program,
+    ProgramTradeQuery,
+    SharingReport,
+)
 from kiwoom_async import _calls as calls
+from kiwoom_async._pace import OwnPace
+from kiwoom_async._token import OwnTokens
 from kiwoom_async._wire import KST
-from kiwoom_async.cli import _case, _checks, _reach
+from kiwoom_async.cli import _case, _checks, _clients, _reach
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 APP_KEY, SECRET_KEY = "sentinel-APP/key+0123456789==", "sentinel-SECRET/key+9876543210=="
-CHECKS = ["settings", "DNS", "TLS", "firewall", "token", "IP address", "clock", "page"]
-IN_PROCESS = ["skipped"] * 3
-ON_LOOPBACK = ["ok"] * 3
+CHECKS = ["settings", "DNS", "TLS", "sharing", "firewall", "token", "IP address", "clock", "page"]
+IN_PROCESS = ["skipped"] * 4
+ON_LOOPBACK = ["ok"] * 3 + ["skipped"]
 COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
 
 
@@ -42,7 +56,8 @@ def surroundings(monkeypatch):
     """No waits between attempts, and nothing from the machine's environment."""
     monkeypatch.setattr(calls.random, "uniform", lambda least, _: least)
     for name in ("KIWOOM_ENVIRONMENT", "KIWOOM_BASE_URL", "SSL_CERT_FILE", "SSL_CERT_DIR",
-                 "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):  # fmt: skip
+                 "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+                 "KIWOOM_SHARING"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
 
 
@@ -192,9 +207,9 @@ def test_what_passes_at_the_second_attempt_is_a_warning(run, fault, check, words
 def test_settings_that_make_no_client_are_a_problem(at, variables, words):
     result = at("https://api.kiwoom.invalid", **variables)
     assert result.exit_code == 1
-    assert statuses(result) == ["problem", *["not tried"] * 7]
+    assert statuses(result) == ["problem", *["not tried"] * 8]
     assert words in sheet(result)["settings"][1]
-    assert summary(result) == "1 problem, 7 not tried; no pace is set"
+    assert summary(result) == "1 problem, 8 not tried; no pace is set"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +230,7 @@ def test_keys_that_were_pasted_strangely_are_told(at, variables, status, words):
 def test_a_name_that_nobody_knows(at):
     result = at("https://api.kiwoom.invalid")
     assert result.exit_code == 1
-    assert statuses(result) == ["ok", "problem", *["not tried"] * 6]
+    assert statuses(result) == ["ok", "problem", *["not tried"] * 7]
     assert "api.kiwoom.invalid is not found: " in sheet(result)["DNS"][1]
     assert "check the network" in sheet(result)["DNS"][1]
 
@@ -233,7 +248,7 @@ def test_a_port_where_nobody_listens(at, host):
         port = taken.getsockname()[1]
     result = at(f"http://{host}:{port}")
     assert result.exit_code == 1
-    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 5]
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
     assert f"port {port}: Connection refused\n" in sheet(result)["TLS"][1]
 
 
@@ -241,14 +256,14 @@ def test_a_handshake_that_never_ends(at, monkeypatch):
     monkeypatch.setattr(_reach, "_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = at(f"https://127.0.0.1:{silent.getsockname()[1]}")
-    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 5]
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
     assert "no answer within 0.3 s" in sheet(result)["TLS"][1]
 
 
 def test_a_server_that_speaks_no_tls(at):
     with on_a_port(small()) as base_url:
         result = at(base_url.replace("http", "https"))
-    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 5]
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
     assert "connected, but no TLS: " in sheet(result)["TLS"][1]
 
 
@@ -304,7 +319,7 @@ def by_tls(sandbox, key, signed):
 def test_a_certificate_that_nobody_vouches_for(at, certificate):
     with by_tls(small(), *certificate) as base_url:
         result = at(base_url)
-    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 5]
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
     assert re.search(r"no TLS: self.signed certificate", sheet(result)["TLS"][1])
     assert "SSL_CERT_FILE" in sheet(result)["TLS"][1]
 
@@ -321,7 +336,7 @@ def test_a_certificate_that_the_environment_vouches_for(at, certificate, variabl
     with by_tls(small(), key, signed) as base_url:
         result = at(base_url, **{variable: trusted})
     assert result.exit_code == 0
-    assert statuses(result) == ["ok"] * 8
+    assert statuses(result) == [*ON_LOOPBACK, *["ok"] * 5]
     ends = datetime.now(UTC) + timedelta(days=2)
     assert re.match(rf"TLSv1\.\d; .* valid until {ends:%Y-%m-%d}", sheet(result)["TLS"][1])
 
@@ -366,7 +381,7 @@ def test_a_clock_is_judged_by_the_server_s(run, ahead, status, words):
 def test_a_firewall_may_tell_the_time_too(run):
     sandbox = told(small(Fault("firewall", "au10001", times=9)), 3600)
     result = run("doctor", "--sandbox", sandbox=sandbox)
-    assert statuses(result)[3:] == ["problem", "not tried", "not tried", "problem", "not tried"]
+    assert statuses(result)[4:] == ["problem", "not tried", "not tried", "problem", "not tried"]
     assert summary(result).startswith("2 problems, 3 not tried; ")
 
 
@@ -429,7 +444,7 @@ def test_a_message_of_the_server_s_does_nothing_to_a_terminal(run):
         return KiwoomClient("a", "b", transport=httpx.MockTransport(answer), **options)
 
     result = run("doctor", "--sandbox", make=make)
-    assert statuses(result)[3:] == ["ok", "problem", "skipped", "skipped", "not tried"]
+    assert statuses(result)[4:] == ["ok", "problem", "skipped", "skipped", "not tried"]
     assert "[31mred  ok        page       forged" in sheet(result)["token"][1]
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", result.stdout)
 
@@ -472,13 +487,245 @@ def test_ctrl_c_ends_it_as_any_command(number, code):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         # Each line is out as soon as its check is done; the next check is never answered.
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in ON_LOOPBACK]
         time.sleep(0.2)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
     assert [line[:10].strip() for line in lines] == ON_LOOPBACK
     assert (process.returncode, out) == (code, "")
     assert err == ("interrupted\n" if number == signal.SIGINT else "terminated\n")
+
+
+# ---- several app keys
+
+
+def with_numbers(*numbers, app_key=APP_KEY, secret_key=SECRET_KEY):
+    """Variables of more app keys; 1 and so on make them differ."""
+    return {
+        f"KIWOOM_{kind}_KEY_{number}": f"{key}{number}"
+        for number in numbers
+        for kind, key in (("APP", app_key), ("SECRET", secret_key))
+    }
+
+
+def test_several_app_keys_are_told_one_by_one(at):
+    with on_a_port(small()) as base_url:
+        result = at(base_url, **with_numbers(2, 3))
+    assert result.exit_code == 0
+    status, text = sheet(result)["settings"]
+    assert (status, text.splitlines()[0]) == (
+        "ok", f"3 app keys; environment production, {base_url}"
+    )  # fmt: skip
+    assert [line.split()[0] for line in text.splitlines()[1:]] == [
+        "KIWOOM_APP_KEY", "KIWOOM_APP_KEY_2", "KIWOOM_APP_KEY_3"
+    ]  # fmt: skip
+    assert f"KIWOOM_SECRET_KEY_3 of {len(SECRET_KEY) + 1} characters" in text
+    assert "sentinel" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "words"),
+    [
+        ({"KIWOOM_APP_KEY_2": "one"}, "problem", "KIWOOM_SECRET_KEY_2 not set"),
+        ({"KIWOOM_SECRET_KEY_2": "one"}, "problem", "KIWOOM_APP_KEY_2 not set"),
+        (with_numbers(2) | {"KIWOOM_APP_KEY_2": APP_KEY}, "problem", "number 2 came before"),
+        (with_numbers(2) | {"KIWOOM_APP_KEY_2": "senti nel"}, "problem",
+         "character 6 of KIWOOM_APP_KEY_2 is a space; copy"),
+        (with_numbers(2) | {"KIWOOM_SECRET_KEY_2": "'one'"}, "warning",
+         "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: the quotation marks are probably not"),
+        (with_numbers(2, secret_key=APP_KEY), "warning",
+         "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: both are the same"),
+        (with_numbers(2, 4), "warning", "KIWOOM_APP_KEY_4 is not read: the numbers go on from 2"),
+        (with_numbers(3), "warning", "KIWOOM_APP_KEY_3 is not read"),
+        ({"KIWOOM_APP_KEY_3": ""}, "ok", "environment production"),
+    ],
+)  # fmt: skip
+def test_each_app_key_is_looked_at_as_the_first_one_is(at, variables, status, words):
+    result = at("https://api.kiwoom.invalid", **variables)
+    assert sheet(result)["settings"][0] == status
+    assert words in sheet(result)["settings"][1]
+
+
+# ---- sharing
+
+
+def test_a_program_that_shares_nothing_is_told_what_says_where(at):
+    with on_a_port(small()) as base_url:
+        status, text = sheet(at(base_url))["sharing"]
+    assert status == "skipped"
+    assert "this program shares nothing; KIWOOM_SHARING says where" in text
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_who_shares_is_told(at, tmp_path, by):
+    place = f"files:{tmp_path}"
+    sandbox = small()
+    with on_a_port(sandbox) as base_url:
+        options = ["doctor", "--sharing", place] if by == "option" else ["doctor"]
+        result = at(base_url, *options, **({} if by == "option" else {"KIWOOM_SHARING": place}))
+    assert result.exit_code == 0
+    status, text = sheet(result)["sharing"]
+    assert status == "ok"
+    where, heard, ours, token = (line.strip() for line in text.splitlines())
+    (account,) = (folder.name for folder in tmp_path.iterdir())
+    assert where == f"files in {tmp_path}"
+    assert heard == f"app key, fingerprint {account}: 1 program in the last minute"
+    program = re.escape(f"{socket.gethostname()}:{os.getpid()} ") + r"\S+"
+    assert re.fullmatch(rf"{program} \(this doctor\): au10001 \d\.\d s ago", ours)
+    assert re.fullmatch(
+        rf"token valid until 20.* KST, 2\d h \d+ min from now; issued by {program}", token
+    )
+    (issued,) = sandbox._access._issued
+    assert issued not in result.stdout
+
+
+class Told:
+    """Sharing of which everything is known."""
+
+    reports: ClassVar[list[SharingReport]] = []
+
+    def __init__(self):
+        self._left = list(self.reports)
+
+    def pace(self, *_):
+        return OwnPace(5)
+
+    def tokens(self, _):
+        return OwnTokens()
+
+    async def report(self, account):
+        return evolve(self._left.pop(0), account=account)
+
+
+@pytest.fixture
+def told_by(at, monkeypatch):
+    """The lines of the check, when this is what is known."""
+
+    def told_by(*reports, **variables):
+        monkeypatch.setattr(Told, "reports", reports)
+        monkeypatch.setattr(_clients, "named", lambda _: Told())
+        with on_a_port(small()) as base_url:
+            result = at(base_url, "doctor", "--sharing", "files", **variables)
+        status, text = sheet(result)["sharing"]
+        assert status == "ok"
+        return [line.strip() for line in text.splitlines()]
+
+    return told_by
+
+
+def program(name, api_id, seconds_ago, *waiting):
+    return Program(name=name, api_id=api_id, seconds_ago=seconds_ago, waiting=waiting)
+
+
+def test_programs_their_waiting_calls_and_limits_are_told(told_by):
+    everything = SharingReport(
+        place="a place",
+        account="",
+        programs=(
+            program("one:1 a.py", "au10001", 12.04),
+            program("one:1 a.py", "ka90004", 0.2, Priority.INTERACTIVE, Priority.BULK),
+            program("two:2 b.py", "ka90004", -0.01, Priority.BULK),
+        ),
+        limits=(("ka90004", 3.0),),
+        token_expires=datetime(2026, 11, 20, 15, tzinfo=KST),
+        token_by="two:2 b.py",
+    )
+    place, heard, *lines = told_by(everything)
+    assert (place, heard.partition(": ")[2]) == ("a place", "2 programs in the last minute")
+    token = lines.pop()
+    assert lines == [
+        "one:1 a.py: au10001 12.0 s ago, ka90004 0.2 s ago (waiting: interactive and bulk)",
+        "two:2 b.py: ka90004 0.0 s ago (waiting: bulk)",
+        "a 429 has named a limit of 3 requests/s for ka90004",
+    ]
+    assert token.startswith("token valid until 2026-11-20 15:00:00 KST, ")
+    assert token.endswith("; issued by two:2 b.py")
+
+
+def test_each_app_key_shares_by_itself(told_by):
+    first = SharingReport(place="a place", account="", programs=(program("one:1 a", "x", 1.0),))
+    lines = told_by(first, SharingReport(place="a place", account=""), **with_numbers(2))
+    assert [line.partition(",")[0] for line in lines] == [
+        "a place", "app key 1", "one:1 a: x 1.0 s ago", "no token is kept there",
+        "app key 2", "no token is kept there",
+    ]  # fmt: skip
+    assert lines[4].endswith(": 0 programs in the last minute")
+
+
+def test_another_program_s_name_does_nothing_to_a_terminal(told_by):
+    strange = program("\x1b[31mred\nok        page       forged", "x", 1.0)
+    report = SharingReport(place="a place", account="", programs=(strange,))
+    assert "[31mred ok        page       forged: x 1.0 s ago" in told_by(report)
+
+
+def test_a_place_that_is_away_is_found_before_any_call(at, tmp_path):
+    (tmp_path / "file").touch()
+    sandbox = small()
+    with on_a_port(sandbox) as base_url:
+        result = at(base_url, KIWOOM_SHARING=f"files:{tmp_path / 'file'}")
+    assert result.exit_code == 1
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    text = sheet(result)["sharing"][1]
+    assert text.startswith(f"SharingError: {tmp_path / 'file'}")
+    assert "-> is the server up and within reach, or the directory writable" in text
+    assert sheet(result)["firewall"][1] == "because of sharing\n"
+    assert not sandbox.arrivals
+
+
+def test_a_place_that_can_be_read_but_not_written_is_a_problem(at, tmp_path):
+    place = f"files:{tmp_path}"
+    with on_a_port(small()) as base_url:
+        at(base_url, "token", KIWOOM_SHARING=place)
+        (account,) = tmp_path.iterdir()
+        (account / "token.lock").unlink()
+        (account / "token.lock").mkdir()
+        result = at(base_url, KIWOOM_SHARING=place)
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    assert "token.json cannot be used: " in sheet(result)["sharing"][1]
+
+
+def test_a_place_that_can_be_used_but_not_read_is_a_problem(at, tmp_path):
+    """The token lives; the queue of another version beside it stops the walks."""
+    place = f"files:{tmp_path}"
+    with on_a_port(small()) as base_url:
+        at(base_url, "token", KIWOOM_SHARING=place)
+        (account,) = tmp_path.iterdir()
+        (account / "ka90004.json").write_text('{"format": 99}')
+        result = at(base_url, KIWOOM_SHARING=place)
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    assert "is of format 99, and this version" in sheet(result)["sharing"][1]
+
+
+def test_without_the_server_sharing_is_not_the_problem(at, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    result = at(f"http://127.0.0.1:{port}", KIWOOM_SHARING=f"files:{tmp_path}")
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nowhere:sentinel", "sharing: got 'nowhere'; allowed are files, files:DIRECTORY, redis"),
+        ("redis://:sentinel@host:port", "url: expected redis://"),
+    ],
+)
+def test_a_place_in_the_environment_that_is_none_is_a_problem_of_the_settings(at, place, words):
+    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING=place)
+    assert statuses(result) == ["problem", *["not tried"] * 8]
+    assert words in sheet(result)["settings"][1]
+    assert "sentinel" not in result.stdout
+
+
+def test_an_extra_that_is_missing_is_named_and_nothing_else_blamed(at, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING="redis://127.0.0.1:1")
+    assert statuses(result) == ["problem", *["not tried"] * 8]
+    text = sheet(result)["settings"][1]
+    assert (
+        "no client can be made: redis is not installed: pip install 'kiwoom-async[redis]'" in text
+    )
+    assert "SSL_CERT" not in text
 
 
 # ---- token

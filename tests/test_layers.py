@@ -160,7 +160,7 @@ def test_the_sandbox_knows_nothing_of_the_client():
 
 
 def test_the_command_line_uses_public_names_only():
-    wings = ("archive", "report", "sandbox", "tables")
+    wings = ("archive", "report", "sandbox", "sharing", "tables")
     public = {"kiwoom_async", *(f"kiwoom_async.{wing}" for wing in wings)}
     for path in (PACKAGE / "cli").glob("*.py"):
         names = imports(path)

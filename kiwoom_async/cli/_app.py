@@ -17,10 +17,11 @@ from kiwoom_async import (
     Market,
     __version__,
 )
-from kiwoom_async.sandbox import Sandbox, serve
+from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
 from ._case import Case
+from ._clients import client_of, shares
 from ._columnar import import_columnar
 from ._days import days_between, last_weekday, queries_of, today
 from ._demo import show, walk_all
@@ -28,8 +29,9 @@ from ._doctor import DoctorJob
 from ._ending import end, errors, run
 from ._formats import Format, format_of
 from ._left import Left
-from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
+from ._options import Date, Exchanges, First, Last, Markets, OnSandbox, Sharing
 from ._progress import Progress
+from ._rehearsal import sandbox_server
 from ._report import report
 from ._rows import RowsJob, same
 from ._token import TokenFormat, TokenJob
@@ -81,6 +83,7 @@ def rows(  # noqa: PLR0917 - typer calls it by name
         ),
     ] = None,
     sandbox: OnSandbox = False,
+    sharing: Sharing = None,
     resume: Annotated[
         str | None, typer.Option(help="Go on where an interrupted command left off.")
     ] = None,
@@ -90,6 +93,7 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     Keys come from KIWOOM_APP_KEY and KIWOOM_SECRET_KEY; KIWOOM_ENVIRONMENT may say mock.
     """
     try:
+        client = client_of(sandbox=sandbox, sharing=sharing)
         queries = queries_of(days_between(first, last, date), market, exchange)
         days = ["--date", date] if date else ["--from", first, "--to", last]
         asked = [*days, *_repeated("--market", market), *_repeated("--exchange", exchange)]
@@ -98,9 +102,8 @@ def rows(  # noqa: PLR0917 - typer calls it by name
         form = format_of(form, output)
         if resume is not None:
             left, size = Left.parse(resume, total, same(queries, form))
-        job = RowsJob(queries, asked, form, output, sandbox, left, size)
+        job = RowsJob(queries, asked, form, output, sandbox, left, size, sharing=sharing)
         _check_output(job, resumed=resume is not None)
-        client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
         run(partial(job.run, client), on_stop=partial(_say_how_to_go_on, job))
     except ValueError as error:
         end(str(error), code=2)
@@ -132,8 +135,8 @@ def _repeated(option: str, values: Sequence[StrEnum]) -> list[str]:
 
 def _say_how_to_go_on(job: RowsJob) -> None:
     if job.left.places:
-        how = "To try again:" if job.left.untouched else "To go on where this stopped:"
-        errors.print(how, style="bold")
+        how = "To try again" if job.left.untouched else "To go on where this stopped"
+        errors.print(f"{how}{', with the password for ***' * job.hides_password}:", style="bold")
         errors.print(job.resume_command(), soft_wrap=True)
     if job.cut_bytes:
         errors.print(
@@ -155,6 +158,7 @@ def watch(  # noqa: PLR0917 - typer calls it by name
         int | None, typer.Option(min=1, help="Stop after so many rounds; never, without it.")
     ] = None,
     sandbox: OnSandbox = False,
+    sharing: Sharing = None,
 ) -> None:
     """Show what changes: a table that updates in place, or JSON lines where output is piped."""
 
@@ -163,11 +167,13 @@ def watch(  # noqa: PLR0917 - typer calls it by name
 
     day = date or str(last_weekday() if sandbox else today())
     try:
+        client = client_of(sandbox=sandbox, sharing=sharing)
         job = WatchJob(queries_of(days_between(None, None, day), market, exchange), every, rounds)
-        make_client = moving if sandbox else KiwoomClient.from_env
-        run(partial(job.run, make_client), on_stop=lambda: None)
+        run(partial(job.run, moving if sandbox else client), on_stop=lambda: None)
     except ValueError as error:
         end(str(error), code=2)
+    except ImportError as error:
+        end(str(error), code=1)
     if not job.complete:
         end("no walk was complete", code=1)
 
@@ -176,23 +182,33 @@ def watch(  # noqa: PLR0917 - typer calls it by name
 def token(
     form: Annotated[TokenFormat, typer.Option("--format", help="How to write.")] = TokenFormat.TEXT,
     sandbox: OnSandbox = False,
+    sharing: Sharing = None,
 ) -> None:
     """Say until when the token is valid, never the token itself; one is issued if none lives."""
-    client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
+    job = TokenJob(form, in_process=sandbox, shares=shares(sandbox=sandbox, sharing=sharing))
     try:
-        run(partial(TokenJob(form, in_process=sandbox).run, client), on_stop=lambda: None)
+        client = client_of(sandbox=sandbox, sharing=sharing)
+        run(partial(job.run, client), on_stop=lambda: None)
     except ValueError as error:
         end(str(error), code=2)
+    except ImportError as error:
+        end(str(error), code=1)
 
 
 @app.command()
-def doctor(sandbox: OnSandbox = False) -> None:
-    """Check keys, network, token, clock and one page, and say what to do about each problem.
+def doctor(sandbox: OnSandbox = False, sharing: Sharing = None) -> None:
+    """Check keys, network, sharing, token, clock and a page; say what to do about each problem.
 
     Ends with 1 where there is a problem. No key is shown, and no token.
     """
     _for_eyes_only()
-    job = DoctorJob(Case(KiwoomClient.sandbox if sandbox else KiwoomClient.from_env, sandbox))
+    try:
+        client = client_of(sandbox=sandbox, sharing=sharing)
+    except ValueError as error:
+        end(str(error), code=2)
+    except ImportError as error:
+        end(str(error), code=1)
+    job = DoctorJob(Case(client, sandbox, shares(sandbox=sandbox, sharing=sharing)))
     run(job.run, on_stop=lambda: None)
     if job.problems:
         raise typer.Exit(1)
@@ -221,29 +237,4 @@ def _for_eyes_only() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-@app.command("sandbox")
-def sandbox_server(
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
-    host: Annotated[str, typer.Option(help="Loopback, unless you know better.")] = "127.0.0.1",
-    limit: Annotated[
-        int, typer.Option(min=0, help="Requests a second for each api-id; 0 for no limit.")
-    ] = 5,
-    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.046,
-    firewall: Annotated[
-        bool, typer.Option(help="Block the default User-Agents of aiohttp and urllib.")
-    ] = True,
-) -> None:
-    """Serve the simulated exchange on a port, for any Kiwoom client."""
-    exchange = Sandbox(
-        requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
-    )
-    try:
-        serve(exchange, host=host, port=port, ready=_announce)
-    except (ImportError, OSError) as error:
-        end(str(error), code=1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _announce(base_url: str) -> None:
-    errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
+app.command("sandbox")(sandbox_server)

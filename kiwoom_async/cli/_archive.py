@@ -16,9 +16,10 @@ from rich.cells import cell_len
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
+from ._clients import client_of
 from ._days import days_between, queries_of
 from ._ending import end, errors, run
-from ._options import Date, Exchanges, First, Last, Markets, OnSandbox
+from ._options import Date, Exchanges, First, Last, Markets, OnSandbox, Sharing
 from ._progress import Progress
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
         bool, typer.Option("--dry-run", help="Say what it would take, and leave.")
     ] = False,
     sandbox: OnSandbox = False,
+    sharing: Sharing = None,
 ) -> None:
     """Collect what the archive lacks of some days, markets and exchanges.
 
@@ -69,8 +71,7 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     archive = _archive(path)
     try:
         queries = queries_of(days_between(first, last, date), market, exchange)
-        client: Callable[..., KiwoomClient]
-        client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
+        client = client_of(sandbox=sandbox, sharing=sharing)
         client = client if pace is None else partial(client, requests_per_second=pace)
         if dry_run:
             print(archive.plan(client(), queries))
@@ -78,6 +79,8 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
         run(partial(_fetch, archive, queries, client), on_stop=_say_how_to_go_on)
     except (ValueError, OSError) as error:
         end(str(error), code=2)
+    except ImportError as error:
+        end(str(error), code=1)
 
 
 async def _fetch(

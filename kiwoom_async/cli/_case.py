@@ -1,6 +1,6 @@
 """What a check of `kiwoom-async doctor` finds, and what is known while the checks go on."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
@@ -19,6 +19,7 @@ from kiwoom_async import (
     Page,
     ProgramTrade,
     ProgramTradeQuery,
+    SharingReport,
 )
 
 from ._days import last_weekday
@@ -43,11 +44,12 @@ class Status(StrEnum):
 
 @frozen
 class Finding:
-    """What a check has found, and where that is not well, what to do."""
+    """What a check has found, a line each, and where that is not well, what to do."""
 
     status: Status
     found: str
     advice: str = ""
+    details: Sequence[str] = ()
 
 
 def failed(error: KiwoomError, advice: str = "") -> Finding:
@@ -66,6 +68,7 @@ class Case:
 
     make_client: Callable[..., KiwoomClient]
     in_process: bool
+    shares: bool = False
     ended: list[tuple[CallEnded, datetime]] = field(factory=list)
     _retried: list[CallRetried] = field(factory=list)
     _kiwoom: KiwoomClient | None = None
@@ -106,6 +109,10 @@ class Case:
         if self._token is None:
             self._token = await _outcome(self.kiwoom.token_expires())
         return self._token
+
+    async def sharing_reports(self) -> list[SharingReport] | KiwoomError:
+        """Who shares what, for each app key, or why that cannot be known."""
+        return await _outcome(self.kiwoom.sharing_reports())
 
     async def page(self) -> DayPage | KiwoomError:
         """Page one of the last weekday, or why there is none; asked for once."""

@@ -1,7 +1,5 @@
 """The checks of `kiwoom-async doctor`, one function each, in their order; they print nothing."""
 
-import os
-import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
@@ -10,71 +8,14 @@ from attrs import frozen
 
 from kiwoom_async import ApiError, AuthError, BlockedError, DecodeError, KiwoomError, TransportError
 
-from . import _reach
+from . import _reach, _settings, _sharing
 from ._case import Case, Finding, Status, failed, now
 from ._token import LIFE, issued, until
 
-_KEYS: Final = ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY")
 _WARN_SECONDS: Final = 5.0
 _PROBLEM_SECONDS: Final = 60.0
 # Of this machine's address, which is not among the ten that an account may register.
 _UNREGISTERED: Final = "8050"
-
-
-async def settings(case: Case) -> Finding:
-    """Whether there are keys, and a client can be made of them."""
-    if case.in_process:
-        case.begin()
-        return Finding(Status.SKIPPED, "the simulated exchange needs none")
-    if missing := [name for name in _KEYS if not os.environ.get(name)]:
-        what = f"{' and '.join(missing)} not set"
-        return Finding(Status.PROBLEM, what, "set both to the keys of the REST API portal")
-    try:
-        case.begin()
-    except ValueError as error:
-        return Finding(Status.PROBLEM, str(error), _how_to_paste())
-    except (OSError, ImportError) as error:
-        advice = "check SSL_CERT_FILE, SSL_CERT_DIR and the proxy in the environment"
-        return Finding(Status.PROBLEM, f"no client can be made: {error}", advice)
-    return _as_understood(case)
-
-
-def _as_understood(case: Case) -> Finding:
-    pairs = {name: os.environ[name] for name in _KEYS}
-    forms = ", ".join(f"{name} of {_form(key)}" for name, key in pairs.items())
-    found = f"{forms}; environment {case.kiwoom.environment.value}, {case.kiwoom.base_url}"
-    if any(_quoted(key) for key in pairs.values()):
-        return Finding(Status.WARNING, found, "the quotation marks are probably not the key's")
-    if len({_without_invisible(key) for key in pairs.values()}) == 1:
-        return Finding(Status.WARNING, found, "both are the same: one is probably the other's")
-    return Finding(Status.OK, found)
-
-
-def _form(key: str) -> str:
-    meant = len(_without_invisible(key))
-    added = f" (and {len(key) - meant} of pasting, left out)" if len(key) > meant else ""
-    return f"{meant} characters{added}{' in quotation marks' if _quoted(key) else ''}"
-
-
-def _without_invisible(key: str) -> str:
-    return "".join(char for char in key if unicodedata.category(char) != "Cf").strip()
-
-
-def _quoted(key: str) -> bool:
-    key = _without_invisible(key)
-    return len(key) > 1 and key[0] == key[-1] and key[0] in "\"'"
-
-
-def _how_to_paste() -> str:
-    """Which character of which key is none, without showing it."""
-    for name in _KEYS:
-        key = _without_invisible(os.environ.get(name, ""))
-        for place, char in enumerate(key, 1):
-            if not "!" <= char <= "~":
-                kind = "a space" if char.isspace() else "unprintable or not ASCII"
-                at = f"character {place} of {name} is {kind}"
-                return f"{at}; copy the key from the portal again"
-    return ""
 
 
 async def firewall(case: Case) -> Finding:
@@ -191,13 +132,15 @@ class Check:
 
 
 CHECKS: Final = (
-    Check("settings", settings, ()),
+    Check("settings", _settings.settings, ()),
     Check("DNS", _reach.name, ("settings",)),
     Check("TLS", _reach.connection, ("DNS",)),
-    Check("firewall", firewall, ("TLS",)),
+    # Before any call is made: without its place none can be.
+    Check("sharing", _sharing.sharing, ("TLS",)),
+    Check("firewall", firewall, ("sharing",)),
     Check("token", token, ("firewall",)),
     Check("IP address", address, ("firewall",)),
     # A firewall's page may tell the time, too.
-    Check("clock", clock, ("TLS",)),
+    Check("clock", clock, ("sharing",)),
     Check("page", page, ("token", "IP address")),
 )

@@ -13,6 +13,7 @@ from ._case import Case, Finding, Status
 from ._checks import CHECKS
 from ._output import StandardOutput
 from ._watch import on_terminal
+from ._words import counted, printable
 
 _STYLES: Final = {
     Status.OK: "green",
@@ -53,7 +54,7 @@ class DoctorJob:
     def summary(self) -> str:
         """One line."""
         said = [
-            _counted(self._count(status), what)
+            counted(self._count(status), what)
             for status, what in ((Status.PROBLEM, "problem"), (Status.WARNING, "warning"))
             if self._count(status)
         ]
@@ -91,8 +92,9 @@ class Sheet:
 
     def show(self, name: str, finding: Finding) -> None:
         """Print a finding."""
-        status, advice = finding.status, _printable(finding.advice)
-        lines = [_printable(finding.found), *([f"-> {advice}"] if advice else [])]
+        status = finding.status
+        advice = [f"-> {finding.advice}"] if finding.advice else []
+        lines = [printable(line) for line in (finding.found, *finding.details, *advice)]
         if self._console is None:
             margin = f"\n{'':{2 * _CELLS + 1}}"
             self._plain.write(f"{status:<{_CELLS}}{name:<{_CELLS + 1}}{margin.join(lines)}\n")
@@ -110,12 +112,3 @@ class Sheet:
             self._plain.write(f"{summary}\n")
         else:
             self._console.print(summary, style="bold", soft_wrap=True)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _printable(text: str) -> str:
-    """Without what a server's message might do to a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)

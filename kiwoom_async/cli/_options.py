@@ -20,3 +20,12 @@ Exchanges = Annotated[
 OnSandbox = Annotated[
     bool, typer.Option("--sandbox", help="Ask the simulated exchange: no keys, no network.")
 ]
+Sharing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help="Where programs with one app key share its pace and token: files, files:DIRECTORY or "
+        "redis://HOST:PORT. Default: KIWOOM_SHARING.",
+        show_default=False,
+    ),
+]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
+from kiwoom_async import Exchange, Market, ProgramTradeQuery
 
+from ._clients import client_of
 from ._days import days_between, queries_of
 from ._ending import end, errors, run
-from ._options import Exchanges, Markets, OnSandbox
+from ._options import Exchanges, Markets, OnSandbox, Sharing
 
 if TYPE_CHECKING:
     from ._pictures import Material
@@ -36,6 +37,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
         "report.html"
     ),
     sandbox: OnSandbox = False,
+    sharing: Sharing = None,
 ) -> None:
     """Draw a day on one page: most bought and sold, buy against sell, concentration, flows.
 
@@ -52,7 +54,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     try:
         if path is None:
             queries = queries_of(days_between(None, None, date), market, exchange or [Exchange.KRX])
-            material = _of_server(queries, sandbox=sandbox)
+            material = _of_server(queries, sandbox=sandbox, sharing=sharing)
         else:
             day = None if date is None else days_between(None, None, date)[0]
             part: dict[str, Any] = {"day": day, "days": days, "markets": market, "stocks": stock}
@@ -67,10 +69,12 @@ def report(  # noqa: PLR0917 - typer calls it by name
     errors.print(f"{output}: {len(material.rows):,} rows", highlight=False)
 
 
-def _of_server(queries: Sequence[ProgramTradeQuery], *, sandbox: bool) -> "Material":
+def _of_server(
+    queries: Sequence[ProgramTradeQuery], *, sandbox: bool, sharing: str | None
+) -> "Material":
     from ._pictures import of_server  # noqa: PLC0415 - an extra
 
-    client = KiwoomClient.sandbox if sandbox else KiwoomClient.from_env
+    client = client_of(sandbox=sandbox, sharing=sharing)
     made: list[Material] = []
 
     async def ask() -> None:

@@ -9,6 +9,7 @@ from attrs import define, field
 
 from kiwoom_async import KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
+from ._clients import without_password
 from ._columnar import finish, stream_bytes, stream_path
 from ._formats import Format, heading, lines, section
 from ._left import Left
@@ -29,6 +30,8 @@ class RowsJob:
     left: Left
     # The output's length in bytes, where it is known.
     size: int | None = None
+    # The place as it was typed; one of the environment will be there again.
+    sharing: str | None = None
     rows: int = 0
     # How much of a page that could not be written whole has gone out.
     cut_bytes: int = 0
@@ -107,9 +110,16 @@ class RowsJob:
             command += ["--output", str(self.output)]
         if self.sandbox:
             command += ["--sandbox"]
+        if self.sharing is not None:
+            command += ["--sharing", without_password(self.sharing)]
         if not self.left.untouched:
             command += ["--resume", self.left.text(self.size, same(self.queries, self.form))]
         return shlex.join(command)
+
+    @property
+    def hides_password(self) -> bool:
+        """Whether that command line lacks a password."""
+        return self.sharing is not None and without_password(self.sharing) != self.sharing
 
 
 def same(queries: Sequence[ProgramTradeQuery], form: Format) -> str:

@@ -31,16 +31,20 @@ class TokenJob:
 
     form: TokenFormat
     in_process: bool
+    shares: bool
 
     async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
         """Have a token, and say what is known of it."""
         async with make_client() as kiwoom:
             expires = await kiwoom.token_expires()
+            place = (await kiwoom.sharing_reports())[0].place if self.shares else None
         moment = datetime.now(UTC)
         write = self._json if self.form is TokenFormat.JSON else self._text
-        StandardOutput().write(write(kiwoom, expires, moment))
+        StandardOutput().write(write(kiwoom, expires, moment, place))
 
-    def _text(self, kiwoom: KiwoomClient, expires: datetime, moment: datetime) -> str:
+    def _text(
+        self, kiwoom: KiwoomClient, expires: datetime, moment: datetime, place: str | None
+    ) -> str:
         where = f"{kiwoom.base_url}, {kiwoom.environment.value}"
         facts = {
             "token": "there is one; it is not shown",
@@ -49,9 +53,13 @@ class TokenJob:
             "first issued": issued(expires, moment),
             "shared": "by all programs with this app key: while it lives, issuing returns it again",
         }
+        if place is not None:
+            facts["shared at"] = f"{place}: programs that name it take the token from there"
         return "".join(f"{name:<14}{fact}\n" for name, fact in facts.items())
 
-    def _json(self, kiwoom: KiwoomClient, expires: datetime, moment: datetime) -> str:
+    def _json(
+        self, kiwoom: KiwoomClient, expires: datetime, moment: datetime, place: str | None
+    ) -> str:
         facts = {
             "base_url": kiwoom.base_url,
             "environment": kiwoom.environment.value,
@@ -59,6 +67,7 @@ class TokenJob:
             "valid_until": expires.isoformat(),
             "seconds_left": round((expires - moment).total_seconds()),
             "presumably_issued": (expires - LIFE).isoformat(),
+            "shared_at": place,
         }
         return json.dumps(facts) + "\n"
 

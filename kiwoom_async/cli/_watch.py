@@ -21,6 +21,7 @@ from kiwoom_async import (
     ProgramTrade,
     ProgramTradeAudit,
     ProgramTradeQuery,
+    SharingError,
     WalkComplete,
 )
 
@@ -67,10 +68,11 @@ class WatchJob:
             self.complete |= isinstance(item, WalkComplete)
             if (
                 isinstance(item, Failure)
-                and isinstance(item.error, AuthError)
+                and isinstance(item.error, AuthError | SharingError)
                 and not self.complete
             ):
-                # Keys that were never accepted will not be in the next round either.
+                # Keys that were never accepted, or a place that was never there, will not be in
+                # the next round either.
                 raise item.error
             ended += not isinstance(item, Change)
             if self.rounds is not None and ended == self.rounds * len(self.queries):

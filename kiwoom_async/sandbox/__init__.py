@@ -50,5 +50,6 @@ from ._app import Arrival, Sandbox
 from ._faults import Fault
 from ._moving import RowChange
 from ._serve import serve
+from ._summary import Traffic, summary
 
-__all__ = ["Arrival", "Fault", "RowChange", "Sandbox", "serve"]
+__all__ = ["Arrival", "Fault", "RowChange", "Sandbox", "Traffic", "serve", "summary"]

@@ -1,0 +1,64 @@
+"""`kiwoom-async sandbox`: the simulated exchange on a port, and at its end what has come there."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from kiwoom_async.sandbox import Sandbox, Traffic, serve, summary
+
+from ._ending import end, errors
+from ._words import counted, printable
+
+
+def sandbox_server(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="Loopback, unless you know better.")] = "127.0.0.1",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Requests a second for each api-id; 0 for no limit.")
+    ] = 5,
+    latency: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.046,
+    firewall: Annotated[
+        bool, typer.Option(help="Block the default User-Agents of aiohttp and urllib.")
+    ] = True,
+) -> None:
+    """Serve the simulated exchange on a port, for any Kiwoom client.
+
+    Ctrl-C ends it and says what has come: whether several programs kept the pace together.
+    """
+    exchange = Sandbox(
+        requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
+    )
+    code = 0
+    try:
+        serve(exchange, host=host, port=port, ready=_announce)
+    except (ImportError, OSError) as error:
+        end(str(error), code=1)
+    except KeyboardInterrupt:
+        # A background job of a shell is deaf to interrupts, and comes here without one.
+        code = 130
+    for line in _told(exchange):
+        errors.print(line, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def _announce(base_url: str) -> None:
+    errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
+
+
+def _told(exchange: Sandbox) -> Iterator[str]:
+    arrivals = exchange.arrivals
+    if not arrivals:
+        yield "no calls came"
+    if len(arrivals) == arrivals.maxlen:
+        yield f"of the last {len(arrivals):,} calls:"
+    for traffic in summary(arrivals):
+        yield _line(traffic)
+
+
+def _line(traffic: Traffic) -> str:
+    whose = f"app key {traffic.caller}" if traffic.caller else "nobody known"
+    calls = counted(traffic.calls, "call")
+    facts = f"{calls}, at most {traffic.most_in_a_second} in a second, {traffic.refused} refused"
+    tokens = f", {counted(traffic.tokens, 'token')} issued" if traffic.tokens else ""
+    return f"{whose:<13}{printable(traffic.api_id) or 'no api-id':<10}{facts} with 429{tokens}"
