@@ -256,7 +256,7 @@ MUTATIONS = [
     Mutation("sharing: another version's file is overwritten", "sharing/_place.py",
              "if found != FORMAT or not isinstance(facts, dict):", "if False:",
              "test_sharing_places.py"),
-    Mutation("sharing: token in the clear", "sharing/_redis.py",
+    Mutation("sharing: token in the clear", "sharing/_seal.py",
              "_SEALED + fernet.encrypt(text.encode()).decode()", "_SEALED + text",
              "test_sharing_places.py"),
     Mutation("accounts: a walk changes its key", "_accounts.py",

@@ -181,7 +181,7 @@ def test_sharing_stands_on_the_public_names_and_what_pace_and_token_promise():
     for path in (PACKAGE / "sharing").glob("*.py"):
         names = {name for name in imports(path) if name.startswith(("kiwoom_async", ".."))}
         assert names <= {"kiwoom_async", *rooms}, path
-        known = {"_redis": {"cryptography", "redis"}, "_files": {"platformdirs"}}
+        known = {"_redis": {"redis"}, "_seal": {"cryptography"}, "_files": {"platformdirs"}}
         others = strangers(path) - {"kiwoom_async"}
         assert others <= {"anyio", "attrs", "cattrs"} | known.get(path.stem, set()), path
 

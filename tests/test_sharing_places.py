@@ -491,11 +491,51 @@ async def test_a_password_is_not_in_any_text(account, tmp_path):
         right = SharedRedis(server.url.replace("//", "//:the-password@"))
         await right.pace(account, "ka90004", 50.0).slot(BULK)
         report = await right.report(account)
+    assert "it wants a user and a password, or others" in str(caught.value)
     for text in (str(caught.value), repr(wrong), repr(right), report.place):
         assert "the-password" not in text
     with pytest.raises(ValueError, match="url: expected redis://") as refused:
         SharedRedis("http://:the-password@localhost")
     assert "the-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:pass@localhost",
+        "redis://:pass@localhost:port/0",
+        "redis://:pass@localhost/database",
+        "redis://:pass@localhost?unknown=1",
+        "redis://:pass@localhost?ssl_ca_certs=/x",
+        "unix://",
+        "localhost:6379",
+        6379,
+    ],
+)
+def test_a_url_that_cannot_be_used_is_refused_and_not_shown(url):
+    with pytest.raises(ValueError, match="url: expected redis://, rediss:// or unix://") as caught:
+        SharedRedis(url)
+    assert "pass" not in str(caught.value)
+
+
+def test_a_server_is_named_as_it_will_be_reached():
+    for url, name in [
+        ("redis://:pass@somewhere", "somewhere:6379"),
+        ("rediss://somewhere:1234/3", "somewhere:1234"),
+        ("unix:///run/redis.sock?db=2", "/run/redis.sock"),
+    ]:
+        assert repr(SharedRedis(url)) == f"SharedRedis({name!r})"
+
+
+async def test_keys_that_hold_something_else_are_refused(redis_url, account):
+    server = Redis.from_url(redis_url)
+    prefix = f"kiwoom_async:1:{{{account}}}:"
+    server.set(prefix + "token", "not JSON")
+    server.lpush(prefix + "pace:ka90004", "a list")
+    with pytest.raises(SharingError, match="is not JSON; delete it"):
+        await SharedRedis(redis_url).tokens(account).replace(None, Issuer())
+    with pytest.raises(SharingError, match="WRONGTYPE"):
+        await SharedRedis(redis_url).pace(account, "ka90004", 5.0).slot(BULK)
 
 
 # ---- what is declared, and names
@@ -523,11 +563,14 @@ def test_a_place_has_a_name_for_the_command_line(tmp_path, monkeypatch):
     assert named(f"files:{tmp_path}").directory == tmp_path
     assert repr(named("redis://:secret@localhost:1234/0")) == "SharedRedis('localhost:1234')"
     assert repr(named("unix:///run/redis.sock")) == "SharedRedis('/run/redis.sock')"
-    for wrong in ("file", "files:", "http://localhost", ""):
-        with pytest.raises(ValueError, match=r"sharing: got .*; allowed are files, files:DIR"):
+    for wrong in ("file", "files:", "http://localhost", "", "secret@localhost:6379"):
+        with pytest.raises(ValueError, match=r"sharing: got .*; allowed are files, f") as caught:
             named(wrong)
+        assert "secret" not in str(caught.value)
     monkeypatch.setenv("KIWOOM_SHARING_KEY", "short")
-    with pytest.raises(ValueError, match="encryption_key: expected 32 bytes"):
+    with pytest.raises(
+        ValueError, match=r"encryption_key \(KIWOOM_SHARING_KEY\): expected 32 bytes"
+    ):
         named("redis://localhost")
 
 

@@ -115,10 +115,12 @@ class Desk:
         self._change(step)
 
     def look(self) -> tuple[datetime | None, str]:
-        """Until when the token lives, and who issued it."""
+        """Until when the token lives, and who issued it; None for one that has died."""
         facts, _ = self._place.read()
         kept = self._kept(facts)
-        return (datetime.fromtimestamp(kept.expires, KST), kept.by) if kept.issue else (None, "")
+        if not kept.issue or kept.expires <= time.time():
+            return None, ""
+        return datetime.fromtimestamp(kept.expires, KST), kept.by
 
     def _token(self, kept: Kept) -> Token:
         expires = datetime.fromtimestamp(kept.expires, KST)

@@ -21,6 +21,6 @@ def named(place: str) -> Sharing:
         return SharedFiles(rest or None)
     if kind in {"redis", "rediss", "unix"}:
         return SharedRedis(place, encryption_key=os.environ.get("KIWOOM_SHARING_KEY") or None)
-    raise ValueError(
-        f"sharing: got {shown(kind)}; allowed are files, files:DIRECTORY, redis://HOST:PORT"
-    )
+    # A URL without its scheme may begin with a password.
+    got = "something else" if "@" in place else shown(place)
+    raise ValueError(f"sharing: got {got}; allowed are files, files:DIRECTORY, redis://HOST:PORT")

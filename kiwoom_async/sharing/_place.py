@@ -91,5 +91,6 @@ class Errands:
 
 def program_name() -> str:
     """What others are told of this program: host, process, script; no argument of it."""
-    script = Path(sys.argv[0] or "python").name
-    return f"{socket.gethostname()}:{os.getpid()} {script}"
+    script = Path(sys.argv[0] or "python")
+    name = script.parent.name if script.name == "__main__.py" else script.name
+    return f"{socket.gethostname()}:{os.getpid()} {name}"

@@ -10,7 +10,6 @@ under them names its format, too.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,13 +18,13 @@ from attrs import asdict
 
 from kiwoom_async import SharingError, SharingReport
 from kiwoom_async._extras import needed
-from kiwoom_async._wire import shown
 
 from ._declared import declared
 from ._desk import Desk
 from ._place import FORMAT, Step, T, checked_format, structured
 from ._queue import Answer, Asked, Bucket
 from ._report import report
+from ._seal import seals
 from ._shared_pace import SharedPace
 from ._shared_tokens import SharedTokens
 
@@ -37,11 +36,9 @@ _TIMEOUT_SECONDS: Final = 2.0
 _TOKEN_SECONDS: Final = 24 * 3600
 _TRIES: Final = 20
 _SCRIPT: Final = "_queue.lua"
-_PLAIN: Final = "plain:"
-_SEALED: Final = "fernet:"
-_OTHER_KEY: Final = (
-    "the shared token was kept by a program with another encryption_key, or with none: give all "
-    "programs the same"
+_EXPECTED_URL: Final = (
+    "url: expected redis://, rediss:// or unix:// with a host or a path, and a number for the "
+    "database, as in redis://localhost:6379/0; options as redis-py knows them"
 )
 
 
@@ -67,7 +64,7 @@ class SharedRedis:
         reserved: int | None = None,
     ) -> None:
         self._server = _Server(url)
-        self._seal, self._unseal = _seals(encryption_key)
+        self._seal, self._unseal = seals(encryption_key)
         self._when_away = declared(wait_seconds, local_share, reserved)
 
     def __repr__(self) -> str:
@@ -165,7 +162,10 @@ class RedisObject:
 
     def _found(self, redis: "Redis") -> tuple[dict[str, Any] | None, float]:
         text, (seconds, microseconds) = redis.get(self._key), redis.time()
-        facts = None if text is None else checked_format(json.loads(text), self.where)
+        try:
+            facts = None if text is None else checked_format(json.loads(text), self.where)
+        except ValueError as error:
+            raise SharingError(f"{self.where} is not JSON; delete it") from error
         return facts, 1000.0 * seconds + microseconds / 1000.0
 
 
@@ -174,11 +174,11 @@ class _Server:
 
     def __init__(self, url: str) -> None:
         with needed("redis", "redis"):
-            from redis import Redis, RedisError  # noqa: PLC0415 - an extra
+            from redis import AuthenticationError, Redis, RedisError  # noqa: PLC0415 - an extra
             from redis.backoff import NoBackoff  # noqa: PLC0415
             from redis.retry import Retry  # noqa: PLC0415
-        if not isinstance(url, str):
-            raise ValueError(f"url: got {shown(url)}; expected redis://host:port/number")
+        if not isinstance(url, str) or not _names_a_server(url):
+            raise ValueError(_EXPECTED_URL)
         try:
             self._redis = Redis.from_url(
                 url,
@@ -187,56 +187,39 @@ class _Server:
                 # A connection that the server has closed in an idle hour is no failure.
                 retry=Retry(NoBackoff(), 1),
             )
-        except ValueError:
-            # What it says may quote the password.
-            raise ValueError(
-                "url: expected redis://, rediss:// or unix://, as in redis://localhost:6379/0"
-            ) from None
-        self._error = RedisError
-        where = self._redis.connection_pool.connection_kwargs
-        self.shown = where.get("path") or f"{where.get('host')}:{where.get('port')}"
+            # Not connected yet; an option that it does not know shows here.
+            ready: Any = self._redis.connection_pool.make_connection()
+        except (ValueError, TypeError):
+            # What they say may quote the password.
+            raise ValueError(_EXPECTED_URL) from None
+        self._errors = RedisError, AuthenticationError
+        self.shown = getattr(ready, "path", "") or f"{ready.host}:{ready.port}"
         text = files("kiwoom_async.sharing").joinpath(_SCRIPT).read_text(encoding="utf-8")
         self.script: Callable[..., Any] = self._redis.register_script(text)
 
     @contextmanager
     def reached(self) -> Iterator["Redis"]:
         """Around every use: SharingError for whatever goes wrong there."""
+        any_error, not_let_in = self._errors
         try:
             yield self._redis
-        except (self._error, OSError) as error:
+        except (any_error, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, not_let_in):
+                reason = "it wants a user and a password, or others; they stand in the URL"
             raise SharingError(f"Redis at {self.shown} cannot be used: {reason}") from error
+
+
+def _names_a_server(url: str) -> bool:
+    """Whether nothing of it would be passed over in silence."""
+    kind, _, rest = url.partition("://")
+    path = rest.partition("?")[0]
+    if kind == "unix":
+        return path not in {"", "/"}
+    database = path.partition("/")[2]
+    return kind in {"redis", "rediss"} and (not database or database.isdecimal())
 
 
 def _key(account: str, rest: str) -> str:
     # The braces keep the keys of an account on one node of a cluster.
     return f"kiwoom_async:1:{{{account}}}:{rest}"
-
-
-def _seals(key: str | bytes | None) -> tuple[Callable[[str], str], Callable[[str], str]]:
-    """How to seal a token, and how to open it again."""
-    if key is None:
-        return _PLAIN.__add__, partial(_without, _PLAIN)
-    with needed("redis", "cryptography"):
-        from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - an extra
-    try:
-        fernet = Fernet(key)
-    except (ValueError, TypeError):
-        raise ValueError(
-            "encryption_key: expected 32 bytes in URL-safe base64, as "
-            "cryptography.fernet.Fernet.generate_key() makes them"
-        ) from None
-
-    def unseal(sealed: str) -> str:
-        try:
-            return fernet.decrypt(_without(_SEALED, sealed).encode()).decode()
-        except InvalidToken:
-            raise SharingError(_OTHER_KEY) from None
-
-    return lambda text: _SEALED + fernet.encrypt(text.encode()).decode(), unseal
-
-
-def _without(mark: str, text: str) -> str:
-    if not text.startswith(mark):
-        raise SharingError(_OTHER_KEY)
-    return text.removeprefix(mark)
