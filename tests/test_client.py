@@ -369,6 +369,8 @@ async def test_a_token_that_expires_in_the_middle_is_renewed_in_time():
             clock[0] += timedelta(seconds=30)
     assert found == truth(sandbox)
     assert 2 <= len(issues(sandbox)) <= 5
+    # In time: none was sent that the server refused.
+    assert not [one for one in data_calls(sandbox) if one.code]
 
 
 async def test_revoking_is_explicit_and_the_next_call_gets_another_token():
