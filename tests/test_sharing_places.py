@@ -1,10 +1,12 @@
 """Files and Redis as places: the token's one issue, what is kept there, and what goes wrong."""
 
 import errno
+import gc
 import json
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -130,6 +132,19 @@ async def test_a_cancelled_issue_is_the_next_programs_to_try(make_sharing, accou
         await make_sharing().tokens(account).replace(None, Issuer())
     with anyio.fail_after(5):
         assert (await make_sharing().tokens(account).replace(None, Issuer())).value == "token-1"
+
+
+@pytest.mark.parametrize("cancelled_after", [0.0, 0.0005, 0.001, 0.002, 0.004, 0.03])
+async def test_whenever_a_program_is_cancelled_the_lease_is_given_back(
+    make_sharing, account, cancelled_after
+):
+    """Also while a thread is at the place, taking the lease for a caller who has gone."""
+    issue = Issuer()
+    for _ in range(3):
+        with anyio.move_on_after(cancelled_after):
+            await make_sharing().tokens(account).replace(None, Issuer())
+    with anyio.fail_after(5):
+        assert (await make_sharing().tokens(account).replace(None, issue)).value == "token-1"
 
 
 async def test_a_revoked_token_is_forgotten_unless_another_has_come(make_sharing, account):
@@ -461,6 +476,23 @@ async def test_with_a_local_share_a_token_is_issued_without_the_place(account, t
         # What others hold is older than what was issued meanwhile.
         third = await tokens.replace(second, issue)
         assert (third.value, issue.issued) == ("token-3", 3)
+
+
+async def test_no_connection_is_left_to_the_garbage_collector(redis_url, account):
+    """Which would warn of it: an error in this test."""
+    gc.collect()
+    sharing = SharedRedis(redis_url)
+    await sharing.pace(account, "ka90004", 50.0).slot(BULK)
+    sockets = len(_sockets())
+    del sharing
+    gc.collect()
+    assert len(_sockets()) == sockets - 1
+
+
+def _sockets():
+    return [
+        thing for thing in gc.get_objects() if type(thing) is socket.socket and thing.fileno() > 0
+    ]
 
 
 async def test_a_server_that_hangs_is_given_two_seconds(account, tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+from weakref import finalize
 
 from anyio.to_thread import run_sync
 from attrs import asdict
@@ -192,6 +193,8 @@ class _Server:
         except (ValueError, TypeError):
             # What they say may quote the password.
             raise ValueError(_EXPECTED_URL) from None
+        # Sockets that are left to the garbage collector are warned of.
+        finalize(self, self._redis.connection_pool.disconnect)
         self._errors = RedisError, AuthenticationError
         self.shown = getattr(ready, "path", "") or f"{ready.host}:{ready.port}"
         text = files("kiwoom_async.sharing").joinpath(_SCRIPT).read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ Knows no place but by its steps.
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final
+from threading import Event, Lock
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import anyio
@@ -17,6 +18,8 @@ from kiwoom_async import SharingError, Token
 from ._declared import WhenAway
 from ._desk import Busy, Desk, Lease
 from ._place import Errands, program_name
+
+T = TypeVar("T")
 
 # Others look again so often whether the token has come; an issue takes about as long.
 _LOOK_SECONDS: Final = 0.1
@@ -38,6 +41,7 @@ class SharedTokens:
         self._program, self._name = uuid4().hex, program_name()
         self._errands = Errands(0.0 if self._alone_if_away else when_away.wait_seconds)
         self._known = ""
+        self._turn = Lock()
 
     async def replace(self, refused: Token | None, issue: Callable[[], Awaitable[Token]]) -> Token:
         """Another program's token, or a new one; SharingError when the place is away."""
@@ -50,7 +54,7 @@ class SharedTokens:
 
     async def forget(self, revoked: Token) -> None:
         """Drop a token that was revoked."""
-        await self._errands.run(self._desk.forget, revoked.issue)
+        await self._step(self._desk.forget, revoked.issue)
 
     def _issue_of(self, refused: Token | None) -> str:
         if refused is None:
@@ -59,33 +63,52 @@ class SharedTokens:
         return self._known if refused.issue == _LOCAL else refused.issue
 
     async def _replaced(self, refused: str, issue: Callable[[], Awaitable[Token]]) -> Token:
-        while True:
-            found = await self._errands.run(self._desk.take, self._program, refused)
-            match found:
-                case Token():
-                    self._known = found.issue
-                    return found
-                case Lease():
-                    return await self._issued(found, issue)
-                case Busy():
-                    # Not all at the same moment.
-                    most_seconds = min(found.seconds, _LOOK_SECONDS)
-                    await anyio.sleep(random.uniform(0.5, 1.0) * most_seconds)  # noqa: S311
-
-    async def _issued(self, lease: Lease, issue: Callable[[], Awaitable[Token]]) -> Token:
-        put = False
+        leased = True  # as soon as a step is begun, for all that a cancelled caller knows
         try:
-            token = evolve(await issue(), issue=uuid4().hex)
-            await self._errands.run(self._desk.put, self._program, lease, token, self._name)
-            put = True
+            found = await self._awaited(refused)
+            token = found if isinstance(found, Token) else await self._issued(found, issue)
+            leased = False
+        except SharingError:
+            leased = False  # The place is away, and the lease ends by itself.
+            raise
         finally:
-            if not put:
+            if leased:
                 await self._release()
         self._known = token.issue
         return token
 
+    async def _awaited(self, refused: str) -> Token | Lease:
+        """What another program has, or will have issued; or the lease to issue one."""
+        while True:
+            found = await self._step(self._desk.take, self._program, refused)
+            if not isinstance(found, Busy):
+                return found
+            # Not all at the same moment.
+            part = random.uniform(0.5, 1.0)  # noqa: S311
+            await anyio.sleep(part * min(found.seconds, _LOOK_SECONDS))
+
+    async def _issued(self, lease: Lease, issue: Callable[[], Awaitable[Token]]) -> Token:
+        token = evolve(await issue(), issue=uuid4().hex)
+        await self._step(self._desk.put, self._program, lease, token, self._name)
+        return token
+
     async def _release(self) -> None:
-        with anyio.move_on_after(_RELEASE_SECONDS, shield=True):
-            # It ends by itself, too, and what went wrong is told already.
-            with suppress(SharingError):
-                await self._errands.run(self._desk.release, self._program)
+        # It ends by itself, too, and what went wrong is told already.
+        with anyio.move_on_after(_RELEASE_SECONDS, shield=True), suppress(SharingError):
+            await self._step(self._desk.release, self._program)
+
+    async def _step(self, step: Callable[..., T], *facts: object) -> T:
+        # A cancelled caller leaves a thread behind. Its step is not begun any more, or done before
+        # the one that releases the lease.
+        gone = Event()
+
+        def in_turn() -> T:
+            with self._turn:
+                if gone.is_set():
+                    raise SharingError("the caller has gone")
+                return step(*facts)
+
+        try:
+            return await self._errands.run(in_turn)
+        finally:
+            gone.set()
