@@ -1,12 +1,14 @@
 """One of several programs with the same app key; run by test_sharing_processes.py, in a process.
 
-    python sharing_program.py ROLE BASE_URL OPTIONS
+    python sharing_program.py ROLE BASE_URL OPTIONS [COPIES]
 
 OPTIONS is JSON: `place` as for the command line, `when_away`, and what the role takes.
-Prints one line of JSON at the end; an error of the library is printed as its text.
+Prints one line of JSON at the end; an error of the library is printed as its text. COPIES are
+processes, too, which begin within some milliseconds, because everything is imported by then.
 """
 
 import json
+import os
 import random
 import sys
 
@@ -80,7 +82,21 @@ async def main(role: str, base_url: str, place: str, when_away: dict, **options:
             print(json.dumps(f"{type(error).__name__}: {error}"))
 
 
+def copy(how_many: int) -> None:
+    """Go on in so many children; the parent ends when they have ended."""
+    children = []
+    for _ in range(how_many):
+        if not (child := os.fork()):
+            random.seed()
+            return
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    raise SystemExit(max(codes, key=abs))
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 4:
+        copy(int(sys.argv[4]))
     backend = random.choice(["asyncio", "trio"])
     facts = json.loads(sys.argv[3])
     anyio.run(lambda: main(sys.argv[1], sys.argv[2], **facts), backend=backend)
