@@ -503,7 +503,7 @@ async def test_a_server_that_hangs_is_given_two_seconds(account, tmp_path):
         began = time.monotonic()
         with pytest.raises(SharingError, match="Timeout"):
             await pace.slot(BULK)
-        assert time.monotonic() - began < 6.0
+        assert 2.0 <= time.monotonic() - began < 3.5
 
 
 async def test_a_server_that_was_restarted_in_an_idle_hour_is_no_failure(account, tmp_path):

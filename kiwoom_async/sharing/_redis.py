@@ -175,7 +175,12 @@ class _Server:
 
     def __init__(self, url: str) -> None:
         with needed("redis", "redis"):
-            from redis import AuthenticationError, Redis, RedisError  # noqa: PLC0415 - an extra
+            from redis import (  # noqa: PLC0415 - an extra
+                AuthenticationError,
+                ConnectionError,  # noqa: A004 - a RedisError
+                Redis,
+                RedisError,
+            )
             from redis.backoff import NoBackoff  # noqa: PLC0415
             from redis.retry import Retry  # noqa: PLC0415
         if not isinstance(url, str) or not _names_a_server(url):
@@ -186,7 +191,7 @@ class _Server:
                 socket_timeout=_TIMEOUT_SECONDS,
                 socket_connect_timeout=_TIMEOUT_SECONDS,
                 # A connection that the server has closed in an idle hour is no failure.
-                retry=Retry(NoBackoff(), 1),
+                retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
             )
             # Not connected yet; an option that it does not know shows here.
             ready: Any = self._redis.connection_pool.make_connection()
