@@ -31,7 +31,7 @@ class Account:
         issue: Callable[["Account"], Awaitable[Token]],
     ) -> None:
         self.keys = keys
-        known = f"{base_url}\n{keys.app_key}".encode()
+        known = f"{base_url.lower()}\n{keys.app_key}".encode()
         self.name = hashlib.sha256(known).hexdigest()[:_FINGERPRINT_LENGTH]
         self.tokens = TokenKeeper(lambda: issue(self), sharing.tokens(self.name))
         self.under_way = 0
@@ -87,6 +87,9 @@ class Accounts:
     def _of(self, cursor: Cursor) -> Account:
         if cursor.account:
             return self._named(cursor.account)
+        if cursor.key:
+            # Of a client that had one app key only: presumably the first of those it has now.
+            return self._all[0]
         # Of those with as little to do, the one whose last turn is longest ago.
         account = min(self._turns, key=lambda one: one.under_way)
         self._turns.remove(account)

@@ -142,7 +142,7 @@ class KiwoomClient:
         transport_timeout = _positive("timeout", timeout)
         self._tell = teller(on_event)
         self._sharing = Alone() if sharing is None else sharing
-        if not isinstance(self._sharing, Sharing):
+        if not isinstance(self._sharing, Sharing) or isinstance(self._sharing, type):
             raise ValueError(f"sharing: got {shown(sharing)}; expected SharedFiles or SharedRedis")
         self._accounts = Accounts(
             Account(

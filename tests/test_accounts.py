@@ -3,6 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 
+import httpx
 import pytest
 from conftest import small_sandbox
 
@@ -11,6 +12,7 @@ from kiwoom_async import (
     Cursor,
     Exchange,
     KiwoomClient,
+    KiwoomError,
     Market,
     ProgramTradeQuery,
     SharingError,
@@ -18,6 +20,7 @@ from kiwoom_async import (
 from kiwoom_async._pace import OwnPace
 from kiwoom_async._token import OwnTokens
 from kiwoom_async.sandbox import Fault, Sandbox
+from kiwoom_async.sharing import SharedFiles
 
 pytestmark = pytest.mark.anyio
 KOSPI = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
@@ -102,6 +105,55 @@ async def test_a_walk_of_an_app_key_that_the_client_has_not_is_refused():
     assert caught.value.query == KOSPI
     assert caught.value.cursor == left
     assert len(data_calls(sandbox)) == 2
+
+
+async def test_a_walk_of_a_client_with_one_key_goes_on_with_the_first_of_several():
+    sandbox = small_sandbox()
+    async with client(sandbox) as kiwoom:
+        left = (await kiwoom.page(KOSPI)).next
+    async with client(sandbox, SECOND) as kiwoom:
+        # The second would have been next.
+        await kiwoom.page(KOSPI)
+        page = await kiwoom.page(KOSPI, left)
+    assert [call.caller for call in data_calls(sandbox)] == [1, 1, 1]
+    assert page.next is not None
+    assert page.next.account
+
+
+async def test_nothing_is_under_way_when_all_is_done():
+    """Or an account would seem busy for ever, and get no walks."""
+    async with client(small_sandbox(Fault("code", call=2, code="1517")), SECOND) as kiwoom:
+        await kiwoom.page(KOSPI)
+        with pytest.raises(KiwoomError):
+            await kiwoom.page(KOSPI)
+        assert [account.under_way for account in kiwoom._accounts] == [0, 0]
+
+
+def test_accounts_at_different_hosts_are_different_whatever_the_spelling():
+    def name(base_url):
+        (account,) = KiwoomClient("key", "secret", base_url=base_url)._accounts
+        return account.name
+
+    assert name("http://localhost:1") != name("http://localhost:2")
+    assert name("http://LOCALHOST:1/") == name("http://localhost:1")
+
+
+async def test_a_secret_of_any_app_key_that_an_answer_repeats_is_not_shown():
+    refusal = f"[1517:{SECOND[0]} {SECOND[1]} {THIRD[0]} {THIRD[1]}]"
+
+    def answer(request):
+        body = {"return_code": 2, "return_msg": refusal}
+        if request.url.path == "/oauth2/token":
+            body = {"token": "t" * 40, "token_type": "bearer", "expires_dt": "20991231235959"}
+            body |= {"return_code": 0, "return_msg": ""}
+        return httpx.Response(200, json=body)
+
+    options = {"more_keys": [SECOND, THIRD], "transport": httpx.MockTransport(answer)}
+    async with KiwoomClient("first-app-key", "first-secret-key", **options) as kiwoom:
+        with pytest.raises(KiwoomError, match="1517") as caught:
+            await kiwoom.page(KOSPI)
+    for secret in (*SECOND, *THIRD):
+        assert secret not in str(caught.value)
 
 
 async def test_a_client_with_one_key_binds_no_cursor_to_it():
@@ -207,8 +259,9 @@ async def test_a_client_that_shares_nothing_says_so():
 
 
 def test_what_is_no_sharing_is_refused():
-    with pytest.raises(ValueError, match="sharing: got 'files'; expected SharedFiles or"):
-        KiwoomClient.sandbox(sharing="files")
+    for wrong in ("files", SharedFiles):
+        with pytest.raises(ValueError, match=r"sharing: got .*; expected SharedFiles or"):
+            KiwoomClient.sandbox(sharing=wrong)
 
 
 def test_sharing_comes_from_the_environment(monkeypatch, tmp_path):

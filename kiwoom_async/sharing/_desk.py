@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import asdict, define, frozen
 
-from kiwoom_async import Token
+from kiwoom_async import SharingError, Token
 from kiwoom_async._token import KEEP_AT_LEAST, RENEW_BEFORE
 from kiwoom_async._wire import KST
 
@@ -19,6 +19,7 @@ from ._place import Place, T, structured
 
 # An issue takes a tenth of a second, a refused one that is repeated some seconds.
 LEASE_SECONDS: Final = 10.0
+_NEVER: Final = 1e11
 
 
 @frozen
@@ -127,16 +128,22 @@ class Desk:
         return Token(self._unseal(kept.sealed), expires, kept.issue)
 
     def _change(self, step: Callable[[Kept, float], T]) -> T:
-        def change(facts: dict[str, Any] | None, now_ms: float) -> tuple[dict[str, Any], T]:
+        def change(facts: dict[str, Any] | None, now_ms: float) -> tuple[dict[str, Any] | None, T]:
             kept = self._kept(facts)
             kept.arrive(now_ms)
+            before = asdict(kept)
             result = step(kept, now_ms)
-            return asdict(kept), result
+            after = asdict(kept)
+            # Who only looks must not be in the way of who issues.
+            return (None if after == before else after), result
 
         return self._place.change(change)
 
     def _kept(self, facts: dict[str, Any] | None) -> Kept:
-        return Kept() if facts is None else structured(facts, Kept, self._place.where)
+        kept = Kept() if facts is None else structured(facts, Kept, self._place.where)
+        if not 0.0 <= kept.expires < _NEVER:
+            raise SharingError(f"{self._place.where} holds what no program writes there; delete it")
+        return kept
 
 
 def _end_lease(kept: Kept, program: str) -> None:

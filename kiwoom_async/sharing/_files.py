@@ -22,7 +22,7 @@ from ._declared import declared
 from ._desk import Desk
 from ._locked import LockedFile
 from ._place import T, structured
-from ._queue import Answer, Asked, Bucket, arrive, ask, hold, new_bucket
+from ._queue import Answer, Asked, Bucket, arrive, ask, hold, new_bucket, unknown_for_ms
 from ._report import report
 from ._shared_pace import SharedPace
 from ._shared_tokens import SharedTokens
@@ -54,9 +54,7 @@ class SharedFiles:
         local_share: int | None = None,
         reserved: int | None = None,
     ) -> None:
-        if directory is not None and not isinstance(directory, str | Path):
-            raise ValueError(f"directory: got {shown(directory)}; expected a path")
-        self.directory = Path(directory).expanduser() if directory else _state_directory()
+        self.directory = _state_directory() if directory is None else _checked(directory)
         self._when_away = declared(wait_seconds, local_share, reserved)
 
     def __repr__(self) -> str:
@@ -97,7 +95,8 @@ class FileBucket:
 
     def ask(self, asked: Asked) -> Answer:
         """Ask for a slot."""
-        return self._change(asked.spacing_ms, lambda bucket, now_ms: ask(bucket, now_ms, asked))
+        unknown_ms = unknown_for_ms(asked)
+        return self._change(unknown_ms, lambda bucket, now_ms: ask(bucket, now_ms, asked))
 
     def hold(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
         """Give no slot for so long."""
@@ -118,6 +117,17 @@ class FileBucket:
             return asdict(bucket), result
 
         return self._file.change(change)
+
+
+def _checked(directory: object) -> Path:
+    """An absolute path: the program may change its directory on the way."""
+    wrong = f"directory: got {shown(directory)}; expected a path"
+    if not isinstance(directory, str | Path) or not str(directory) or "\0" in str(directory):
+        raise ValueError(wrong)
+    try:
+        return Path(directory).expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(f"{wrong}: {error}") from None
 
 
 def _state_directory() -> Path:

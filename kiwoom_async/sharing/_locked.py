@@ -61,7 +61,8 @@ class LockedFile:
         try:
             with self._held():
                 facts, result = step(self._read(), 1000.0 * time.monotonic())
-                self._write({"format": FORMAT} | facts)
+                if facts is not None:
+                    self._write({"format": FORMAT} | facts)
         except OSError as error:
             raise SharingError(f"{self._path} cannot be used: {error}") from error
         return result

@@ -25,9 +25,9 @@ _AGAIN_SECONDS: Final = 0.25
 # refuses the other's.
 FORMAT: Final = 1
 
-# Told the facts, None for none, and the place's clock in milliseconds; gives what to keep, and its
-# result.
-Step: TypeAlias = Callable[[dict[str, Any] | None, float], tuple[dict[str, Any], T]]
+# Told the facts, None for none, and the place's clock in milliseconds; gives what to keep, None for
+# what is there already, and its result.
+Step: TypeAlias = Callable[[dict[str, Any] | None, float], tuple[dict[str, Any] | None, T]]
 
 
 class Place(Protocol):
@@ -87,6 +87,11 @@ class Errands:
                 if current_time() >= given_up_at:
                     raise
             await sleep(_AGAIN_SECONDS)
+
+
+def program_id(pace_or_token: str) -> str:
+    """Whose tickets and leases are whose, also in a process that was forked off."""
+    return f"{pace_or_token}-{os.getpid()}"
 
 
 def program_name() -> str:

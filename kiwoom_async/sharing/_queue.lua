@@ -12,10 +12,12 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 100) / 10
 local action, format = ARGV[1], tonumber(ARGV[2])
 
 local stored = redis.call('GET', KEYS[1])
-local bucket = stored and cjson.decode(stored)
-if bucket and bucket.format ~= format then
-  return cjson.encode({ error = 'format', format = bucket.format })
+local readable, bucket = pcall(cjson.decode, stored or 'null')
+if stored and (not readable or type(bucket) ~= 'table' or bucket.format ~= format) then
+  local found = readable and type(bucket) == 'table' and bucket.format
+  return cjson.encode({ format = found or cjson.null })
 end
+bucket = stored and bucket
 
 local function arrive()
   if bucket.at_ms > now then
@@ -55,7 +57,8 @@ end
 local asked = cjson.decode(ARGV[3])
 if not bucket then
   bucket = {
-    format = format, at_ms = now, free_ms = now + asked.spacing_ms, limit = 0,
+    format = format, at_ms = now, limit = 0,
+    free_ms = now + asked.spacing_ms + EARLY * (asked.lead_ms or 0),
     limit_until_ms = 0, queue = {}, bulk = {}, programs = {},
   }
 end

@@ -106,9 +106,14 @@ class BucketPlace(Protocol):
         ...
 
 
-def new_bucket(now_ms: float, spacing_ms: float) -> Bucket:
-    """A bucket of which nothing is known: its last slot may have begun a moment ago."""
-    return Bucket(at_ms=now_ms, free_ms=now_ms + spacing_ms)
+def new_bucket(now_ms: float, unknown_ms: float) -> Bucket:
+    """A bucket of which nothing is known: its last slot may have been given a moment ago."""
+    return Bucket(at_ms=now_ms, free_ms=now_ms + unknown_ms)
+
+
+def unknown_for_ms(asked: Asked) -> float:
+    """How long to give no slot then: one may be given so early, and the next keeps its distance."""
+    return asked.spacing_ms + _EARLY * asked.lead_ms
 
 
 def arrive(bucket: Bucket, now_ms: float) -> None:

@@ -8,10 +8,13 @@ under them names its format, too.
 """
 
 import json
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
 from weakref import finalize
 
 from anyio.to_thread import run_sync
@@ -36,10 +39,11 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS: Final = 2.0
 _TOKEN_SECONDS: Final = 24 * 3600
 _TRIES: Final = 20
+_RETRY_SECONDS: Final = 0.02
 _SCRIPT: Final = "_queue.lua"
 _EXPECTED_URL: Final = (
     "url: expected redis://, rediss:// or unix:// with a host or a path, and a number for the "
-    "database, as in redis://localhost:6379/0; options as redis-py knows them"
+    "database, as in redis://localhost:6379/0; options may be db, username, password, ssl_..."
 )
 
 
@@ -126,7 +130,7 @@ class RedisBucket:
         with self._server.reached():
             text = self._server.script(keys=[self._key], args=[action, FORMAT, json.dumps(facts)])
         reply: dict[str, Any] = json.loads(text)
-        if "error" in reply:
+        if "format" in reply:
             checked_format(reply, f"{self._key} at {self._server.shown}")
         return reply
 
@@ -147,11 +151,15 @@ class RedisObject:
             for _ in range(_TRIES):
                 pipe.watch(self._key)  # type: ignore[no-untyped-call]
                 facts, result = step(*self._found(pipe))
+                if facts is None:
+                    return result
                 pipe.multi()
                 pipe.set(self._key, json.dumps({"format": FORMAT} | facts), ex=_TOKEN_SECONDS)
                 try:
                     pipe.execute()
                 except WatchError:
+                    # Not all again at the same moment.
+                    time.sleep(random.uniform(0.0, _RETRY_SECONDS))  # noqa: S311
                     continue
                 return result
         raise SharingError(f"{self.where} is changed by others without a pause")
@@ -183,7 +191,7 @@ class _Server:
             )
             from redis.backoff import NoBackoff  # noqa: PLC0415
             from redis.retry import Retry  # noqa: PLC0415
-        if not isinstance(url, str) or not _names_a_server(url):
+        if not (isinstance(url, str) and _names_a_server(url) and _options_are_known(url)):
             raise ValueError(_EXPECTED_URL)
         try:
             self._redis = Redis.from_url(
@@ -226,6 +234,12 @@ def _names_a_server(url: str) -> bool:
         return path not in {"", "/"}
     database = path.partition("/")[2]
     return kind in {"redis", "rediss"} and (not database or database.isdecimal())
+
+
+def _options_are_known(url: str) -> bool:
+    """Whether no option changes what is promised here: what is read, and how long is waited."""
+    names = parse_qs(url.partition("?")[2], keep_blank_values=True)
+    return all(name in {"db", "password", "username"} or name.startswith("ssl_") for name in names)
 
 
 def _key(account: str, rest: str) -> str:

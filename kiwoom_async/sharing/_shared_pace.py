@@ -13,7 +13,7 @@ from kiwoom_async import Priority, SharingError
 from kiwoom_async._pace import OwnPace, spacing_seconds
 
 from ._declared import WhenAway
-from ._place import Errands, program_name
+from ._place import Errands, program_id, program_name
 from ._queue import Answer, Asked, BucketPlace
 
 _logger: Final = logging.getLogger("kiwoom_async")
@@ -45,7 +45,7 @@ class SharedPace:
         self._own = None if share is None else OwnPace(share)
         # With a share of its own it need not wait for the place.
         self._errands = Errands(0.0 if share else when_away.wait_seconds)
-        self._program, self._name = uuid4().hex, program_name()
+        self._id = uuid4().hex
         self._heads = {priority: anyio.Lock() for priority in Priority}
         # How long a question has been on its way to the place, and an answer back.
         self._ways = deque[float](maxlen=_WAYS)
@@ -66,6 +66,8 @@ class SharedPace:
 
     async def connected(self) -> None:
         """Space the next slot from now."""
+        if self._own is not None:
+            await self._own.connected()
         try:
             await self._hold(spacing_seconds(self.per_second), 0.0)
         except SharingError as error:
@@ -77,10 +79,11 @@ class SharedPace:
         if self._own is not None:
             await self._own.refused(pause_seconds, limit)
         self._limit = min(limit, self._limit or math.inf)
+        asked_at = current_time()
         try:
             await self._hold(pause_seconds, limit if math.isfinite(limit) else 0.0)
         except SharingError as error:
-            self._go_alone(error)
+            self._go_alone(error, current_time() - asked_at)
 
     async def _hold(self, seconds: float, limit: float) -> None:
         spacing_ms = 1000.0 * spacing_seconds(self._most)
@@ -96,7 +99,7 @@ class SharedPace:
         try:
             answer = await self._errands.run(self._place.ask, self._asked(priority))
         except SharingError as error:
-            self._go_alone(error)
+            self._go_alone(error, current_time() - asked_at)
             return False
         return await self._followed(answer, asked_at)
 
@@ -125,8 +128,8 @@ class SharedPace:
 
     def _asked(self, priority: Priority) -> Asked:
         return Asked(
-            program=self._program,
-            name=self._name,
+            program=program_id(self._id),
+            name=program_name(),
             bulk=priority is Priority.BULK,
             spacing_ms=1000.0 * spacing_seconds(self._most),
             window_ms=1000.0 * spacing_seconds(1.0),
@@ -140,11 +143,12 @@ class SharedPace:
         lead_seconds = max(self._ways, default=0.0) + _LEAST_LEAD_SECONDS
         return min(lead_seconds, _MOST_LEAD_SECONDS)
 
-    def _go_alone(self, error: SharingError) -> None:
+    def _go_alone(self, error: SharingError, took_seconds: float) -> None:
         """Live on the local share for a while, or raise where there is none."""
         if self._own is None:
             raise error
         if self._try_at == -math.inf:
             share = self._own.per_second
             _logger.warning("sharing: %s; %g requests/s until it is back", error, share)
-        self._try_at = current_time() + _AGAIN_SECONDS
+        # A call waits while it is tried: seldom, where it takes long to fail.
+        self._try_at = current_time() + max(_AGAIN_SECONDS, 5 * took_seconds)

@@ -17,7 +17,7 @@ from kiwoom_async import SharingError, Token
 
 from ._declared import WhenAway
 from ._desk import Busy, Desk, Lease
-from ._place import Errands, program_name
+from ._place import Errands, program_id, program_name
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class SharedTokens:
     def __init__(self, desk: Desk, when_away: WhenAway) -> None:
         self._desk = desk
         self._alone_if_away = when_away.local_share is not None
-        self._program, self._name = uuid4().hex, program_name()
+        self._id = uuid4().hex
         self._errands = Errands(0.0 if self._alone_if_away else when_away.wait_seconds)
         self._known = ""
         self._turn = Lock()
@@ -54,7 +54,7 @@ class SharedTokens:
 
     async def forget(self, revoked: Token) -> None:
         """Drop a token that was revoked."""
-        await self._step(self._desk.forget, revoked.issue)
+        await self._step(self._desk.forget, self._issue_of(revoked))
 
     def _issue_of(self, refused: Token | None) -> str:
         if refused is None:
@@ -80,7 +80,7 @@ class SharedTokens:
     async def _awaited(self, refused: str) -> Token | Lease:
         """What another program has, or will have issued; or the lease to issue one."""
         while True:
-            found = await self._step(self._desk.take, self._program, refused)
+            found = await self._step(self._desk.take, program_id(self._id), refused)
             if not isinstance(found, Busy):
                 return found
             # Not all at the same moment.
@@ -89,13 +89,13 @@ class SharedTokens:
 
     async def _issued(self, lease: Lease, issue: Callable[[], Awaitable[Token]]) -> Token:
         token = evolve(await issue(), issue=uuid4().hex)
-        await self._step(self._desk.put, self._program, lease, token, self._name)
+        await self._step(self._desk.put, program_id(self._id), lease, token, program_name())
         return token
 
     async def _release(self) -> None:
         # It ends by itself, too, and what went wrong is told already.
         with anyio.move_on_after(_RELEASE_SECONDS, shield=True), suppress(SharingError):
-            await self._step(self._desk.release, self._program)
+            await self._step(self._desk.release, program_id(self._id))
 
     async def _step(self, step: Callable[..., T], *facts: object) -> T:
         # A cancelled caller leaves a thread behind. Its step is not begun any more, or done before
