@@ -77,9 +77,11 @@ async def main(role: str, base_url: str, place: str, when_away: dict, **options:
     )
     async with client as kiwoom:
         try:
-            print(json.dumps(await ROLES[role](kiwoom, waits, **options)))
+            said = await ROLES[role](kiwoom, waits, **options)
         except KiwoomError as error:
-            print(json.dumps(f"{type(error).__name__}: {error}"))
+            said = f"{type(error).__name__}: {error}"
+    # In one piece: copies write to the same pipe.
+    sys.stdout.write(f"{json.dumps(said)}\n")
 
 
 def copy(how_many: int) -> None:

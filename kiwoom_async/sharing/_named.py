@@ -21,6 +21,8 @@ def named(place: str) -> Sharing:
         return SharedFiles(rest or None)
     if kind in {"redis", "rediss", "unix"}:
         return SharedRedis(place, encryption_key=os.environ.get("KIWOOM_SHARING_KEY") or None)
-    # A URL without its scheme may begin with a password.
-    got = "something else" if "@" in place else shown(place)
+    # No more than the kind, and not even that of a URL without its scheme: a password may follow.
+    got = "files: without a directory" if kind == _FILES else shown(kind)
+    if "@" in kind:
+        got = "something with an @"
     raise ValueError(f"sharing: got {got}; allowed are files, files:DIRECTORY, redis://HOST:PORT")
