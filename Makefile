@@ -8,7 +8,8 @@ demo: .venv/demo-ready ## a day of both markets on the sandbox
 	$(BIN)/kiwoom-async demo
 
 test: .venv/dev-ready ## the tests, on asyncio and trio
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 lint: .venv/dev-ready
 	$(BIN)/ruff check .

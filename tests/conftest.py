@@ -7,11 +7,13 @@ import selectors
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from typer.testing import CliRunner
 
 from kiwoom_async import KiwoomClient
 from kiwoom_async.cli._app import app
+from kiwoom_async.cli._ending import errors
 from kiwoom_async.sandbox import Fault, Sandbox
 
 # A background job of a shell is born deaf to interrupts, and its children with it.
@@ -69,6 +72,15 @@ def recorded(name: str) -> Any:
     return json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))
 
 
+_read_once = cache(ssl.create_default_context)
+
+
+@pytest.fixture
+def certificates_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For hundreds of clients over plain sockets, each of which reads all certificates first."""
+    monkeypatch.setattr(ssl, "create_default_context", _read_once)
+
+
 @contextmanager
 def on_a_port(app: Any) -> Iterator[str]:
     """The base URL at which an ASGI application is served, by a thread, on a real socket."""
@@ -95,6 +107,8 @@ def small_sandbox(*faults: Fault, **options: Any) -> Sandbox:
 def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line in this process, on a small sandbox or on one that the test chooses."""
     monkeypatch.setenv("COLUMNS", "200")
+    # This one has read the variable already; a long path would be broken into lines.
+    monkeypatch.setattr(errors, "width", 200)
     for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY", "KIWOOM_SHARING"):
         monkeypatch.delenv(name, raising=False)
     original = KiwoomClient.sandbox

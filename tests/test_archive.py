@@ -16,7 +16,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import small_sandbox
+from conftest import VirtualTimeLoop, small_sandbox
+from trio.testing import MockClock
 
 from kiwoom_async import (
     AuthError,
@@ -44,6 +45,14 @@ NEXT_DAY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.CONSOLIDATED)
 SATURDAY = ProgramTradeQuery("2026-11-21", Market.KOSPI, Exchange.CONSOLIDATED)
 # Three pages each, and one of "no data".
 ALL = [KOSPI, KOSDAQ, NEXT_DAY, SATURDAY]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    """Virtual time, in which trio lets threads have the processor before it looks again."""
+    if request.param == "asyncio":
+        return "asyncio", {"loop_factory": VirtualTimeLoop}
+    return "trio", {"clock": MockClock(autojump_threshold=0.0005)}
 
 
 @pytest.fixture

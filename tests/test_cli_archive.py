@@ -171,7 +171,10 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, missing):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
-    exchange = Sandbox(requests_per_second=None, latency_seconds=0.05)
+    # Sixteen pages and eighteen, at twenty calls a second.
+    exchange = Sandbox(
+        kospi_stocks=800, kosdaq_stocks=540, requests_per_second=None, latency_seconds=0.05
+    )
     with on_a_port(exchange) as base_url:
         keys = {"KIWOOM_APP_KEY": "a-key", "KIWOOM_SECRET_KEY": "a-secret"}
         env = os.environ | keys | {"KIWOOM_BASE_URL": base_url}
@@ -192,5 +195,5 @@ def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
         before = len(exchange.arrivals)
         subprocess.run([*command[:-1], "1000"], env=env, check=True, capture_output=True)  # noqa: S603
         # One call is the new process's token.
-        assert len(exchange.arrivals) - before == 111 - kept + 1
+        assert len(exchange.arrivals) - before == 16 + 18 - kept + 1
     assert Archive(folder).verify() == []

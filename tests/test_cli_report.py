@@ -1,12 +1,16 @@
 """`kiwoom-async report`: a page from the server or from an archive, whole or not there."""
 
+import itertools
 import re
 import subprocess
 import sys
 
+import anyio
 import pytest
 from conftest import on_a_port, small_sandbox
 
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
+from kiwoom_async.archive import Archive
 from kiwoom_async.sandbox import Fault
 
 DAY = ["--date", "2026-11-20", "--sandbox"]
@@ -17,14 +21,19 @@ def file(tmp_path):
     return tmp_path / "page.html"
 
 
-@pytest.fixture
-def archive(run, tmp_path):
-    """Three days of KRX and the consolidated exchange."""
-    folder = tmp_path / "archive"
-    run(
-        "archive", "fetch", str(folder), "--from", "2026-11-18", "--to", "2026-11-21", "--sandbox",
-        "--exchange", "KRX", "--exchange", "CONSOLIDATED",
-    )  # fmt: skip
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    """Three days of KRX and the consolidated exchange; a report only reads them."""
+    folder = tmp_path_factory.mktemp("of") / "archive"
+    days = [f"2026-11-{day}" for day in (18, 19, 20, 21)]
+    venues = [Exchange.KRX, Exchange.CONSOLIDATED]
+
+    async def fetch():
+        async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
+            queries = itertools.starmap(ProgramTradeQuery, itertools.product(days, Market, venues))
+            await Archive(folder).fetch(kiwoom, [*queries])
+
+    anyio.run(fetch)
     return folder
 
 

@@ -296,6 +296,7 @@ def started(base_url, *command):
     )  # fmt: skip
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("place", ["files", "redis"])
 def test_programs_keep_the_pace_together_and_share_one_token(request, tmp_path, place):
     sharing = f"files:{tmp_path}" if place == "files" else request.getfixturevalue("redis")

@@ -20,7 +20,7 @@ from kiwoom_async import (
 )
 from kiwoom_async.sandbox import Sandbox
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("certificates_read_once")]
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 ATTEMPTS = 4
@@ -86,10 +86,24 @@ def test_every_fault_has_its_row():
     assert set(OUTCOMES) == set(FAULTS) - {None}
 
 
-@pytest.mark.parametrize("fault", OUTCOMES)
+@pytest.mark.parametrize("fault", [fault for fault in OUTCOMES if fault not in TIMEOUTS_SECONDS])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("times", ["once", "always"])
 async def test_a_fault_has_exactly_this_outcome(fault, place, times):
+    await has_exactly_its_outcome(fault, place, times)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("fault", TIMEOUTS_SECONDS)
+@pytest.mark.parametrize("times", ["once", "always"])
+async def test_a_fault_that_lasts_has_exactly_this_outcome_at_every_place(fault, times):
+    """All places at once, each with a server and a client of its own: they do nothing but wait."""
+    async with anyio.create_task_group() as group:
+        for place in PLACES:
+            group.start_soon(has_exactly_its_outcome, fault, place, times)
+
+
+async def has_exactly_its_outcome(fault, place, times):
     kind, tries = OUTCOMES[fault]
     timeout = TIMEOUTS_SECONDS.get(fault, LONG_SECONDS)
     page = PLACES[place]

@@ -3,6 +3,7 @@
 import json
 import string
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,9 @@ from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._pages import decode_page
 from kiwoom_async._protocol import Request, Response, Token, decode_token
+
+# Each example is given 0.2 s.
+pytestmark = pytest.mark.alone
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 FIELDS = ["stk_cd", "stk_nm", "cur_prc", "flu_sig", "pred_pre", "buy_cntr_qty", "buy_cntr_amt",

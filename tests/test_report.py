@@ -79,7 +79,9 @@ def many_days():
 
 def texts(figure):
     """Every text that is drawn, with its box on the canvas."""
-    figure.draw_without_rendering()
+    # One that nothing was added to since it was laid out need not be laid out again.
+    if figure.stale:
+        figure.draw_without_rendering()
     seen = [each for each in figure.findobj(Text) if each.get_visible() and each.get_text().strip()]
     shown = [each for each in seen if is_shown(each)]
     renderer = figure.canvas.get_renderer()
@@ -671,7 +673,7 @@ def test_the_page_says_the_numbers_in_words_and_in_tables(page, rows):
 def test_the_page_escapes_what_comes_from_outside(page, rows):
     assert "<script>" not in page
     assert "&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;" in page
-    odd = [attrs.evolve(row, stock_name='R&D<b>"') for row in rows]
+    odd = [attrs.evolve(row, stock_name='R&D<b>"') for row in rows if row.buy_amount][:3]
     made = report_html(odd)
     assert "R&D<b>" not in made
     assert "R&amp;D&lt;b&gt;&quot;" in made
@@ -688,7 +690,8 @@ def test_invented_numbers_are_called_so_and_real_ones_are_not(page, day_page):
 
 
 def test_flows_need_two_days(rows):
-    assert len(pictures(report_html(rows, days=day_flows(rows), stock_rows=rows))) == 8
+    some = rows[:3]
+    assert len(pictures(report_html(some, days=day_flows(some), stock_rows=some))) == 8
 
 
 def test_a_page_of_nothing_says_so():

@@ -845,7 +845,9 @@ STRUCK = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("fault", "check"), STRUCK, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize(
+    ("fault", "check"), STRUCK, ids=lambda case: getattr(case, "__name__", str(case))
+)
 async def test_a_fault_spoils_the_answer_as_its_name_says(sandbox_of, fault, check):
     struck, ordinary, _ = await one_fault(sandbox_of, **fault)
     check(struck, ordinary)

@@ -11,7 +11,7 @@ from contextlib import suppress
 import anyio
 import httpx
 import pytest
-from conftest import recorded
+from conftest import VirtualTimeLoop, recorded
 from fault_proxy import FAULTS, FaultProxy
 from typer.testing import CliRunner
 
@@ -28,6 +28,8 @@ from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault, Sandbox
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+# Where there is no socket.
+VIRTUAL_TIME = {"loop_factory": VirtualTimeLoop}
 APP_KEY, SECRET_KEY = "sentinel-APP/key+0123456789==", "sentinel-SECRET/key+9876543210=="
 
 
@@ -82,6 +84,7 @@ def no_waits(monkeypatch):
     monkeypatch.setattr(_calls.random, "uniform", lambda least, _: least)
 
 
+@pytest.mark.usefixtures("certificates_read_once")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_no_fault_makes_a_secret_visible(everything, page, backend):
@@ -165,7 +168,7 @@ def test_no_echo_makes_a_secret_visible(everything, whom, number):
 
     everything.tokens.add(token)
     for on_undecoded in ("raise", "deliver"):
-        anyio.run(walk, on_undecoded)
+        anyio.run(walk, on_undecoded, backend_options=VIRTUAL_TIME)
     assert everything.texts
     assert everything.leaks() == []
 
@@ -202,7 +205,7 @@ def test_no_way_of_working_makes_a_secret_visible(everything):
             everything.error(error)
         everything.client(kiwoom)
 
-    anyio.run(work)
+    anyio.run(work, backend_options=VIRTUAL_TIME)
     assert everything.tokens
     assert everything.leaks() == []
 

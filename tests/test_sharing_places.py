@@ -441,6 +441,7 @@ LockedFile(Path(sys.argv[1])).change(step)
 """
 
 
+@pytest.mark.alone
 async def test_a_program_stopped_in_the_middle_of_a_step_is_waited_for_two_seconds(
     tmp_path, account
 ):
@@ -519,6 +520,7 @@ async def test_keys_of_another_version_are_refused_and_left_alone(redis_url, acc
     assert server.get(prefix + "token") == b'{"format": 2}'
 
 
+@pytest.mark.alone
 async def test_a_server_that_is_not_there_is_an_error_at_once(account, tmp_path):
     with redis_server(tmp_path) as server:
         sharing = SharedRedis(server.url)
@@ -584,6 +586,7 @@ def test_no_connection_is_left_to_the_garbage_collector(tmp_path, backend):
         gc.collect()
 
 
+@pytest.mark.alone
 async def test_a_server_that_hangs_is_given_two_seconds(account, tmp_path):
     with redis_server(tmp_path) as server:
         pace = SharedRedis(server.url).pace(account, "ka90004", 50.0)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from conftest import on_a_port, redis_server
 from kiwoom_async.sandbox import Sandbox
 
 PROGRAM = Path(__file__).parent / "sharing_program.py"
-# Of the sandbox below: three pages a market.
-ROWS_OF_THREE_WALKS = 3 * 120
+# A walk of the first of these is three pages, of the second two.
+STOCKS, FEW_STOCKS = 120, 60
 
 
 class Exchange:
@@ -53,7 +54,7 @@ class Exchange:
 
 @contextmanager
 def an_exchange(place: str, **stocks: int) -> Iterator[Exchange]:
-    small = {"kospi_stocks": 120, "kosdaq_stocks": 70}
+    small = {"kospi_stocks": STOCKS, "kosdaq_stocks": 70}
     sandbox = Sandbox(latency_seconds=0.046, **(small | stocks))
     with on_a_port(sandbox) as base_url:
         exchange = Exchange(place, base_url, sandbox)
@@ -63,6 +64,11 @@ def an_exchange(place: str, **stocks: int) -> Iterator[Exchange]:
             for program in exchange.programs:
                 program.kill()
                 program.communicate()
+
+
+def three_walks_of(stocks: int):
+    """What a program says that has every row of its three walks once."""
+    return {"rows": 3 * stocks, "different": 3 * stocks}
 
 
 def said(program: subprocess.Popen[str]):
@@ -76,10 +82,11 @@ def exchange(request, tmp_path):
     if request.param == "redis":
         # A database of its own: the app key is the same in all tests, the port is not.
         place = request.getfixturevalue("redis_url")
-    with an_exchange(place) as found:
+    with an_exchange(place, kospi_stocks=FEW_STOCKS) as found:
         yield found
 
 
+@pytest.mark.alone
 def test_eight_programs_of_three_walks_share_one_pace_and_lose_nothing(exchange):
     """Two are killed on the way, and two others started; one asks in between, and is served."""
     doomed = [exchange.start("walk", walks=3) for _ in range(2)]
@@ -89,9 +96,7 @@ def test_eight_programs_of_three_walks_share_one_pace_and_lose_nothing(exchange)
     for program in doomed:
         program.kill()
         walkers.append(exchange.start("walk", walks=3))
-    assert [said(program) for program in walkers] == [
-        {"rows": ROWS_OF_THREE_WALKS, "different": ROWS_OF_THREE_WALKS}
-    ] * 8
+    assert [said(program) for program in walkers] == [three_walks_of(FEW_STOCKS)] * 8
     waits = sorted(said(asker))
     exchange.judge()
     assert len(exchange.calls("au10001")) == 1
@@ -107,24 +112,40 @@ def test_twenty_programs_started_at_once_issue_one_token(exchange):
     assert [arrival.api_id for arrival in exchange.sandbox.arrivals] == ["au10001"]
 
 
-@pytest.mark.parametrize(
-    ("when_away", "goes_on"),
-    [({}, False), ({"wait_seconds": 30}, True), ({"local_share": 1, "reserved": 2}, True)],
-    ids=["error", "wait", "local share"],
-)
-def test_a_redis_that_is_away_for_five_seconds(tmp_path, when_away, goes_on):
+WHEN_AWAY = {
+    "error": {},
+    "wait": {"wait_seconds": 30},
+    "local share": {"local_share": 1, "reserved": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def outages(tmp_path_factory):
+    """By what is declared, an outage of five seconds; at once, as all of them mostly wait."""
+
+    def outage(when_away):
+        room = tmp_path_factory.mktemp("redis")
+        with redis_server(room) as server, an_exchange(server.url) as exchange:
+            programs = [exchange.start("walk", when_away, walks=3) for _ in range(2)]
+            exchange.wait_for_calls(6)
+            server.stop()
+            time.sleep(5)
+            server.start()
+            return exchange, [said(program) for program in programs]
+
+    with ThreadPoolExecutor(len(WHEN_AWAY)) as pool:
+        return dict(zip(WHEN_AWAY, pool.map(outage, WHEN_AWAY.values()), strict=True))
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("declared", WHEN_AWAY)
+def test_a_redis_that_is_away_for_five_seconds(outages, declared):
     """No call over the limit; the walks go on, or end with the error, as declared."""
-    with redis_server(tmp_path) as server, an_exchange(server.url) as exchange:
-        programs = [exchange.start("walk", when_away, walks=3) for _ in range(2)]
-        exchange.wait_for_calls(6)
-        server.stop()
-        time.sleep(5)
-        server.start()
-        results = [said(program) for program in programs]
-        exchange.judge()
+    exchange, results = outages[declared]
+    exchange.judge()
     for result in results:
-        if goes_on:
-            assert result == {"rows": ROWS_OF_THREE_WALKS, "different": ROWS_OF_THREE_WALKS}
+        if declared != "error":
+            assert result == three_walks_of(STOCKS)
         else:
             assert result.startswith("SharingError: Redis at 127.0.0.1:")
             assert "pages delivered" in result

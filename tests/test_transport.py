@@ -124,6 +124,7 @@ async def test_one_connection_serves_many_calls():
     assert len(set(map(id, connections))) == 1
 
 
+@pytest.mark.alone
 async def test_dripping_bytes_do_not_outlive_the_deadline():
     """Every single read is quick; httpx's own timeouts never trip."""
 
