@@ -36,7 +36,8 @@ def test_a_key_that_no_header_may_carry_makes_no_cursor(key):
 
 FORGED = [5, [1, 2, 3, 4], ["ka90004", [], "K2"], {}, None, ["ka90004", [], "K2", "x"],
           ["ka90004", [], "K2", -5], ["ka90004", [], "", 7], ["ka90004", [], "K2", 1],
-          ["ka90004", [], "K2", True]]  # fmt: skip
+          ["ka90004", [], "K2", True], ["ka90004", [], "K2", 2, 5],
+          ["ka90004", [], "K2", 2, "account", "more"]]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", [*map(json.dumps, FORGED), "[" * 200_000])
@@ -45,6 +46,14 @@ def test_a_forged_cursor_is_refused(text):
     coded = base64.urlsafe_b64encode(zlib.crc32(data).to_bytes(4, "big") + data).decode()
     with pytest.raises(ValueError, match="is not, or not all of, what"):
         Cursor.parse(f"k1.{coded.rstrip('=')}")
+
+
+def test_a_cursor_that_names_its_app_key_is_read_back_with_it():
+    named = attrs.evolve(CURSOR, account="0123456789abcdef")
+    assert Cursor.parse(str(named)) == named != CURSOR
+    following = next_cursor({"cont-yn": "Y", "next-key": "another"}, named)
+    assert following is not None
+    assert following.account == named.account
 
 
 def test_the_first_cursor_is_a_cursor_too():
