@@ -31,6 +31,7 @@ ROOMS = {
     "_pace": set(),
     "_merge": set(),
     "_lifetime": set(),
+    "_locking": set(),
     "_transport": {"_body", "_errors", "_protocol"},
     "_token": {"_errors", "_protocol"},
     "_sharing": {"_pace", "_token"},
@@ -171,13 +172,14 @@ def test_the_command_line_uses_public_names_only():
 def test_the_archive_stands_on_the_public_names_and_the_tables():
     for path in (PACKAGE / "archive").glob("*.py"):
         names = {name for name in imports(path) if name.startswith(("kiwoom_async", ".."))}
-        assert names <= {"kiwoom_async", "kiwoom_async._extras", "kiwoom_async.tables"}, path
+        rooms = {"kiwoom_async._extras", "kiwoom_async._locking"}
+        assert names <= {"kiwoom_async", *rooms, "kiwoom_async.tables"}, path
         others = strangers(path) - {"kiwoom_async"}
         assert others <= {"anyio", "attrs", "duckdb", "holidays", "pyarrow"}, path
 
 
 def test_sharing_stands_on_the_public_names_and_what_pace_and_token_promise():
-    rooms = {f"kiwoom_async.{room}" for room in ("_extras", "_pace", "_token", "_wire")}
+    rooms = {f"kiwoom_async.{room}" for room in ("_extras", "_locking", "_pace", "_token", "_wire")}
     for path in (PACKAGE / "sharing").glob("*.py"):
         names = {name for name in imports(path) if name.startswith(("kiwoom_async", ".."))}
         assert names <= {"kiwoom_async", *rooms}, path

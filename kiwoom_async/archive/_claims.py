@@ -4,37 +4,18 @@ Standard library only. Knows no walk and no database.
 """
 
 import os
-import sys
 import uuid
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
-if sys.platform == "win32":
-    import msvcrt
-
-    def _locked(file: BinaryIO) -> bool:
-        try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _locked(file: BinaryIO) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+from kiwoom_async._locking import locked
 
 
 def _buried(path: Path) -> bool:
     """Remove a dead one's file, under its lock: one that is being born must not lose its own."""
     try:
         with path.open("r+b") as file:
-            if not _locked(file):
+            if not locked(file.fileno()):
                 return False
             path.unlink(missing_ok=True)
     except (FileNotFoundError, PermissionError):
@@ -57,7 +38,7 @@ class Claimant:
             self.name = uuid.uuid4().hex
             self._path = folder / self.name
             self._file = self._path.open("xb")
-            if _locked(self._file) and self._in_place():
+            if locked(self._file.fileno()) and self._in_place():
                 return
             self.close()
         raise OSError(f"no file in {folder} can be locked; does the file system know locks?")
@@ -74,7 +55,7 @@ class Claimant:
             return True
         try:
             with (self._folder / name).open("r+b") as file:
-                return not _locked(file)
+                return not locked(file.fileno())
         except FileNotFoundError:
             return False
 

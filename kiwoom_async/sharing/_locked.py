@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiwoom_async import SharingError
+from kiwoom_async._locking import locked
 
 from ._place import FORMAT, Step, T, checked_format
 
@@ -21,31 +22,10 @@ from ._place import FORMAT, Step, T, checked_format
 _LOCK_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 0.001
 
-if sys.platform == "win32":
-    import msvcrt
 
-    def _locked(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _is_ours(_: int) -> bool:
-        return True  # What lies in a user's directory is the user's.
-
-else:
-    import fcntl
-
-    def _locked(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _is_ours(descriptor: int) -> bool:
-        return os.fstat(descriptor).st_uid == os.geteuid()
+def _is_ours(descriptor: int) -> bool:
+    # On Windows, what lies in a user's directory is the user's.
+    return sys.platform == "win32" or os.fstat(descriptor).st_uid == os.geteuid()
 
 
 class LockedFile:
@@ -92,7 +72,7 @@ class LockedFile:
 
     def _wait_for_lock(self, descriptor: int) -> None:
         given_up_at = time.monotonic() + _LOCK_SECONDS
-        while not _locked(descriptor):
+        while not locked(descriptor):
             if time.monotonic() > given_up_at:
                 raise SharingError(
                     f"{self._lock} has been locked for {_LOCK_SECONDS:g} s: a program that shares "
