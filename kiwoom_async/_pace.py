@@ -81,10 +81,6 @@ class OwnPace:
             given_at = self._free_at if now - self._free_at <= _LATE_SECONDS else now
             self._free_at = given_at + spacing_seconds(self.per_second)
 
-    def free(self) -> bool:
-        """Whether a slot could be had without waiting."""
-        return not self._head.locked() and self._free_at <= anyio.current_time()
-
     async def connected(self) -> None:
         """Space the next slot from now."""
         self._pause(spacing_seconds(self.per_second))

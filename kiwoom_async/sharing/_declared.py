@@ -49,4 +49,5 @@ def declared(wait_seconds: float, local_share: int | None, reserved: int | None)
             f"reserved: got {together}, and local_share {local_share}; it is what all programs "
             "have together"
         )
-    return WhenAway(wait_seconds, local_share, together)
+    # With a share of its own a program need not wait for the place.
+    return WhenAway(0.0 if local_share else wait_seconds, local_share, together)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import asdict, define, frozen
+from attrs import asdict, define, field, frozen
+from attrs.validators import ge, lt
 
-from kiwoom_async import SharingError, Token
+from kiwoom_async import Token
 from kiwoom_async._token import KEEP_AT_LEAST, RENEW_BEFORE
 from kiwoom_async._wire import KST
 
@@ -44,7 +45,8 @@ class Kept:
     sealed: str = ""
     issue: str = ""
     by: str = ""
-    expires: float = 0.0  # of the wall clock, in seconds
+    # Of the wall clock, in seconds; a date can be made of it.
+    expires: float = field(default=0.0, validator=[ge(0.0), lt(_NEVER)])
     issued_ms: float = 0.0
     lease_by: str = ""
     lease_until_ms: float = 0.0
@@ -140,10 +142,7 @@ class Desk:
         return self._place.change(change)
 
     def _kept(self, facts: dict[str, Any] | None) -> Kept:
-        kept = Kept() if facts is None else structured(facts, Kept, self._place.where)
-        if not 0.0 <= kept.expires < _NEVER:
-            raise SharingError(f"{self._place.where} holds what no program writes there; delete it")
-        return kept
+        return Kept() if facts is None else structured(facts, Kept, self._place.where)
 
 
 def _end_lease(kept: Kept, program: str) -> None:

@@ -43,8 +43,7 @@ class SharedPace:
         self._limit = 0.0
         share = when_away.local_share
         self._own = None if share is None else OwnPace(share)
-        # With a share of its own it need not wait for the place.
-        self._errands = Errands(0.0 if share else when_away.wait_seconds)
+        self._errands = Errands(when_away.wait_seconds)
         self._id = uuid4().hex
         self._heads = {priority: anyio.Lock() for priority in Priority}
         # How long a question has been on its way to the place, and an answer back.

@@ -39,7 +39,7 @@ class SharedTokens:
         self._desk = desk
         self._alone_if_away = when_away.local_share is not None
         self._id = uuid4().hex
-        self._errands = Errands(0.0 if self._alone_if_away else when_away.wait_seconds)
+        self._errands = Errands(when_away.wait_seconds)
         self._known = ""
         self._turn = Lock()
 
