@@ -12,7 +12,7 @@ from ._endpoint import AuditT, Endpoint, Page, Query, QueryT, RowT, TotalsT, Und
 from ._errors import ContinuationError, DecodeError, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows
-from ._wire import is_blank, shown, structure
+from ._wire import is_blank, shown, structure, usual_rows
 
 # Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
 # the event loop for minutes.
@@ -55,13 +55,14 @@ def decode_page(
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
         raise ContinuationError('more pages were announced, and then came "no data"')
+    found = Rows((row for row in rows if row is not None), endpoint.row)
     return Page(
         query=asked,
         number=cursor.page,
-        rows=Rows((row for row in rows if row is not None), endpoint.row),
+        rows=found,
         totals=structure(body, endpoint.totals, "totals", endpoint.totals),
         next=following,
-        blank_rows=rows.count(None),
+        blank_rows=len(rows) - len(found),
         undecoded=undecoded,
     )
 
@@ -76,6 +77,13 @@ def _rows(
         raise unreadable([f"{shown(raw_rows)} is not a list of rows @ {endpoint.rows_key}"])
     if len(raw_rows) > _MOST_ROWS:
         raise unreadable([f"{len(raw_rows):,} rows on one page @ {endpoint.rows_key}"])
+    usual = cast("list[RowT | None] | None", usual_rows(raw_rows, endpoint.row, context))
+    return _any_rows(raw_rows, endpoint, context) if usual is None else usual
+
+
+def _any_rows(
+    raw_rows: list[Any], endpoint: Endpoint[RowT, Any, Any, Any], context: dict[str, object]
+) -> list[RowT | None]:
     strange = [
         f"{shown(raw)} is not a row @ rows[{index}]"
         for index, raw in enumerate(raw_rows)

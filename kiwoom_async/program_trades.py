@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from ._endpoint import Endpoint, Environment, Page
-from ._wire import compact_date, is_blank, magnitude_or_none, register, shown, text, wire
+from ._wire import compact_date, magnitude_or_none, register, shown, text, wire
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -342,12 +342,15 @@ def _usual_pages(query: ProgramTradeQuery) -> int:
 
 
 def _symbol(value: object, _: object) -> str:
-    if is_blank(value):
+    symbol = "" if value is None else text(value)
+    if not symbol.strip():
         raise ValueError("no stock code, but other values")
-    return text(value)
+    return symbol
 
 
 def _move(value: object, _: object) -> PriceMove | None:
+    if isinstance(value, str) and value in _MOVES:
+        return _MOVES[value]
     code = "" if value is None else text(value).strip()
     if code in ("", "0"):
         return None

@@ -1,0 +1,204 @@
+"""Rows are read quickly or with care: what comes out is the same, and errors are those of care."""
+
+import json
+import re
+import string
+from decimal import Decimal
+
+import attrs
+import pytest
+from conftest import recorded
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from kiwoom_async import DecodeError, Exchange, Market, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import _pages as pages
+from kiwoom_async._endpoint import first_cursor
+from kiwoom_async._protocol import Request, Response, _json_object, _unambiguous
+from kiwoom_async._wire import (
+    _quick_readers,
+    decimal_number,
+    register,
+    structure,
+    usual_rows,
+    whole_number,
+    wire,
+)
+from kiwoom_async.program_trades import PROGRAM_TRADES
+
+QUERY = ProgramTradeQuery("2026-08-10", Market.KOSPI, Exchange.CONSOLIDATED)
+CONTEXT = PROGRAM_TRADES.row_context(QUERY)
+RECORDED = recorded("ka90004_rows_20260810_kospi_all")["stk_prm_trde_prst"]
+FIELDS = list(RECORDED[0])
+
+# Every letter that some number is spelled with, or that int() or Decimal() would take besides.
+spelled = st.text("0159+-._ \t\n\x1c\u00a0٣０eNa", max_size=24)
+values = st.sampled_from(
+    ["", " ", "0", "+0.00", "5", "--7", "9" * 21, "\ud800", None, 5, True, [], {}]
+)
+rows = st.fixed_dictionaries(
+    {},
+    optional={name: st.sampled_from([row[name] for row in RECORDED]) | spelled for name in FIELDS},
+)
+
+
+def with_care(raw_rows):
+    """The rows as the detailed converter finds them, or its error."""
+    try:
+        return pages._any_rows(raw_rows, PROGRAM_TRADES, CONTEXT)
+    except DecodeError as error:
+        return error
+
+
+def as_decoded(raw_rows, on_undecoded="raise"):
+    body = json.dumps({"stk_prm_trde_prst": raw_rows, "return_code": 0}).encode()
+    answer = Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body)
+    return pages.decode_page(answer, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
+
+
+@st.composite
+def nearly_good_rows(draw):
+    """Recorded rows, of which a few values were changed or left out."""
+    found = []
+    for row in draw(st.lists(st.sampled_from(RECORDED), max_size=4)):
+        changed = draw(st.dictionaries(st.sampled_from(FIELDS), spelled | values, max_size=2))
+        left_out = draw(st.sets(st.sampled_from(FIELDS), max_size=1)) if changed else set()
+        found.append({name: v for name, v in (row | changed).items() if name not in left_out})
+    return found
+
+
+@settings(max_examples=500)
+@given(nearly_good_rows() | st.lists(rows | st.none() | spelled, max_size=3))
+@example([dict.fromkeys(FIELDS, "")])
+@example([RECORDED[0], dict.fromkeys(FIELDS, " ")])
+def test_quick_rows_are_those_of_care_and_errors_are_those_of_care(raw_rows):
+    careful = with_care(raw_rows)
+    quick = usual_rows(raw_rows, ProgramTrade, CONTEXT)
+    if quick is not None:
+        assert [*map(repr, quick)] == [*map(repr, careful)]
+        assert quick == careful
+    if isinstance(careful, DecodeError):
+        assert quick is None
+        with pytest.raises(DecodeError) as caught:
+            as_decoded(raw_rows)
+        assert caught.value.problems == careful.problems
+    else:
+        page = as_decoded(raw_rows)
+        assert page.rows == [row for row in careful if row is not None]
+        assert page.blank_rows == careful.count(None)
+
+
+@given(nearly_good_rows())
+def test_a_row_that_cannot_be_read_is_delivered_as_it_was_sent(raw_rows):
+    page = as_decoded(raw_rows, "deliver")
+    for one in page.undecoded:
+        assert one.raw == raw_rows[one.position]
+    assert len(page.rows) + len(page.undecoded) + page.blank_rows == len(raw_rows)
+
+
+def test_what_the_server_usually_sends_is_read_quickly():
+    for name in ("ka90004_rows_20260810_kospi_all", "ka90004_spec_example"):
+        raw_rows = recorded(name)["stk_prm_trde_prst"]
+        assert usual_rows(raw_rows, ProgramTrade, CONTEXT) == with_care(raw_rows)
+    assert usual_rows([RECORDED[0] | {"netprps_prica": "--5"}], ProgramTrade, CONTEXT) is not None
+
+
+def test_a_row_is_frozen_slotted_and_of_its_class():
+    (row,) = usual_rows(RECORDED[:1], ProgramTrade, CONTEXT)
+    (careful,) = with_care(RECORDED[:1])
+    assert type(row) is ProgramTrade
+    assert not hasattr(row, "__dict__")
+    assert (row, hash(row), repr(row)) == (careful, hash(careful), repr(careful))
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        row.price = 1
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del row.price
+
+
+def test_no_class_of_rows_checks_or_converts_in_its_constructor():
+    """It would not be asked, see `register`."""
+    for cls in _quick_readers:
+        assert not hasattr(cls, "__attrs_post_init__")
+        assert all(one.validator is one.converter is None for one in attrs.fields(cls))
+
+
+@attrs.frozen(kw_only=True, weakref_slot=False)
+class Other:
+    """Another TR's row: an optional field first, and no stock code."""
+
+    note: str | None = attrs.field(default=None, metadata=wire("nt", "비고"))
+    day: str
+    number: int | None = attrs.field(metadata=wire("no", "번호"))
+    share: Decimal = attrs.field(metadata=wire("shr", "비율"))
+
+
+register(Other, note=lambda value, _: value)
+
+
+def test_another_class_of_rows_needs_nothing_more():
+    raw_rows = [{"nt": "x", "no": "", "shr": "+7.10"}, {"nt": "y", "no": "-7", "shr": "5"}]
+    careful = structure([raw | {"day": "mon"} for raw in raw_rows], list[Other], "rows", Other)
+    assert usual_rows(raw_rows, Other, {"day": "mon"}) == careful
+    assert careful[0] == Other(note="x", day="mon", number=None, share=Decimal("7.10"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "context"),
+    [
+        ({"nt": "", "no": "1", "shr": "1"}, {"day": "mon"}),
+        ({"nt": None, "no": "1", "shr": "1"}, {"day": "mon"}),
+        ({"no": "1", "shr": "1"}, {"day": "mon"}),
+        ({"nt": "x", "no": "1", "shr": "1"}, {}),
+    ],
+)
+def test_a_row_that_may_be_blank_or_incomplete_is_left_to_care(raw, context):
+    assert usual_rows([raw], Other, context) is None
+
+
+@settings(max_examples=500)
+@given(spelled)
+@example("1_0")
+@example("٣")
+@example("0" * 21)
+@example("-" + "0" * 20)
+@example("--5")
+@example("-0")
+def test_int_and_the_pattern_agree(sent):
+    whole = re.fullmatch(r"(\+|--?)?([0-9]{1,20})", sent.strip())
+    if whole is None:
+        with pytest.raises(ValueError, match="is not a whole number"):
+            whole_number(sent)
+    else:
+        sign = -1 if "-" in (whole[1] or "") else 1
+        assert whole_number(sent) == sign * int(whole[2])
+
+
+@pytest.mark.parametrize("hundredths", range(101))
+def test_small_shares_keep_their_places(hundredths):
+    sent = f"+{hundredths // 100}.{hundredths % 100:02}"
+    assert str(decimal_number(sent)) == sent[1:]
+
+
+names = st.text(string.ascii_lowercase + ':"\\', max_size=2)
+objects = st.lists(st.tuples(names, st.text('a:"', max_size=3)), max_size=4)
+
+
+def as_text(pairs):
+    """An object as JSON: unlike a dict, it may name one thing twice."""
+    return "{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in pairs) + "}"
+
+
+@settings(max_examples=500)
+@given(objects, st.lists(objects, max_size=3), st.booleans())
+@example([("a", "1"), ("a", "2")], [], False)
+@example([("a", ":")], [[("b", "1"), ("b", "1")]], False)
+@example([("a", "1")], [[("b", "1"), ("b", "1")]], True)
+def test_a_name_that_stands_twice_is_found_wherever_it_stands(outer, inner, deeper):
+    rows_text = ", ".join(as_text((k, json.dumps(v)) for k, v in pairs) for pairs in inner)
+    held = f'{{"deeper": [{rows_text}]}}' if deeper else f"[{rows_text}]"
+    text = as_text([*((k, json.dumps(v)) for k, v in outer), ("rows", held)])
+    try:
+        meant = json.loads(text, object_pairs_hook=_unambiguous)
+    except ValueError:
+        meant = None
+    assert _json_object(text.encode()) == meant
