@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio import current_time
 from attrs import frozen
 
@@ -31,7 +32,7 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """What is asked: how to make the request with the token of the moment, how to read the answer.
 
-    `query` is for events only.
+    `ready` is awaited before each attempt gets its slot. `query` is for events only.
     """
 
     api_id: str
@@ -40,6 +41,7 @@ class Call(Generic[T]):
     decode: Callable[[Response], T]
     priority: Priority
     query: object = None
+    ready: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
 
 
 class Calls:
@@ -73,7 +75,7 @@ class Calls:
         """Raise RuntimeError in any event loop but the client's own."""
         self._lifetime.at_home()
 
-    def lived(self) -> AbstractContextManager[None]:
+    def lived(self) -> AbstractContextManager[anyio.CancelScope]:
         """Work that ends with RuntimeError as soon as the client is closed."""
         return self._lifetime.lived()
 
@@ -88,7 +90,8 @@ class Calls:
         Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
         when there is no answer `until` then.
         """
-        with self.lived(), anyio.CancelScope(deadline=until):
+        with self.lived() as scope:
+            scope.deadline = until
             return await self._repeated(call)
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -98,7 +101,7 @@ class Calls:
         for attempt in count(1):
             # A token issued between slot and sending would delay this call's arrival, and the
             # server would see it too close to the next ones. So it is issued before.
-            await call.prepare()
+            await call.ready()
             queued_at = current_time()
             await pace.slot(call.priority)
             self._say(SlotWaited, call, seconds=current_time() - queued_at)

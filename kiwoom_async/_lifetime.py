@@ -16,20 +16,23 @@ class Lifetime:
         self._under_way: set[anyio.CancelScope] = set()
 
     @contextmanager
-    def lived(self) -> Iterator[None]:
-        """Work that the end cuts short; RuntimeError then, after the end, or in another loop."""
+    def lived(self) -> Iterator[anyio.CancelScope]:
+        """Work that the end cuts short; RuntimeError then, after the end, or in another loop.
+
+        A deadline given to the scope cuts it short in silence.
+        """
         self.at_home()
         if self._over is not None:
             raise _closed()
         with anyio.CancelScope() as scope:
             self._under_way.add(scope)
             try:
-                yield
+                yield scope
             finally:
                 self._under_way.discard(scope)
                 if self._over is not None and not self._under_way:
                     self._over.set()
-        if scope.cancelled_caught:
+        if scope.cancelled_caught and self._over is not None:
             raise _closed()
 
     async def end(self) -> None:

@@ -7,7 +7,7 @@ know what an answer means.
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from typing import Any, Final, Self
 
 import anyio
@@ -24,6 +24,7 @@ __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
 _CLOSING_SECONDS: Final = 5.0
 # At five calls a second and fifteen seconds for each, 75 are under way at the most.
 _CONNECTIONS: Final = 100
+_ALWAYS: Final = {"accept": "*/*", "accept-encoding": "gzip"}
 
 
 def checked_base_url(base_url: str) -> str:
@@ -66,19 +67,20 @@ class Transport:
         timeout_seconds: float,
         transport: AsyncBaseTransport | None,
     ) -> None:
+        self._base_url = base_url
         self._host = httpx.URL(base_url).netloc.decode()
+        self._urls: dict[str, httpx.URL] = {}
         self._timeout_seconds = timeout_seconds
-        self._places = anyio.CapacityLimiter(_CONNECTIONS)
+        self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
         self._http = httpx.AsyncClient(
-            base_url=base_url,
             transport=transport,
-            timeout=httpx.Timeout(timeout_seconds, pool=None),
+            # Those of httpx are for each operation on the socket: a server that drips bytes never
+            # trips them. Ours is for the whole attempt.
+            timeout=None,  # noqa: S113
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20),
             follow_redirects=False,
             event_hooks={"response": [_drop_location]},
-            headers={"accept-encoding": "gzip"},
-            # Whatever cookie a gateway sets is not sent back.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            cookies=_NoCookies(),
             # A proxy from the environment must not see what is meant for this machine only.
             trust_env=base_url.startswith("https:"),
         )
@@ -102,7 +104,7 @@ class Transport:
             # Kept, not raised: a failing child would take the place of a cancellation from
             # outside that comes at the same moment, and that one would be lost.
             try:
-                outcomes.append(await self._within_deadline(request, tell_connected))
+                outcomes.append(await self._exchange(request, tell_connected))
             except KiwoomError as error:
                 outcomes.append(error)
 
@@ -112,25 +114,21 @@ class Transport:
         async with self._places:
             try:
                 async with anyio.create_task_group() as group:
+                    group.cancel_scope.deadline = anyio.current_time() + self._timeout_seconds
                     tell_connected = partial(group.start_soon, connected)
                     group.start_soon(attempt)
             except BaseExceptionGroup as failed:
                 # A custom transport's bug, and the group is our affair.
                 outcomes.extend(failed.exceptions)
+        if group.cancel_scope.cancelled_caught and not outcomes:
+            raise TransportTimeout(
+                f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
+            )
         if not outcomes:
             raise TransportError(f"{request.api_id}: the transport cancelled itself")
         if isinstance(outcomes[0], BaseException):
             raise outcomes[0]
         return outcomes[0]
-
-    async def _within_deadline(self, request: Request, connected: Callable[[], object]) -> Response:
-        # httpx's own timeouts are for each socket operation: a server that drips bytes never
-        # trips them.
-        with anyio.move_on_after(self._timeout_seconds):
-            return await self._exchange(request, connected)
-        raise TransportTimeout(
-            f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
-        )
 
     async def _exchange(self, request: Request, connected: Callable[[], object]) -> Response:
         try:
@@ -155,21 +153,24 @@ class Transport:
         raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
 
     async def _post(self, request: Request, connected: Callable[[], object]) -> Response:
-        outgoing = self._http.build_request(
+        if request.path not in self._urls:
+            self._urls[request.path] = httpx.URL(self._base_url + request.path)
+        # Not by `build_request`, which puts URL and headers together anew for each.
+        outgoing = httpx.Request(
             "POST",
-            request.path,
-            headers=dict(request.headers),
+            self._urls[request.path],
+            headers={**_ALWAYS, **request.headers},
             content=request.body,
-            extensions={"trace": _watch(connected)},
         )
         outgoing.stream = _Body(request.body)
+        outgoing.extensions["trace"] = _watch(outgoing, connected)
         response = await self._http.send(outgoing, stream=True)
         try:
             body = await _whole_body(response)
             await _close_where_more_came(response)
         finally:
             await response.aclose()
-        return Response(request, response.status_code, response.headers, body)
+        return Response(request, response.status_code, dict(response.headers.items()), body)
 
 
 async def _close_where_more_came(response: httpx.Response) -> None:
@@ -211,7 +212,9 @@ async def _whole_body(response: httpx.Response) -> bytes:
     return unpack.whole()
 
 
-def _watch(connected: Callable[[], object]) -> Callable[[str, object], Awaitable[None]]:
+def _watch(
+    request: httpx.Request, connected: Callable[[], object]
+) -> Callable[[str, object], Awaitable[None]]:
     """A trace for httpcore, which tells it each step of a request as it happens."""
     opened = False
 
@@ -219,10 +222,20 @@ def _watch(connected: Callable[[], object]) -> Callable[[str, object], Awaitable
         nonlocal opened
         if step == "connection.connect_tcp.started":
             opened = True
-        elif step == "http11.send_request_headers.started" and opened:
-            connected()
+        elif step == "http11.send_request_headers.started":
+            # Nothing that comes after is of interest, and being told takes time.
+            request.extensions.pop("trace", None)
+            if opened:
+                connected()
 
     return trace
+
+
+class _NoCookies(CookieJar):
+    """Keeps nothing of what a gateway sets, so that nothing can be sent back."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Leave them where they are."""
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):

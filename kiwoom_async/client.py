@@ -482,7 +482,8 @@ class KiwoomClient:
         def decode(response: Response) -> Page[RowT, TotalsT, QueryT]:
             return decode_page(response, query, cursor, on_undecoded=self._on_undecoded)
 
-        call = Call(query.endpoint.api_id, account, prepare, decode, priority, query)
+        api_id, ready = query.endpoint.api_id, account.tokens.get
+        call = Call(api_id, account, prepare, decode, priority, query, ready)
         return await self._calls.answer(call, until)
 
     def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:

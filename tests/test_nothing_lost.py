@@ -502,7 +502,7 @@ async def test_a_walk_may_be_cancelled_at_every_checkpoint(walk, how, anyio_back
             break
         assert ticks < 2000
         ticks += 1 if ticks < 60 else 7
-    assert ticks > 10
+    assert ticks > 6  # the least that a token and a page take
 
 
 async def test_a_cancelled_call_gives_its_slot_back():

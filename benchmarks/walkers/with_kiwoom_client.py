@@ -1,0 +1,27 @@
+"""kiwoom-client: AsyncKiwoomAPI, the loop over its continuation, dicts of text."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kiwoom_client import AsyncKiwoomAPI
+from measured import LIST, Pages, Walk, measure, query_of
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Walk]:
+    """A client without a limit."""
+    async with AsyncKiwoomAPI("a", "s", base_url=url, rate_limit=None) as api:
+
+        async def walk(market: str) -> Pages:
+            more = {"cont_yn": "N", "next_key": ""}
+            while more["cont_yn"]:
+                answer = await api.stock_info.program_trading_by_stock(**query_of(market), **more)
+                yield answer[LIST]
+                last = answer["cont-yn"] != "Y"
+                more = {"cont_yn": "" if last else "Y", "next_key": answer["next-key"]}
+
+        yield walk
+
+
+if __name__ == "__main__":
+    measure(opened)
