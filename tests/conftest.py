@@ -7,13 +7,11 @@ import selectors
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +68,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 def recorded(name: str) -> Any:
     """A body as recorded from the real server, or printed in its specification."""
     return json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))
-
-
-_read_once = cache(ssl.create_default_context)
-
-
-@pytest.fixture
-def certificates_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For hundreds of clients over plain sockets, each of which reads all certificates first."""
-    monkeypatch.setattr(ssl, "create_default_context", _read_once)
 
 
 @contextmanager

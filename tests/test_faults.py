@@ -20,7 +20,7 @@ from kiwoom_async import (
 )
 from kiwoom_async.sandbox import Sandbox
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("certificates_read_once")]
+pytestmark = pytest.mark.anyio
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 ATTEMPTS = 4

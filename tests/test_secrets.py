@@ -84,7 +84,6 @@ def no_waits(monkeypatch):
     monkeypatch.setattr(_calls.random, "uniform", lambda least, _: least)
 
 
-@pytest.mark.usefixtures("certificates_read_once")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("page", [0, 1, 2])
 def test_no_fault_makes_a_secret_visible(everything, page, backend):

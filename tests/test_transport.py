@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import re
+import ssl
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -535,3 +536,17 @@ async def test_bytes_after_the_end_of_gzip_are_not_piled_up():
     async with transport_to(playing(raw)) as transport:
         with pytest.raises(DecodeError, match="bytes after the end of gzip"):
             await send(transport)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "times"), [("https://api.kiwoom.com", 1), ("http://127.0.0.1:1", 0)]
+)
+def test_certificates_are_read_once_at_most(base_url, times, monkeypatch):
+    """A proxy in the environment needs them too."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:2")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:2")
+    read = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda **_: read.append(None) or empty)
+    empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    Transport(base_url, timeout_seconds=1, transport=None)
+    assert len(read) == times
