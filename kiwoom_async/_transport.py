@@ -119,15 +119,16 @@ class Transport:
         # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
         # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives.
         async with self._places:
+            deadline = anyio.current_time() + self._timeout_seconds
             try:
                 async with anyio.create_task_group() as group:
-                    group.cancel_scope.deadline = anyio.current_time() + self._timeout_seconds
+                    group.cancel_scope.deadline = deadline
                     tell_connected = partial(group.start_soon, connected)
                     group.start_soon(attempt)
             except BaseExceptionGroup as failed:
                 # A custom transport's bug, and the group is our affair.
                 outcomes.extend(failed.exceptions)
-        if group.cancel_scope.cancelled_caught and not outcomes:
+        if not outcomes and anyio.current_time() >= deadline:
             raise TransportTimeout(
                 f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
             )
