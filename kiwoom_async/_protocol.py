@@ -4,6 +4,7 @@ Pure: bytes in, values or errors out. Judges an answer in the order status, retu
 body (wire-facts.md, section 3); does not know how bytes travel.
 """
 
+import codecs
 import json
 import re
 import unicodedata
@@ -181,7 +182,7 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
     # nesting is a RecursionError.
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()
         body = _QUICK.decode(text)
         # A colon for each name and none elsewhere: then no name stands twice.
         if text.count(":") != _names(body):

@@ -8,7 +8,6 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from http.cookiejar import CookieJar
 from typing import Any, Final, Self
 
 import anyio
@@ -63,6 +62,27 @@ def _certificates(*, needed: bool) -> ssl.SSLContext:
     return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+class _NoCookies(httpx.Cookies):
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave them where they are."""
+
+
+_NO_COOKIES: Final = _NoCookies()
+
+
+class _CookielessClient(httpx.AsyncClient):
+    """Keeps nothing of what a gateway sets, and spends no time on looking for it."""
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None, ever."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        raise AttributeError(f"no {type(cookies).__name__} is kept")
+
+
 class Transport:
     """One connection pool to one host."""
 
@@ -78,16 +98,15 @@ class Transport:
         self._urls: dict[str, httpx.URL] = {}
         self._timeout_seconds = timeout_seconds
         self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
-        self._http = httpx.AsyncClient(
+        self._http = _CookielessClient(
             transport=transport,
             verify=_certificates(needed=transport is None and base_url.startswith("https:")),
             # Those of httpx are for each operation on the socket: a server that drips bytes never
             # trips them. Ours is for the whole attempt.
-            timeout=None,  # noqa: S113
+            timeout=None,
             limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20),
             follow_redirects=False,
             event_hooks={"response": [_drop_location]},
-            cookies=_NoCookies(),
             # A proxy from the environment must not see what is meant for this machine only.
             trust_env=base_url.startswith("https:"),
         )
@@ -237,13 +256,6 @@ def _watch(
                 connected()
 
     return trace
-
-
-class _NoCookies(CookieJar):
-    """Keeps nothing of what a gateway sets, so that nothing can be sent back."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Leave them where they are."""
 
 
 class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):

@@ -46,7 +46,11 @@ class Mutation:
 
 MUTATIONS = [
     Mutation("no loop guard", "_continuation.py",
-             "if key == asked.key or _trace(key) in _traces(asked.used):", "if False:",
+             "if key == asked.key or _came_before(key, asked.used):", "if False:",
+             "test_cursor.py"),
+    Mutation("loop guard finds a key between two others", "_continuation.py",
+             "if found % 4 == 0:", "if found >= 0:", "test_cursor.py"),
+    Mutation("loop guard forgets the first key", "_continuation.py", "found + 1)) >= 0:", "found + 1)) > 3:",
              "test_cursor.py"),
     Mutation("loop guard forgets on resuming", "_continuation.py",
              'data = facts.encode() + b"\\n" + self.used', 'data = facts.encode() + b"\\n"',

@@ -138,6 +138,16 @@ def test_a_walk_that_is_taken_up_again_knows_the_keys_before():
     assert next_cursor({"cont-yn": "Y", "next-key": "K62"}, taken_up).page == 62
 
 
+def test_a_key_is_not_found_between_two_others():
+    """What is kept of each key is four bytes, one after the other."""
+    kept = zlib.crc32(b"K7").to_bytes(4, "big")
+    between = attrs.evolve(CURSOR, used=b"\0" + kept + b"\0\0\0")
+    assert next_cursor({"cont-yn": "Y", "next-key": "K7"}, between).key == "K7"
+    after_all = attrs.evolve(between, used=between.used + kept)
+    with pytest.raises(ContinuationError, match="came before in this walk"):
+        next_cursor({"cont-yn": "Y", "next-key": "K7"}, after_all)
+
+
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
