@@ -30,7 +30,6 @@ ENVIRONMENTS: Final = {
     "httpx": ["httpx==0.28.1"],
     "aiohttp": ["aiohttp==3.14.5"],
     "kiwoom_async": [OURS],
-    "kiwoom_async[speed]": [f"{OURS}[speed]"],
     "kiwoom-restful": ["kiwoom-restful==0.4.0"],
     "kiwoom-client": ["kiwoom-client==0.4.0"],
     "kiwoom-playground": ["kiwoom-playground==0.3.6"],
@@ -107,8 +106,10 @@ def canned_exchange() -> Iterator[str]:
     command = [sys.executable, HERE / "canned_server.py", str(MANY_PAGES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         assert server.stdout is not None  # noqa: S101
-        yield server.stdout.readline().strip()
-        server.kill()
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
 
 
 def measured(names: list[str], url: str) -> dict[str, dict[str, Any]]:
@@ -165,6 +166,8 @@ def main() -> None:
     with canned_exchange() as url:
         found = measured([BASE, *(name for name in names if name != BASE)], url)
     print("\n".join(table(found)))
+    if not sys.argv[1:]:
+        (HERE / "results" / "walk.json").write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ host is put in, and the headers are taken from httpx on their way.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from kiwoom.api.base import BaseAPI

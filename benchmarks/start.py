@@ -1,0 +1,45 @@
+"""What `import kiwoom_async` takes beyond `import httpx`, each in a fresh interpreter.
+
+In the environment that `walk.py` makes, where nothing is installed that httpx would import for its
+command line.
+"""
+
+import statistics
+import subprocess
+import time
+from typing import Final
+
+from walk import python_of
+
+ROUNDS: Final = 15
+BASE: Final = "import httpx"
+CASES: Final = (
+    BASE,
+    "import httpx, anyio, attrs, cattrs",
+    "import kiwoom_async",
+)
+
+
+def milliseconds(code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([python_of("kiwoom_async"), "-c", code], check=True)  # noqa: S603
+    return (time.perf_counter() - began) * 1e3
+
+
+def main() -> None:
+    taken: dict[str, list[float]] = {code: [] for code in CASES}
+    order = list(CASES)
+    for _ in range(ROUNDS + 1):
+        for code in order:
+            taken[code].append(milliseconds(code))
+        order.reverse()
+    for code in CASES:
+        more = [mine - other for mine, other in zip(taken[code], taken[BASE], strict=True)][1:]
+        print(
+            f"{code}: {statistics.median(taken[code]):.0f} ms, {statistics.median(more):+.0f} ms"
+            f" ({min(more):+.0f} to {max(more):+.0f}) to {BASE}"
+        )
+
+
+if __name__ == "__main__":
+    main()
