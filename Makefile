@@ -10,6 +10,10 @@ demo: .venv/demo-ready ## a day of both markets on the sandbox
 test: .venv/dev-ready ## the tests, on asyncio and trio
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n auto --dist loadfile --compiled -k "asyncio and not proxy" -m "not alone" $(OVER_HTTP)
+
+# What judges httpx's transport judges the compiled one, too; it knows no proxies and no trio.
+OVER_HTTP := $(addprefix tests/test_,transport.py faults.py secrets.py lifetime.py client.py nothing_lost.py)
 
 lint: .venv/dev-ready
 	$(BIN)/ruff check .

@@ -21,9 +21,11 @@ from trio.testing import MockClock
 from typer.testing import CliRunner
 
 from kiwoom_async import KiwoomClient
+from kiwoom_async._transport import Transport
 from kiwoom_async.cli._app import app
 from kiwoom_async.cli._ending import errors
 from kiwoom_async.sandbox import Fault, Sandbox
+from kiwoom_async.speed import CompiledTransport
 
 # A background job of a shell is born deaf to interrupts, and its children with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,6 +57,24 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--compiled`: the extra `speed` carries every call that has no transport of its own."""
+    parser.addoption("--compiled", action="store_true")
+
+
+@pytest.fixture(autouse=True)
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the tests of httpx's transport judge the compiled one."""
+    if not request.config.getoption("compiled"):
+        return
+    made = Transport.__init__
+
+    def with_compiled(self: Transport, base_url: str, *, transport: Any, **options: Any) -> None:
+        made(self, base_url, transport=transport or CompiledTransport(), **options)
+
+    monkeypatch.setattr(Transport, "__init__", with_compiled)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -1,0 +1,133 @@
+"""The compiled transport: what the tests of httpx's own, run with `--compiled`, do not reach."""
+
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx
+import pytest
+import trio
+from test_transport import http, server
+
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, TransportError
+from kiwoom_async import speed as speed_module
+from kiwoom_async._protocol import Request
+from kiwoom_async._transport import Transport
+from kiwoom_async.speed import CompiledTransport
+
+pytestmark = pytest.mark.anyio
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}", ())
+
+
+@pytest.fixture
+def anyio_backend():
+    """It is asyncio's."""
+    return "asyncio"
+
+
+@asynccontextmanager
+async def sending_to(answer):
+    """A function that sends one call, over a transport of one server."""
+    async with server(answer) as base_url:
+        transport = Transport(base_url, timeout_seconds=5, transport=CompiledTransport())
+
+        async def connected():
+            connections.append(1)
+
+        connections = []
+        try:
+            yield lambda: transport.send(REQUEST, connected), connections
+        finally:
+            await transport.aclose()
+
+
+async def test_a_connection_is_used_again_and_told_once():
+    async def answer(stream):
+        await stream.send(http(b"{}"))
+
+    async with sending_to(answer) as (send, connections):
+        assert [(await send()).body for _ in range(3)] == [b"{}"] * 3
+    assert connections == [1]
+
+
+@pytest.mark.parametrize("moments", ["idle too long", "more came while idle"])
+async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
+    async def answer(stream):
+        await stream.send(http(b"{}"))
+        if moments == "more came while idle":
+            await anyio.sleep(0.02)
+            await stream.send(b"HTTP")
+
+    if moments == "idle too long":
+        monkeypatch.setattr(speed_module, "_IDLE_SECONDS", 0.03)
+    async with sending_to(answer) as (send, connections):
+        await send()
+        await anyio.sleep(0.06)
+        assert (await send()).body == b"{}"
+    assert connections == [1, 1]
+
+
+async def test_an_informational_answer_comes_before_the_real_one():
+    async def answer(stream):
+        await stream.send(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
+        await stream.send(http(b'{"a": 1}', "cont-yn: N"))
+
+    async with sending_to(answer) as (send, _):
+        response = await send()
+    assert (response.status, response.body) == (200, b'{"a": 1}')
+    assert "link" not in response.headers
+
+
+async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_length():
+    answers = [
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n",
+    ]
+
+    async def answer(stream):
+        await stream.send(answers.pop(0))
+        await stream.aclose()
+
+    async with sending_to(answer) as (send, _):
+        assert (await send()).body == b"{}"
+        for _ in range(3):
+            with pytest.raises(TransportError, match="closed the connection"):
+                await send()
+
+
+async def test_headers_without_end_are_given_up():
+    async def answer(stream):
+        await stream.send(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
+        await anyio.sleep(60)
+
+    async with sending_to(answer) as (send, _):
+        with pytest.raises(TransportError, match="RemoteProtocolError"):
+            await send()
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nX: y", "a\rb"])
+async def test_no_line_is_smuggled_into_the_headers(value):
+    request = httpx.Request("POST", "http://127.0.0.1:1/", headers={"authorization": value})
+    with pytest.raises(httpx.LocalProtocolError, match="a line break in a header"):
+        await CompiledTransport().handle_async_request(request)
+
+
+def test_on_trio_it_says_where_it_belongs():
+    async def use():
+        async with KiwoomClient("a", "b", transport=CompiledTransport()) as kiwoom:
+            await kiwoom.page(QUERY)
+
+    with pytest.raises(RuntimeError, match="needs asyncio; on trio, leave `transport` away"):
+        trio.run(use)
+
+
+def test_without_the_extra_it_is_named():
+    code = "import sys; sys.modules['httptools'] = None; import kiwoom_async.speed"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert "pip install 'kiwoom-async[speed]'" in run.stderr
