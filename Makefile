@@ -37,7 +37,12 @@ coverage: .venv/dev-ready ## every branch of the pure half
 
 bench: .venv/dev-ready
 	$(BIN)/python benchmarks/decode.py
-	$(BIN)/python benchmarks/merge.py
+	$(BIN)/python benchmarks/walk.py
+	$(BIN)/python benchmarks/pace.py
+	$(BIN)/python benchmarks/pace.py real
+	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/picture.py
 
 clean:
 	rm -rf .venv

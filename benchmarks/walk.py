@@ -30,6 +30,7 @@ ENVIRONMENTS: Final = {
     "httpx": ["httpx==0.28.1"],
     "aiohttp": ["aiohttp==3.14.5"],
     "kiwoom_async": [OURS],
+    "kiwoom_async[speed]": [f"{OURS}[speed]"],
     "kiwoom-restful": ["kiwoom-restful==0.4.0"],
     "kiwoom-client": ["kiwoom-client==0.4.0"],
     "kiwoom-playground": ["kiwoom-playground==0.3.6"],
@@ -91,7 +92,8 @@ class Contender:
 @contextmanager
 def running(name: str, url: str) -> Iterator[Contender]:
     """A fresh process, past its first row."""
-    script = HERE / "walkers" / f"with_{name.partition('[')[0].replace('-', '_')}.py"
+    known = name.replace("-", "_").replace("[", "_").rstrip("]")
+    script = HERE / "walkers" / f"with_{known}.py"
     command: list[Any] = [python_of(name), script, url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from measured import FEW, MANY, Pages, Walk, measure
 
@@ -11,9 +12,9 @@ MARKETS = {FEW: Market.KOSPI, MANY: Market.KOSDAQ}
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
+async def opened(url: str, **options: Any) -> AsyncIterator[Walk]:
     """A client whose pace has no limit."""
-    async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9) as kiwoom:
+    async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
 
         async def walk(market: str) -> Pages:
             async for page in kiwoom.pages(
