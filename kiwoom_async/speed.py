@@ -8,7 +8,7 @@ not as it should be is not used again. Needs httptools, which the extra `speed` 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, cast
 
 import httpx
 
@@ -160,8 +160,8 @@ class _Connection(asyncio.Protocol):
     # ---- what asyncio tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - so that types know it
-        self._transport = transport
+        # uvloop's over TLS is one by what it does, not by its class.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         if self._waiting is None or self._waiting.done():

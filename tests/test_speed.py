@@ -1,13 +1,17 @@
 """The compiled transport: what the tests of httpx's own, run with `--compiled`, do not reach."""
 
+import asyncio
+import ssl
 import subprocess
 import sys
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import trio
+import trustme
 from test_transport import http, server
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, TransportError
@@ -26,6 +30,12 @@ REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}",
 def anyio_backend():
     """It is asyncio's."""
     return "asyncio"
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop_factory(request):
+    """What makes a loop."""
+    return pytest.importorskip("uvloop").new_event_loop if request.param == "uvloop" else None
 
 
 @asynccontextmanager
@@ -58,14 +68,17 @@ async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
     async def answer(stream):
         await stream.send(http(b"{}"))
         if moments == "more came while idle":
-            await anyio.sleep(0.02)
+            await anyio.sleep(0.02)  # the answer has been taken by then
             await stream.send(b"HTTP")
+        answered.set()
 
     if moments == "idle too long":
         monkeypatch.setattr(speed_module, "_IDLE_SECONDS", 0.03)
+    answered = anyio.Event()
     async with sending_to(answer) as (send, connections):
         await send()
-        await anyio.sleep(0.06)
+        await answered.wait()
+        await anyio.sleep(0.1)
         assert (await send()).body == b"{}"
     assert connections == [1, 1]
 
@@ -98,6 +111,35 @@ async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_le
         for _ in range(3):
             with pytest.raises(TransportError, match="closed the connection"):
                 await send()
+
+
+def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
+    """On uvloop too, whose connections over TLS are not of asyncio's classes."""
+    authority = trustme.CA()
+    at_home = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(at_home)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def use(transport):
+        async def answer(reader, writer):
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(http(b"{}"))
+            writer.close()
+
+        serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
+        base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
+        sender = Transport(base_url, timeout_seconds=5, transport=transport)
+        try:
+            return await sender.send(REQUEST, anyio.lowlevel.checkpoint)
+        finally:
+            await sender.aclose()
+            serving.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(use(CompiledTransport(verify=trusting))).body == b"{}"
+        with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
+            runner.run(use(CompiledTransport()))
 
 
 async def test_headers_without_end_are_given_up():
