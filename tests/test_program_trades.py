@@ -225,6 +225,7 @@ def test_unknown_fields_are_ignored_and_cannot_pose_as_the_query():
         ("flu_sig", " 0 ", "move", None),
         ("flu_sig", None, "move", None),
         ("flu_sig", "1", "move", PriceMove.UPPER_LIMIT),
+        ("flu_sig", " 2 ", "move", PriceMove.UP),
         ("flu_sig", "4", "move", PriceMove.LOWER_LIMIT),
         ("pred_pre", "0", "change", 0),
         ("netprps_prica", "--1109649", "net_buy_amount", -1_109_649),
