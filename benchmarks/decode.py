@@ -9,11 +9,13 @@ import datetime
 import importlib
 import json
 import statistics
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
+from unittest import mock
 
 from kiwoom_async import (
     DecodeError,
@@ -22,10 +24,11 @@ from kiwoom_async import (
     PriceMove,
     ProgramTrade,
     ProgramTradeQuery,
+    _protocol,
 )
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._pages import decode_page
-from kiwoom_async._protocol import Request, Response
+from kiwoom_async._protocol import Request, Response, _quick_reader
 from kiwoom_async.program_trades import PROGRAM_TRADES
 from kiwoom_async.sandbox import Sandbox
 
@@ -58,8 +61,19 @@ def plain(answer: Response) -> object:
     return json.loads(answer.body)
 
 
-def ours(answer: Response) -> object:
-    return decode_page(answer, QUERY, CURSOR)
+def ours(**modules: Any) -> Decoder:
+    """Ours where these modules, or None for them, are what can be imported."""
+    with mock.patch.dict(sys.modules, modules):
+        reader = _quick_reader.__wrapped__()
+
+    def decode(answer: Response) -> object:
+        _protocol._quick_reader = lambda: reader  # type: ignore[assignment]  # noqa: SLF001
+        return decode_page(answer, QUERY, CURSOR)
+
+    return decode
+
+
+OURS = ours(msgspec=None)
 
 
 def by_hand(answer: Response) -> list[ProgramTrade]:
@@ -134,8 +148,9 @@ def with_pydantic_and_query() -> Decoder:
 
 
 def contenders() -> dict[str, Decoder]:
-    found: dict[str, Decoder] = {"json and dicts": plain, FLOOR: by_hand, "kiwoom_async": ours}
+    found: dict[str, Decoder] = {"json and dicts": plain, FLOOR: by_hand, "kiwoom_async": OURS}
     for name, made in (
+        ("kiwoom_async[speed]", ours),
         ("msgspec (bound)", with_msgspec),
         ("pydantic (bound)", with_pydantic),
         ("pydantic", with_pydantic_and_query),
@@ -171,7 +186,7 @@ def compare(decoders: dict[str, Decoder], pages: list[Response]) -> None:
         ratios = [sum(one[name]) / sum(one[FLOOR]) for one in rounds]
         longest = max(max(one[name]) for one in rounds) * 1e3
         print(
-            f"{name:>18}: {statistics.median(row):5.2f} us a row ({min(row):.2f} to {max(row):.2f})"
+            f"{name:>19}: {statistics.median(row):5.2f} us a row ({min(row):.2f} to {max(row):.2f})"
             f", {statistics.median(ratios):.2f} times the loop"
             f" ({min(ratios):.2f} to {max(ratios):.2f}), longest page {longest:.2f} ms"
         )
@@ -189,7 +204,7 @@ def bytes_a_row(decode: Decoder, pages: list[Response]) -> float:
 
 def refused(answer: Response) -> None:
     try:
-        ours(answer)
+        OURS(answer)
     except DecodeError:
         return
     raise AssertionError("it was to be refused")
@@ -214,7 +229,7 @@ def main() -> None:
         print(f"\n{len(pages)} pages of {ROWS} rows, {zeros:.0%} without trades, {ROUNDS} rounds")
         compare(decoders, pages)
         for name in (FLOOR, "kiwoom_async"):
-            print(f"{name:>18}: {bytes_a_row(decoders[name], pages):.0f} bytes a row")
+            print(f"{name:>19}: {bytes_a_row(decoders[name], pages):.0f} bytes a row")
     refusals(pages)
 
 

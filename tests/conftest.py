@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import uvicorn
 from trio.testing import MockClock
 from typer.testing import CliRunner
 
-from kiwoom_async import KiwoomClient
+from kiwoom_async import KiwoomClient, _protocol
 from kiwoom_async._transport import Transport
 from kiwoom_async.cli._app import app
 from kiwoom_async.cli._ending import errors
@@ -66,8 +68,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the tests of httpx's transport judge the compiled one."""
+    """What was written for httpx's transport and for json judges the extra `speed`, or does not."""
+    _protocol._quick_reader.cache_clear()
     if not request.config.getoption("compiled"):
+        monkeypatch.setitem(sys.modules, "msgspec", None)
         return
     made = Transport.__init__
 
@@ -75,6 +79,13 @@ def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         made(self, base_url, transport=transport or CompiledTransport(), **options)
 
     monkeypatch.setattr(Transport, "__init__", with_compiled)
+
+
+@pytest.fixture(params=["json", "msgspec"])
+def each_json(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without the package that reads JSON where it is installed."""
+    if request.param == "msgspec":
+        monkeypatch.setitem(sys.modules, "msgspec", msgspec)
 
 
 @pytest.fixture(params=["asyncio", "trio"])

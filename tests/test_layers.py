@@ -76,8 +76,8 @@ IMPURE_MODULES = {
 }
 DEPENDENCIES = {"anyio", "attrs", "cattrs", "httpx"}
 EXTRAS = {
-    "cryptography", "duckdb", "holidays", "httptools", "matplotlib", "pandas", "platformdirs",
-    "polars", "pyarrow", "redis", "typer", "uvicorn",
+    "cryptography", "duckdb", "holidays", "httptools", "matplotlib", "msgspec", "pandas",
+    "platformdirs", "polars", "pyarrow", "redis", "typer", "uvicorn",
 }  # fmt: skip
 
 
@@ -141,10 +141,13 @@ def test_pace_merge_and_token_know_no_library_but_anyio(room):
 
 
 def test_the_core_needs_four_packages():
-    # The others stand behind TYPE_CHECKING only.
+    # The others stand behind TYPE_CHECKING, and msgspec is used where it is installed.
     rooms = [path for path in PACKAGE.glob("*.py") if path.stem not in OPTIONAL]
     core = set().union(*(strangers(path) for path in rooms))
-    assert core - {"typing_extensions", "attr", "pyarrow", "pandas", "polars"} == DEPENDENCIES
+    assert (
+        core - {"typing_extensions", "attr", "msgspec", "pyarrow", "pandas", "polars"}
+        == DEPENDENCIES
+    )
 
 
 def test_importing_the_package_imports_no_extra():

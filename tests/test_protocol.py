@@ -37,6 +37,8 @@ from kiwoom_async._protocol import (
 from kiwoom_async._redaction import cleaned
 from kiwoom_async._wire import kst_time
 
+pytestmark = pytest.mark.usefixtures("each_json")
+
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 KEYS = Credentials("app-key-1234", "secret-key-1234")
 TOKEN = Token("token-1234567890", kst_time("20261123080000"))

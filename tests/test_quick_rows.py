@@ -3,9 +3,11 @@
 import json
 import re
 import string
+import sys
 from decimal import Decimal
 
 import attrs
+import msgspec
 import pytest
 from conftest import recorded
 from hypothesis import example, given, settings
@@ -14,7 +16,14 @@ from hypothesis import strategies as st
 from kiwoom_async import DecodeError, Exchange, Market, ProgramTrade, ProgramTradeQuery
 from kiwoom_async import _pages as pages
 from kiwoom_async._endpoint import first_cursor
-from kiwoom_async._protocol import Request, Response, _json_object, _unambiguous
+from kiwoom_async._protocol import (
+    Request,
+    Response,
+    _json_object,
+    _no_number,
+    _quick_reader,
+    _unambiguous,
+)
 from kiwoom_async._wire import (
     _quick_readers,
     decimal_number,
@@ -188,6 +197,7 @@ def as_text(pairs):
     return "{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in pairs) + "}"
 
 
+@pytest.mark.usefixtures("each_json")
 @settings(max_examples=500)
 @given(objects, st.lists(objects, max_size=3), st.booleans())
 @example([("a", "1"), ("a", "2")], [], False)
@@ -202,3 +212,46 @@ def test_a_name_that_stands_twice_is_found_wherever_it_stands(outer, inner, deep
     except ValueError:
         meant = None
     assert _json_object(text.encode()) == meant
+
+
+def test_msgspec_is_used_where_it_is_installed(monkeypatch):
+    assert _quick_reader()(b"1e400") == float("inf")
+    _quick_reader.cache_clear()
+    monkeypatch.setitem(sys.modules, "msgspec", msgspec)
+    assert _quick_reader()(b"1e400") is None
+
+
+numbers = st.integers() | st.floats() | st.sampled_from([2**64, -(2**64), 1e308, -0.0])
+# Halves of characters, too, which json alone takes.
+texts = st.text(max_size=4) | st.text(st.characters(categories=["Cs", "Cc"]), max_size=2)
+documents = st.dictionaries(
+    texts,
+    st.recursive(
+        st.none() | st.booleans() | numbers | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=8,
+    ),
+    max_size=4,
+)
+
+
+@pytest.mark.usefixtures("each_json")
+@settings(max_examples=1_000)
+@given(documents, st.booleans(), st.binary(max_size=3), st.integers(min_value=0))
+@example({"a": 1}, True, b"E400", 7)
+@example({}, True, b"\xef\xbb\xbf", 0)
+def test_every_reader_finds_what_json_finds(document, ascii_only, damage, place):
+    try:
+        text = json.dumps(document, ensure_ascii=ascii_only).encode()
+    except ValueError:  # half a character as such, or digits without end
+        return
+    cut = place % (len(text) + 1)
+    raw = text[:cut] + damage + text[cut:]
+    try:
+        meant = json.loads(
+            raw.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_unambiguous
+        )
+    except ValueError:
+        meant = None
+    # As text: an int is no float, though they are equal.
+    assert repr(_json_object(raw)) == repr(meant if isinstance(meant, dict) else None)
