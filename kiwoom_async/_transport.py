@@ -97,6 +97,7 @@ class Transport:
         self._host = httpx.URL(base_url).netloc.decode()
         self._urls: dict[str, httpx.URL] = {}
         self._timeout_seconds = timeout_seconds
+        self._survives_cancel = getattr(transport, "survives_cancel", False)
         self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
         self._http = _CookielessClient(
             transport=transport,
@@ -136,14 +137,18 @@ class Transport:
 
         # httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for
         # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
-        # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives.
+        # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives;
+        # a transport that survives both needs no task for it.
         async with self._places:
             deadline = anyio.current_time() + self._timeout_seconds
             try:
                 async with anyio.create_task_group() as group:
                     group.cancel_scope.deadline = deadline
                     tell_connected = partial(group.start_soon, connected)
-                    group.start_soon(attempt)
+                    if self._survives_cancel:
+                        await attempt()
+                    else:
+                        group.start_soon(attempt)
             except BaseExceptionGroup as failed:
                 # A custom transport's bug, and the group is our affair.
                 outcomes.extend(failed.exceptions)
@@ -183,20 +188,18 @@ class Transport:
         if request.path not in self._urls:
             self._urls[request.path] = httpx.URL(self._base_url + request.path)
         # Not by `build_request`, which puts URL and headers together anew for each.
+        length = str(len(request.body))
+        headers = {"host": self._host, **_ALWAYS, "content-length": length, **request.headers}
         outgoing = httpx.Request(
-            "POST",
-            self._urls[request.path],
-            headers={**_ALWAYS, **request.headers},
-            content=request.body,
+            "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
         )
-        outgoing.stream = _Body(request.body)
         outgoing.extensions["trace"] = _watch(outgoing, connected)
         response = await self._http.send(outgoing, stream=True)
         try:
             body = await _whole_body(response)
-            await _close_where_more_came(response)
         finally:
             await response.aclose()
+        await _close_where_more_came(response)
         return Response(request, response.status_code, dict(response.headers.items()), body)
 
 
@@ -219,7 +222,8 @@ async def _close_where_more_came(response: httpx.Response) -> None:
 
 async def _drop_location(response: httpx.Response) -> None:
     # httpx would read it, and stumble over a strange one, although redirects are not followed.
-    response.headers.pop("location", None)
+    if response.is_redirect:
+        response.headers.pop("location", None)
 
 
 async def _whole_body(response: httpx.Response) -> bytes:
@@ -233,7 +237,8 @@ async def _whole_body(response: httpx.Response) -> bytes:
     # Cancelled, not left: httpx's generators then unwind from within. Left half-way they would
     # stay behind, and trio warns of each.
     with anyio.CancelScope() as reading:
-        async for chunk in response.aiter_raw():
+        stream: Any = response.stream
+        async for chunk in stream:
             if not unpack.take(chunk):
                 reading.cancel()
     return unpack.whole()

@@ -31,6 +31,9 @@ class CompiledTransport(httpx.AsyncBaseTransport):
     RuntimeError where a call is made outside of asyncio.
     """
 
+    # `Task.cancel` may reach it at any moment, so no task of its own stands around a call.
+    survives_cancel: Final = True
+
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
         self._verify = verify
         self._idle: list[_Connection] = []

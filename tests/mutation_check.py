@@ -177,7 +177,7 @@ MUTATIONS = [
              "follow_redirects=False,\n            event_hooks={\"response\": [_drop_location]},",
              "follow_redirects=True,", "test_transport.py"),
     Mutation("answers left over", "_transport.py",
-             "            await _close_where_more_came(response)\n", "", "test_transport.py"),
+             "        await _close_where_more_came(response)\n", "", "test_transport.py"),
     Mutation("no limit of connections", "_transport.py",
              "        async with self._places:\n", "        if True:\n", "test_transport.py"),
     Mutation("sent without a child task", "_transport.py",
