@@ -1,4 +1,4 @@
-"""What `import kiwoom_async` takes beyond `import httpx`, each in a fresh interpreter.
+"""What importing takes beyond `import httpx`, each in a fresh interpreter.
 
 In the environment that `walk.py` makes, where nothing is installed that httpx would import for its
 command line.
@@ -17,6 +17,9 @@ CASES: Final = (
     BASE,
     "import httpx, anyio, attrs, cattrs",
     "import kiwoom_async",
+    "from kiwoom_async import Market, RateLimited",
+    # What a program asks for that makes a call.
+    "from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery",
 )
 
 

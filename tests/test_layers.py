@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import kiwoom_async
+
 PACKAGE = Path(__file__).parent.parent / "kiwoom_async"
 
 # Each room and all that it may import of ours; the order is from the ground up.
@@ -150,11 +152,43 @@ def test_the_core_needs_four_packages():
     )
 
 
+def loaded_by(code: str) -> set[str]:
+    """The packages that a fresh interpreter has loaded after `code`."""
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {
+        name if "kiwoom_async" in name else name.partition(".")[0] for name in run.stdout.split()
+    }
+
+
 def test_importing_the_package_imports_no_extra():
-    known = "from sys import modules; import kiwoom_async; print(*modules)"
-    run = subprocess.run([sys.executable, "-c", known], capture_output=True, text=True, check=True)  # noqa: S603
-    named = {name.partition(".")[0] for name in run.stdout.split()}
-    assert not named & EXTRAS
+    assert not loaded_by("from kiwoom_async import *") & EXTRAS
+
+
+def test_a_name_is_loaded_when_it_is_asked_for():
+    assert not loaded_by("import kiwoom_async") & DEPENDENCIES
+    assert "httpx" not in loaded_by("from kiwoom_async import Market, RateLimited")
+    assert "httpx" in loaded_by("from kiwoom_async import KiwoomClient")
+
+
+def test_every_public_name_has_the_home_that_type_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    }
+    assert seen.pop("__version__") == "_version"
+    assert seen == kiwoom_async._HOME_OF
+    assert sorted(kiwoom_async.__all__) == sorted([*seen, "__version__"])
+    assert set(dir(kiwoom_async)) >= set(kiwoom_async.__all__)
+    for name in kiwoom_async.__all__:
+        assert getattr(kiwoom_async, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'KiwoomClinet'"):
+        kiwoom_async.KiwoomClinet  # noqa: B018
 
 
 def test_the_sandbox_knows_nothing_of_the_client():
