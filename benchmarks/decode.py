@@ -28,7 +28,7 @@ from kiwoom_async import (
 )
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._pages import decode_page
-from kiwoom_async._protocol import Request, Response, _quick_reader
+from kiwoom_async._protocol import Request, Response, _json_reader
 from kiwoom_async.program_trades import PROGRAM_TRADES
 from kiwoom_async.sandbox import Sandbox
 
@@ -64,10 +64,10 @@ def plain(answer: Response) -> object:
 def ours(**modules: Any) -> Decoder:
     """Ours where these modules, or None for them, are what can be imported."""
     with mock.patch.dict(sys.modules, modules):
-        reader = _quick_reader.__wrapped__()
+        reader = _json_reader.__wrapped__()
 
     def decode(answer: Response) -> object:
-        _protocol._quick_reader = lambda: reader  # type: ignore[assignment]  # noqa: SLF001
+        _protocol._json_reader = lambda: reader  # type: ignore[assignment]  # noqa: SLF001
         return decode_page(answer, QUERY, CURSOR)
 
     return decode

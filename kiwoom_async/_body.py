@@ -3,8 +3,7 @@
 import zlib
 from typing import Final
 
-from ._errors import unreadable
-from ._wire import shown
+from ._errors import shown, unreadable
 
 # A page is some 12 kB; nothing of this API is near it.
 LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024

@@ -19,8 +19,8 @@ from ._accounts import Account
 from ._errors import KiwoomError, RateLimited, TransportTimeout
 from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
 from ._lifetime import Lifetime
-from ._pace import Priority
-from ._policy import RATE_FLOOR_SECONDS, GiveUp, Renew, RetryBudget, Wait, recovery
+from ._pace import Pace, Priority
+from ._policy import GiveUp, Renew, RetryBudget, Wait, pause_seconds, recovery
 from ._protocol import Request, Response, Token
 from ._redaction import cleaned
 from ._transport import Transport
@@ -42,6 +42,11 @@ class Call(Generic[T]):
     priority: Priority
     query: object = None
     ready: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
+
+    @property
+    def pace(self) -> Pace:
+        """Where its slots come from."""
+        return self.account.pace(self.api_id)
 
 
 class Calls:
@@ -96,14 +101,13 @@ class Calls:
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
     async def _repeated(self, call: Call[T]) -> T:
-        pace = call.account.pace(call.api_id)
         renewed = False
         for attempt in count(1):
             # A token issued between slot and sending would delay this call's arrival, and the
             # server would see it too close to the next ones. So it is issued before.
             await call.ready()
             queued_at = current_time()
-            await pace.slot(call.priority)
+            await call.pace.slot(call.priority)
             self._say(SlotWaited, call, seconds=current_time() - queued_at)
             request = await call.prepare()
             try:
@@ -125,8 +129,7 @@ class Calls:
         sent_at = current_time()
         facts: dict[str, Any] = {"attempt": attempt}
         try:
-            pace = call.account.pace(call.api_id)
-            response = await self._transport.send(request, pace.connected)
+            response = await self._transport.send(request, call.pace.connected)
             facts["server_time"] = response.server_time
             answer = call.decode(cleaned(response, self._secrets))
         except KiwoomError as error:
@@ -140,12 +143,13 @@ class Calls:
         self, call: Call[Any], error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None
     ) -> None:
         """Make the next attempt worth while, or raise."""
-        seconds = RATE_FLOOR_SECONDS
+        seconds = 0.0
         if isinstance(step, Wait):
             seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
         limited = isinstance(error, RateLimited)
         if isinstance(error, RateLimited):
-            await call.account.pace(call.api_id).refused(seconds, error.limit or math.inf)
+            pause = max(seconds, pause_seconds(error))
+            await call.pace.refused(pause, error.limit or math.inf)
         if isinstance(step, Renew) and token is not None:
             await call.account.tokens.renew(token)
             self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)

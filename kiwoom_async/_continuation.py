@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 
 from attrs import Attribute, field, frozen
 
-from ._errors import ContinuationError
-from ._wire import header_safe, shown
+from ._errors import ContinuationError, shown
+from ._wire import header_safe
 
 _MARK: Final = "k1."
 

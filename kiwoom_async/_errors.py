@@ -171,3 +171,9 @@ def unreadable(problems: Sequence[str], *, damaged: bool = False) -> DecodeError
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
     text = f"cannot read the answer: {'; '.join(problems[:3])}{more}"
     return DecodeError(text, problems=problems, damaged=damaged)
+
+
+def shown(value: object) -> str:
+    """A value for an error text: short, whatever came."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"

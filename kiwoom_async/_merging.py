@@ -26,11 +26,10 @@ from ._endpoint import (
     RowT,
     TotalsT,
 )
-from ._errors import KiwoomError
+from ._errors import KiwoomError, shown
 from ._merge import Stream, fan_out
 from ._pace import Priority
 from ._walks import Source, walk_pages
-from ._wire import shown
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

@@ -9,10 +9,10 @@ from attrs import fields
 
 from ._continuation import Cursor, next_cursor
 from ._endpoint import AuditT, Endpoint, Page, Query, QueryT, RowT, TotalsT, Undecoded
-from ._errors import ContinuationError, DecodeError, unreadable
+from ._errors import ContinuationError, DecodeError, shown, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows
-from ._wire import is_blank, shown, structure, usual_rows
+from ._wire import is_blank, structure, usual_rows
 
 # Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
 # the event loop for minutes.

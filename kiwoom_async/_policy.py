@@ -23,9 +23,9 @@ _RENEWABLE: Final = frozenset({"8003", "8005", "8010", "8103"})
 _TRANSIENT: Final = frozenset({"1999", "8006", "8009"})
 
 # Waiting 1.0 to 1.3 s clears a 429 (wire-facts.md, section 4).
-RATE_FLOOR_SECONDS: Final = 1.0
+_RATE_FLOOR_SECONDS: Final = 1.0
 _RATE_JITTER_SECONDS: Final = 0.3
-# A longer Retry-After is the caller's to wait for, not a walk's.
+# A longer Retry-After is the caller's to wait for, not a call's.
 _LONGEST_RETRY_AFTER_SECONDS: Final = 60.0
 _FIRST_BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 5.0
@@ -67,10 +67,16 @@ def recovery(
     return GiveUp()
 
 
+def pause_seconds(error: RateLimited) -> float:
+    """How long nobody should call after a refusal; the first minute of a longer Retry-After."""
+    asked = max(_RATE_FLOOR_SECONDS, error.retry_after or 0.0)
+    return min(_LONGEST_RETRY_AFTER_SECONDS, asked)
+
+
 def _after_rate_limit(error: RateLimited, attempt: int) -> Wait | GiveUp:
-    floor = max(RATE_FLOOR_SECONDS, error.retry_after or 0.0)
-    if floor > _LONGEST_RETRY_AFTER_SECONDS:
+    if (error.retry_after or 0.0) > _LONGEST_RETRY_AFTER_SECONDS:
         return GiveUp()
+    floor = pause_seconds(error)
     return Wait(floor, floor + _RATE_JITTER_SECONDS * 2 ** (attempt - 1))
 
 

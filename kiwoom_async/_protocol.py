@@ -20,10 +20,11 @@ from ._errors import (
     AuthError,
     BlockedError,
     RateLimited,
+    shown,
     unreadable,
 )
 from ._version import __version__
-from ._wire import header_safe, http_time, kst_time, shown
+from ._wire import header_safe, http_time, kst_time
 
 ISSUE_TOKEN: Final = "au10001"  # noqa: S105 - the name of a request
 REVOKE_TOKEN: Final = "au10002"  # noqa: S105
@@ -32,11 +33,11 @@ _INNER_CODE: Final = re.compile(r"\[(\d{4})[:\]]")
 # Not 총유량, the total of code 1701: its period is unknown.
 _LIMIT: Final = re.compile(r"(?<!총)유량=(\d{1,6})")
 _RATE_CODES: Final = frozenset({"1700", "1701", "1702"})
-# The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
 # A shorter secret is no secret, and removing it would garble every message.
 SHORTEST_SECRET: Final = 8
 # Before it there was no such API, and arithmetic with the year 1 overflows.
 _FIRST_YEAR: Final = 2000
+# The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
 _ALWAYS: Final = {
     "content-type": "application/json;charset=UTF-8",
     "user-agent": f"kiwoom_async/{__version__}",
@@ -184,7 +185,7 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     # nesting is a RecursionError.
     try:
         text = raw.removeprefix(codecs.BOM_UTF8)
-        body = _quick_reader()(text)
+        body = _json_reader()(text)
         # A colon for each name and none elsewhere: then no name stands twice.
         if body is None or text.count(b":") != _names(body):
             body = _CAREFUL.decode(text.decode())
@@ -194,7 +195,7 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
 
 
 @cache
-def _quick_reader() -> Callable[[bytes], Any]:
+def _json_reader() -> Callable[[bytes], Any]:
     """What reads JSON quickly, or gives None for what is to be read with care.
 
     msgspec where it is installed, as by the extra `speed`: it finds what json finds, or refuses.

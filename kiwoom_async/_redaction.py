@@ -22,7 +22,7 @@ def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
     return evolve(response, headers=headers, body=body)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _spelling(secret: str) -> re.Pattern[bytes]:
     """Every way in which JSON may write it: as it is, behind a backslash, by number."""
     each = (rf"(?:\\{{0,4}}{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)

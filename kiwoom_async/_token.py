@@ -61,7 +61,7 @@ class TokenKeeper:
         self, issue: Issue, store: TokenStore | None = None, now: Callable[[], datetime] = _now
     ) -> None:
         self._issue = issue
-        self._store = store or OwnTokens()
+        self._store = OwnTokens() if store is None else store
         self._now = now
         self._lock = anyio.Lock()
         self._renew_at = datetime.min.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""How a request travels: the only file that knows httpx.
+"""How a request travels: the only file of the core that knows httpx.
 
 Turns whatever happens on the way into TransportError, TransportTimeout or DecodeError; does not
 know what an answer means.
@@ -150,8 +150,9 @@ class Transport:
                     else:
                         group.start_soon(attempt)
             except BaseExceptionGroup as failed:
-                # A custom transport's bug, and the group is our affair.
-                outcomes.extend(failed.exceptions)
+                # A bug in a custom transport or pace; the group is our affair. It comes out even
+                # where the answer was there already.
+                outcomes[:0] = failed.exceptions
         if not outcomes and anyio.current_time() >= deadline:
             raise TransportTimeout(
                 f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"

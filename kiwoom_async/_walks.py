@@ -21,10 +21,9 @@ from ._endpoint import (
     belongs,
     first_cursor,
 )
-from ._errors import ContinuationError, KiwoomError
+from ._errors import ContinuationError, KiwoomError, shown
 from ._events import Tell, WalkFinished
 from ._pace import Priority
-from ._wire import shown
 
 # A query, where to begin, whose call goes first, and until when.
 Fetch = Callable[[Any, Cursor, Priority, float], Awaitable[Page[Any, Any, Any]]]

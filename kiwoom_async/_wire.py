@@ -15,7 +15,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from ._errors import unreadable
+from ._errors import shown, unreadable
 
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
@@ -53,12 +53,6 @@ def header_safe(text: str) -> bool:
     return _HEADER_SAFE.fullmatch(text) is not None
 
 
-def shown(value: object) -> str:
-    """A value for an error text: short, whatever came."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
-
-
 def text(value: object, _: object = None) -> str:
     """A string exactly as sent."""
     if not isinstance(value, str):
@@ -75,7 +69,9 @@ def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N
     if match is None:
         raise ValueError(f"{shown(value)} is not a {what} number")
     sign, digits = match.groups("")
-    return -kind(digits) if "-" in sign else kind(digits)
+    # Decimal's own minus would round to the context of whoever asks. There is no minus zero.
+    minus = "-" if "-" in sign and digits.strip("0.") else ""
+    return kind(minus + digits)
 
 
 def whole_number(value: Any, _: object = None) -> int:
@@ -139,7 +135,7 @@ def http_time(value: str) -> datetime | None:
 
 _careful: Final = Converter(detailed_validation=True)
 _quick: Final = Converter(detailed_validation=False)
-_quick_readers: Final[dict[type[Any], RowsReader]] = {}
+_rows_readers: Final[dict[type[Any], RowsReader]] = {}
 for _type, _reader in (
     (str, text),
     (int, whole_number),
@@ -166,10 +162,10 @@ def register(cls: type[Any], **readers: Reader) -> None:
     }
     hook = make_dict_structure_fn(cls, _careful, **overrides)
     _careful.register_structure_hook(cls, hook)
-    _quick_readers[cls] = _quick_reader(cls, overrides)
+    _rows_readers[cls] = _rows_reader(cls, overrides)
 
 
-def _quick_reader(cls: type[Any], overrides: dict[str, Any]) -> RowsReader:
+def _rows_reader(cls: type[Any], overrides: dict[str, Any]) -> RowsReader:
     """The same readers, but no note of where they fail, and no constructor of a frozen class."""
     hook = make_dict_structure_fn(_unfrozen(cls), _quick, **overrides)
     wires = [one.metadata["wire"] for one in attrs.fields(cls) if "wire" in one.metadata]
@@ -180,10 +176,12 @@ def _quick_reader(cls: type[Any], overrides: dict[str, Any]) -> RowsReader:
         if not all(map(str.strip, [raw[wires[0]] for raw in raw_rows])):
             raise ValueError("a row may be blank")
         rows = [hook(raw, cls) for raw in raw_rows]
-        given = {name: context[name] for name in ours} | {"__class__": cls}
-        for name, value in given.items():
+        for name in ours:
+            value = context[name]
             for row in rows:
                 setattr(row, name, value)
+        for row in rows:
+            row.__class__ = cls  # the last thing that can be set: from here on it is frozen
         return rows
 
     return read
@@ -214,7 +212,7 @@ def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
 def usual_rows(raw_rows: list[Any], cls: type[T], context: dict[str, object]) -> list[T] | None:
     """What `structure` makes of them, in a third of the time; None where one is blank or bad."""
     try:
-        return _quick_readers[cls](raw_rows, context)
+        return _rows_readers[cls](raw_rows, context)
     except (KeyError, TypeError, ValueError):
         return None
 

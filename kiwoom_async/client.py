@@ -40,7 +40,7 @@ from ._endpoint import (
     TotalsT,
     Walk,
 )
-from ._errors import KiwoomError
+from ._errors import KiwoomError, shown
 from ._estimate import Estimate, Sizes
 from ._events import Event, PageDelivered, TokenRenewed, teller
 from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
@@ -62,7 +62,7 @@ from ._sharing import Alone, Sharing, SharingReport
 from ._transport import AsyncBaseTransport, Transport, checked_base_url, in_process
 from ._walks import Source, start_of, walk_pages, walk_rows
 from ._watch import Change, WalkComplete, Watch
-from ._wire import KST, shown
+from ._wire import KST
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -92,7 +92,9 @@ class KiwoomClient:
         a walk stays on one of them, and walks are spread.
     attempts: how often one call is sent before its error is raised.
     timeout: seconds that one attempt may take, from connecting to the last byte.
-    transport: any `httpx.AsyncBaseTransport`, closed with the client.
+    transport: any `httpx.AsyncBaseTransport`, closed with the client. One that stands a
+        `Task.cancel` at any moment may say so, by `survives_cancel = True`, and is called without
+        a task of its own around each call, which costs time.
     on_event: told of every `Event` as it happens, in the task it happens in. It must not wait, and
         whatever it raises ends the call that told it. The log `kiwoom_async` says the same.
 

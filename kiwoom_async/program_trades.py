@@ -17,7 +17,8 @@ from typing import Final, TypeVar
 from attrs import field, frozen
 
 from ._endpoint import Endpoint, Environment, Page
-from ._wire import compact_date, magnitude_or_none, register, shown, text, wire
+from ._errors import shown
+from ._wire import compact_date, magnitude_or_none, register, text, wire
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -160,7 +160,7 @@ class _Connection(asyncio.Protocol):
         """Close it now."""
         self._transport.abort()
 
-    # ---- what asyncio tells
+    # What asyncio tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's over TLS is one by what it does, not by its class.
@@ -191,7 +191,7 @@ class _Connection(asyncio.Protocol):
         else:
             self._fail(httpx.ReadError("the server closed the connection"))
 
-    # ---- what the parser tells
+    # What the parser tells.
 
     def on_message_begin(self) -> None:
         if self._waiting is not None and self._waiting.done():

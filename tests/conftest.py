@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written for httpx's transport and for json judges the extra `speed`, or does not."""
-    _protocol._quick_reader.cache_clear()
+    _protocol._json_reader.cache_clear()
     if not request.config.getoption("compiled"):
         monkeypatch.setitem(sys.modules, "msgspec", None)
         return

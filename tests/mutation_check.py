@@ -139,7 +139,7 @@ MUTATIONS = [
     Mutation("rows not frozen", "_wire.py",
              ' | {"__class__": cls}\n', "\n", "test_quick_rows.py"),
     Mutation("quick rows never taken", "_wire.py",
-             "return _quick_readers[cls](raw_rows, context)", "return None",
+             "return _rows_readers[cls](raw_rows, context)", "return None",
              "test_quick_rows.py"),
     Mutation("blank amount is zero", "_wire.py",
              "match = form.fullmatch(value.strip()) if isinstance(value, str) else None",

@@ -479,6 +479,17 @@ async def test_a_retry_after_is_waited_for():
     assert 3.0 <= times[3] - times[2] <= 3.4
 
 
+async def test_a_retry_after_that_is_too_long_for_a_call_holds_up_the_others_for_its_first_minute():
+    sandbox = exchange(Fault("rate_limit", call=1, seconds=120))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        with pytest.raises(RateLimited) as caught:
+            await kiwoom.page(QUERY)
+        await kiwoom.page(QUERY)
+    assert caught.value.retry_after == 120
+    first, second = data_calls(sandbox)
+    assert second.time - first.time == pytest.approx(60, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("options", "per_second"),
     [

@@ -20,12 +20,12 @@ from kiwoom_async._protocol import (
     Request,
     Response,
     _json_object,
+    _json_reader,
     _no_number,
-    _quick_reader,
     _unambiguous,
 )
 from kiwoom_async._wire import (
-    _quick_readers,
+    _rows_readers,
     decimal_number,
     register,
     structure,
@@ -126,7 +126,7 @@ def test_a_row_is_frozen_slotted_and_of_its_class():
 
 def test_no_class_of_rows_checks_or_converts_in_its_constructor():
     """It would not be asked, see `register`."""
-    for cls in _quick_readers:
+    for cls in _rows_readers:
         assert not hasattr(cls, "__attrs_post_init__")
         assert all(one.validator is one.converter is None for one in attrs.fields(cls))
 
@@ -215,10 +215,10 @@ def test_a_name_that_stands_twice_is_found_wherever_it_stands(outer, inner, deep
 
 
 def test_msgspec_is_used_where_it_is_installed(monkeypatch):
-    assert _quick_reader()(b"1e400") == float("inf")
-    _quick_reader.cache_clear()
+    assert _json_reader()(b"1e400") == float("inf")
+    _json_reader.cache_clear()
     monkeypatch.setitem(sys.modules, "msgspec", msgspec)
-    assert _quick_reader()(b"1e400") is None
+    assert _json_reader()(b"1e400") is None
 
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**64, -(2**64), 1e308, -0.0])

@@ -463,6 +463,19 @@ async def test_only_a_new_connection_is_told_to_the_pace():
             assert len(told) == expected
 
 
+async def test_a_bug_in_a_pace_comes_out_although_the_answer_came_first():
+    async def answer(stream):
+        await stream.send(http(b"{}"))
+
+    async def connected():
+        await anyio.sleep(0.05)
+        raise ZeroDivisionError
+
+    async with transport_to(answer) as transport:
+        with pytest.raises(ZeroDivisionError):
+            await send(transport, connected)
+
+
 # ---- the whole client over a socket
 
 

@@ -1,7 +1,7 @@
 """How Kiwoom spells numbers, signs and blanks (wire-facts.md, sections 1 and 6)."""
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -77,6 +77,14 @@ def test_a_zero_is_not_blank(sent):
 def test_decimals_keep_their_places(sent, meant):
     assert str(decimal_number(sent)) == meant
     assert isinstance(decimal_number(sent), Decimal)
+
+
+@pytest.mark.parametrize(
+    "sent", ["-18.715", "+18.715", "-12345678901234567890.12345678901234567890"]
+)
+def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
+    with localcontext(prec=3):
+        assert str(decimal_number(sent)) == sent.removeprefix("+")
 
 
 @pytest.mark.parametrize(

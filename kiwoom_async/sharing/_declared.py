@@ -4,7 +4,7 @@ import math
 
 from attrs import frozen
 
-from kiwoom_async._wire import shown
+from kiwoom_async._errors import shown
 
 
 @frozen

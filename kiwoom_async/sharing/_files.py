@@ -15,8 +15,8 @@ from anyio.to_thread import run_sync
 from attrs import asdict
 
 from kiwoom_async import SharingReport
+from kiwoom_async._errors import shown
 from kiwoom_async._extras import needed
-from kiwoom_async._wire import shown
 
 from ._declared import declared
 from ._desk import Desk

@@ -3,7 +3,7 @@
 import os
 
 from kiwoom_async import Sharing
-from kiwoom_async._wire import shown
+from kiwoom_async._errors import shown
 
 from ._files import SharedFiles
 from ._redis import SharedRedis
