@@ -1,8 +1,8 @@
 """A year into an archive: what it costs beside the calls, whether memory grows, who can read it.
 
-`python benchmarks/archive.py [WEEKDAYS] [LATENCY_SECONDS]`. The sandbox is in the same process,
-and there is no pace, so that the figures are the worst case: at five calls a second a page may
-take 200 ms, and the archive's part of it is a few.
+`python benchmarks/archive.py [WEEKDAYS] [LATENCY_SECONDS]`. There is no pace: at five
+calls a second a page may take 200 ms, and the archive's part of it is a few. The sandbox is in the
+same process, so that its work, too, is part of the calls' time that the archive's is compared with.
 """
 
 import ctypes

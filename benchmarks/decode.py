@@ -50,11 +50,13 @@ def answer_of(rows: list[dict[str, str]]) -> Response:
     return Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body)
 
 
-def pages_of(stocks: int) -> list[Response]:
-    """A day of so many stocks: of a few, most have traded; of all, one in three."""
-    rows = Sandbox(kospi_stocks=stocks).rows("20261120", "P00101", "1")
-    whole_pages = range(0, len(rows) - ROWS + 1, ROWS)
-    return [answer_of(rows[start : start + ROWS]) for start in whole_pages]
+def pages_of(stocks: int, days: int) -> list[Response]:
+    """Days of so many stocks: of a few, most have traded; of all, one in three."""
+    last, sandbox, pages = datetime.date(2026, 11, 20), Sandbox(kospi_stocks=stocks), []
+    for back in range(days):
+        rows = sandbox.rows(f"{last - datetime.timedelta(weeks=back):%Y%m%d}", "P00101", "1")
+        pages += [rows[start : start + ROWS] for start in range(0, len(rows) - ROWS + 1, ROWS)]
+    return [answer_of(rows) for rows in pages]
 
 
 def plain(answer: Response) -> object:
@@ -74,6 +76,11 @@ def ours(**modules: Any) -> Decoder:
 
 
 OURS = ours(msgspec=None)
+
+
+def ours_with_msgspec() -> Decoder:
+    """Ours with the extra `speed`."""
+    return ours(msgspec=importlib.import_module("msgspec"))
 
 
 def by_hand(answer: Response) -> list[ProgramTrade]:
@@ -142,15 +149,16 @@ def with_pydantic_and_query() -> Decoder:
     pydantic, fields = pydantic_row()
     ours = {"date": (datetime.date, ...), "market": (Market, ...), "exchange": (Exchange, ...)}
     config = pydantic.ConfigDict(frozen=True)
-    validate = pydantic.create_model("Row", __config__=config, **fields, **ours).model_validate
+    row = pydantic.create_model("Row", __config__=config, **fields, **ours)
+    validate = pydantic.TypeAdapter(list.__class_getitem__(row)).validate_python
     context = PROGRAM_TRADES.row_context(QUERY)
-    return lambda answer: [validate({**r, **context}) for r in json.loads(answer.body)[LIST]]
+    return lambda answer: validate([{**r, **context} for r in json.loads(answer.body)[LIST]])
 
 
 def contenders() -> dict[str, Decoder]:
     found: dict[str, Decoder] = {"json and dicts": plain, FLOOR: by_hand, "kiwoom_async": OURS}
     for name, made in (
-        ("kiwoom_async[speed]", ours),
+        ("kiwoom_async[speed]", ours_with_msgspec),
         ("msgspec (bound)", with_msgspec),
         ("pydantic (bound)", with_pydantic),
         ("pydantic", with_pydantic_and_query),
@@ -222,9 +230,8 @@ def refusals(pages: list[Response]) -> None:
 
 def main() -> None:
     decoders = contenders()
-    for stocks in (2_472, ROWS):
-        pages = pages_of(stocks)
-        pages *= -(-24 // len(pages))
+    for stocks, days in ((2_472, 1), (ROWS, 24)):
+        pages = pages_of(stocks, days)
         zeros = sum(page.body.count(b'"buy_cntr_amt": "0"') for page in pages) / (len(pages) * ROWS)
         print(f"\n{len(pages)} pages of {ROWS} rows, {zeros:.0%} without trades, {ROUNDS} rounds")
         compare(decoders, pages)

@@ -39,26 +39,28 @@ def _label(ratio: float) -> str:
 
 
 def pace(figure: Figure) -> None:
-    """The share of the permitted pace at each latency, worst window, against all of it."""
+    """The share of the permitted pace at each latency, worst window, against the ideal."""
     found = json.loads((RESULTS / "pace.json").read_text())
-    latencies = sorted({latency for _, _, latency, _, _ in found})
+    latencies = sorted({latency for _, _, latency, *_ in found})
     numbers = sorted({asked for _, asked, *_ in found})
     axes = figure.add_subplot(2, 1, 2)
     width = 0.8 / len(numbers)
     for place, asked in enumerate(numbers):
-        shares = [
-            min(share for _, n, late, share, _ in found if (n, late) == (asked, latency))
-            for latency in latencies
+        cells = [
+            min(one[3:] for one in found if one[1:3] == [asked, latency]) for latency in latencies
         ]
         at = [index + (place - (len(numbers) - 1) / 2) * width for index in range(len(latencies))]
         label = "1 query" if asked == 1 else f"{asked} queries"
-        axes.bar(at, [100 * share for share in shares], width * 0.9, label=label)
-    axes.axhline(100, color="black", linewidth=1)
+        axes.bar(at, [100 * share for share, _, _ in cells], width * 0.9, label=label)
+        ends = [place - width / 2 for place in at], [place + width / 2 for place in at]
+        axes.hlines([100 * ideal for _, _, ideal in cells], *ends, color="black", linewidth=1)
     axes.set_xticks(range(len(latencies)), [f"{late * 1e3:.0f} ms" for late in latencies])
     axes.set_ylim(0, 112)
-    refused = sum(one[-1] for one in found)
+    refused = sum(one[4] for one in found)
     axes.set_title(
-        f"Share of the permitted pace in %, by latency; {refused} calls refused", loc="left"
+        f"Share of the permitted pace in %, by latency; {refused} calls refused\n"
+        "(black: all of it, or what one query that waits for its answers can ask for)",
+        loc="left",
     )
     axes.legend(ncols=len(numbers), loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.32))
     axes.spines[["top", "right"]].set_visible(False)

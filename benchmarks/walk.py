@@ -122,8 +122,8 @@ def measured(names: list[str], url: str) -> dict[str, dict[str, Any]]:
             for one in contenders if number % 2 else reversed(contenders):
                 one.walk()
                 one.stalls.append(one.ask("stall")["stall"])
-        for _ in range(FRESH - 1):
-            for one in contenders:
+        for number in range(FRESH - 1):
+            for one in contenders if number % 2 else reversed(contenders):
                 with running(one.name, url) as fresh:
                     one.first_rows.extend(fresh.first_rows)
         return {one.name: figures(one) for one in contenders}
@@ -144,7 +144,7 @@ def figures(one: Contender) -> dict[str, Any]:
 
 
 def table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Markdown: medians, and the ratio to bare httpx of each round, with its spread."""
+    """Markdown: medians with their spread, and the ratio to bare httpx of each round."""
     yield "| | CPU a page | of bare httpx | rows a second | first row | longest stall | memory |"
     yield "|---|---|---|---|---|---|---|"
     base = found[BASE]["milliseconds_a_page"]
@@ -153,12 +153,18 @@ def table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
         ratios = [mine / other for mine, other in zip(cost, base, strict=True)]
         yield (
             f"| {name} | {statistics.median(cost):.2f} ms"
-            f" | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f" | {spread(ratios, '.2f')}"
             f" | {statistics.median(one['rows_a_second']):,.0f}"
-            f" | {statistics.median(one['first_row_milliseconds']):.0f} ms"
-            f" | {statistics.median(one['stall_milliseconds']):.1f} ms"
+            f" | {spread(one['first_row_milliseconds'], '.0f')} ms"
+            f" | {spread(one['stall_milliseconds'], '.1f')} ms"
             f" | {one['grown_bytes'] / 1e6:+.1f} MB |"
         )
+
+
+def spread(figures: list[float], form: str) -> str:
+    """The median, and between which two all were."""
+    median = statistics.median(figures)
+    return f"{median:{form}} ({min(figures):{form}} to {max(figures):{form}})"
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """kiwoom-restful: its HTTP client's `request_until`, which gives all pages at once, as dicts.
 
 Its API class would connect a WebSocket as well, so the client beneath it is used as API uses it.
+Its README advises uvloop; here all run on asyncio's own loop, so that the clients are compared.
 """
 
 from collections.abc import AsyncIterator
