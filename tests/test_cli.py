@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -332,10 +332,38 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
     assert max(map(cell_len, result.stdout.splitlines())) <= 80
 
 
-def test_the_demo_chooses_a_weekday_before_today():
-    day = _days.last_weekday()
-    assert day.weekday() < 5
-    assert 0 < (date.today() - day).days <= 4  # noqa: DTZ011
+@pytest.mark.parametrize(
+    ("today", "chosen"),
+    [
+        (date(2026, 11, 20), date(2026, 11, 19)),
+        (date(2026, 11, 21), date(2026, 11, 20)),
+        (date(2026, 11, 22), date(2026, 11, 20)),
+        (date(2026, 11, 23), date(2026, 11, 20)),
+        (date(2026, 11, 24), date(2026, 11, 23)),
+    ],
+    ids=["Friday", "Saturday", "Sunday", "Monday", "Tuesday"],
+)
+def test_the_demo_chooses_a_weekday_before_today(monkeypatch, today, chosen):
+    monkeypatch.setattr(_days, "today", lambda: today)
+    assert _days.last_weekday() == chosen
+
+
+@pytest.mark.parametrize(
+    ("moment", "there"),
+    [
+        (datetime(2026, 11, 23, 14, 59, 59, tzinfo=UTC), date(2026, 11, 23)),
+        (datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC), date(2026, 11, 24)),
+    ],
+    ids=["before", "at"],
+)
+def test_a_day_begins_at_midnight_in_korea(monkeypatch, moment, there):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz):
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr(_days, "datetime", Clock)
+    assert _days.today() == there
 
 
 def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
