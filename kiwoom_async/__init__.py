@@ -137,6 +137,8 @@ _HOME_OF: Final = {name: home for home, names in _HOMES.items() for name in name
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
+        if name in ("client", "program_trades"):
+            return importlib.import_module(f".{name}", __name__)
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         found = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)

@@ -198,11 +198,12 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
 def _json_reader() -> Callable[[bytes], Any]:
     """What reads JSON quickly, or gives None for what is to be read with care.
 
-    msgspec where it is installed, as by the extra `speed`: it finds what json finds, or refuses.
+    msgspec where it is installed, as by the extra `speed`: it finds what json finds, or refuses
+    (but for lists within lists, at a depth where one of the two just gives up).
     """
     try:
         import msgspec  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
+    except ImportError:  # one that is there and does not load costs time only, too
         return lambda text: _QUICK.decode(text.decode())
 
     def read(text: bytes) -> Any:

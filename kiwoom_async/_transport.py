@@ -6,7 +6,7 @@ know what an answer means.
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Self
 
@@ -33,7 +33,7 @@ def checked_base_url(base_url: str) -> str:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:
         raise ValueError(f"base_url: {base_url!r} is not a URL") from error
-    if url.userinfo or url.query or url.fragment or not url.host:
+    if url.userinfo or {*"?#"} & {*base_url} or not url.host:
         raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
     if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
         raise ValueError(
@@ -123,17 +123,23 @@ class Transport:
         """The whole answer, within the time that one attempt may take.
 
         `connected` is run, beside the call, when a new connection had to be opened for it, and is
-        ready.
+        ready; it has no more time than the attempt.
         """
         outcomes: list[Response | BaseException] = []
 
         async def attempt() -> None:
             # Kept, not raised: a failing child would take the place of a cancellation from
-            # outside that comes at the same moment, and that one would be lost.
+            # outside that comes at the same moment, and that one would be lost. So would one that
+            # meets the deadline, were it the group's.
             try:
-                outcomes.append(await self._exchange(request, tell_connected))
+                with anyio.CancelScope(deadline=deadline):
+                    outcomes.append(await self._exchange(request, tell_connected))
             except KiwoomError as error:
                 outcomes.append(error)
+
+        async def in_time() -> None:
+            with anyio.CancelScope(deadline=deadline):
+                await connected()
 
         # httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for
         # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
@@ -143,8 +149,7 @@ class Transport:
             deadline = anyio.current_time() + self._timeout_seconds
             try:
                 async with anyio.create_task_group() as group:
-                    group.cancel_scope.deadline = deadline
-                    tell_connected = partial(group.start_soon, connected)
+                    tell_connected = partial(group.start_soon, in_time)
                     if self._survives_cancel:
                         await attempt()
                     else:
@@ -194,18 +199,20 @@ class Transport:
         outgoing = httpx.Request(
             "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
         )
+        outgoing.read()  # a custom transport may ask for its content
         outgoing.extensions["trace"] = _watch(outgoing, connected)
         response = await self._http.send(outgoing, stream=True)
         try:
             body = await _whole_body(response)
         finally:
+            # Before the pool has the connection back; where the body is refused, too.
+            _give_up_where_more_came(response)
             await response.aclose()
-        await _close_where_more_came(response)
         return Response(request, response.status_code, dict(response.headers.items()), body)
 
 
-async def _close_where_more_came(response: httpx.Response) -> None:
-    """Close a connection in which more has come than one answer.
+def _give_up_where_more_came(response: httpx.Response) -> None:
+    """Have a connection closed, not kept, in which more has come than one answer.
 
     What is left there would be taken for the answer to the next call, whichever that is. httpcore
     looks at the socket only, and what h11 has read already is not there any more; nothing public
@@ -218,7 +225,8 @@ async def _close_where_more_came(response: httpx.Response) -> None:
     except AttributeError:
         return  # a custom transport
     if rest:
-        await connection.aclose()
+        # What is in this state is closed by httpcore when the answer is.
+        connection._h11_state.send_failed()  # noqa: SLF001
 
 
 async def _drop_location(response: httpx.Response) -> None:
@@ -264,13 +272,15 @@ def _watch(
     return trace
 
 
-class _Body(httpx.AsyncByteStream, AsyncIterator[bytes]):
+class _Body(httpx.ByteStream):
     """A request's body that can be cancelled in silence.
 
-    httpx's own is an async generator, and trio warns of each that a cancellation leaves behind.
+    httpx's own is read by an async generator, and trio warns of each that a cancellation leaves
+    behind.
     """
 
     def __init__(self, content: bytes) -> None:
+        super().__init__(content)
         self._content = content
         self._left: list[bytes] = []
 

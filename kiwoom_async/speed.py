@@ -6,7 +6,9 @@ not as it should be is not used again. Needs httptools, which the extra `speed` 
 """
 
 import asyncio
+import selectors
 import ssl
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Final, cast
 
@@ -21,6 +23,12 @@ with needed("speed", "httptools"):
 # A connection that was idle for longer may be half closed already; httpx keeps them as long.
 _IDLE_SECONDS: Final = 5.0
 _MOST_HEADER_BYTES: Final = 64 * 1024
+# Needs no file descriptor of its own; Windows has none.
+_Poll: Final[type[selectors.BaseSelector]] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
+
+_Origin = tuple[str, str, int | None]
 
 
 class CompiledTransport(httpx.AsyncBaseTransport):
@@ -36,37 +44,31 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
         self._verify = verify
-        self._idle: list[_Connection] = []
+        self._idle: defaultdict[_Origin, list[_Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the answer when all of it is there."""
         sent = _encoded(request, await request.aread())
-        connection = self._kept() or await self._opened(request)
+        idle = self._idle[_origin(request.url)]
+        connection = _kept(idle) or await self._opened(request)
         try:
             response = await connection.exchange(sent)
         except BaseException:
             connection.abort()
             raise
         if connection.reusable:
-            self._idle.append(connection)
+            idle.append(connection)
         else:
             connection.abort()
         return response
 
     async def aclose(self) -> None:
         """Close what is kept."""
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.abort()
-            await connection.lost.wait()
-
-    def _kept(self) -> "_Connection | None":
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.fresh():
-                return connection
-            connection.abort()
-        return None
+        for idle in self._idle.values():
+            while idle:
+                connection = idle.pop()
+                connection.abort()
+                await connection.lost.wait()
 
     async def _opened(self, request: httpx.Request) -> "_Connection":
         try:
@@ -78,16 +80,17 @@ class CompiledTransport(httpx.AsyncBaseTransport):
         # The two steps that httpcore would tell, for those who want to know of a new connection.
         tell = request.extensions.get("trace", _ignore)
         await tell("connection.connect_tcp.started", {})
-        url, context = request.url, None
-        if url.scheme == "https":
+        scheme, host, port = _origin(request.url)
+        context = None
+        if scheme == "https":
             context = self._verify = self._verify or httpx.create_ssl_context()
-        elif url.scheme != "http":
+        elif scheme != "http":
             raise httpx.UnsupportedProtocol("expected http or https")
         try:
             _, connection = await loop.create_connection(
                 _Connection,
-                url.host,
-                url.port or (80 if context is None else 443),
+                host,
+                port or (80 if context is None else 443),
                 # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
                 ssl=context,
             )
@@ -95,6 +98,20 @@ class CompiledTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(str(error)) from error
         await tell("http11.send_request_headers.started", {})
         return connection
+
+
+def _origin(url: httpx.URL) -> _Origin:
+    # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
+    return url.scheme, url.raw_host.decode("ascii"), url.port
+
+
+def _kept(idle: "list[_Connection]") -> "_Connection | None":
+    while idle:
+        connection = idle.pop()
+        if connection.fresh():
+            return connection
+        connection.abort()
+    return None
 
 
 async def _ignore(_: str, __: object) -> None:
@@ -154,7 +171,13 @@ class _Connection(asyncio.Protocol):
     def fresh(self) -> bool:
         """Whether a call may be sent on it."""
         recent = self._loop.time() - self._idle_since < _IDLE_SECONDS
-        return self.reusable and recent and not self.lost.is_set()
+        return self.reusable and recent and not self.lost.is_set() and not self._readable()
+
+    def _readable(self) -> bool:
+        # Something may have come, or the end, that the loop has had no turn to tell of.
+        with _Poll() as poll:
+            poll.register(self._transport.get_extra_info("socket"), selectors.EVENT_READ)
+            return bool(poll.select(0))
 
     def abort(self) -> None:
         """Close it now."""

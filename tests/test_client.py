@@ -704,7 +704,8 @@ async def test_base_urls_that_keep_a_secret(url):
     ["http://api.kiwoom.com", "http://127.0.0.1.evil.example", "http://127.0.0.1@evil.example",
      "http://evillocalhost", "http://0.0.0.0", "http://10.0.0.1", "http://localhost.evil.example", "ftp://localhost",
      "api.kiwoom.com", "", "https://", "https://user:pass@api.kiwoom.com", "https://a.example/?x=1",
-     "https://a.example/#x", "http://[::2]", "http://\\127.0.0.1", 5],
+     "https://a.example/#x", "https://a.example?", "https://a.example#",
+     "http://[::2]", "http://\\127.0.0.1", 5],
 )  # fmt: skip
 def test_base_urls_that_do_not(url):
     with pytest.raises(ValueError, match=r"^base_url: "):

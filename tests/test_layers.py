@@ -173,6 +173,13 @@ def test_a_name_is_loaded_when_it_is_asked_for():
     assert "httpx" in loaded_by("from kiwoom_async import KiwoomClient")
 
 
+def test_modules_with_public_names_need_no_import_of_their_own():
+    code = "import kiwoom_async as k; print(k.program_trades.Market, k.client.KiwoomClient)"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert "Market" in run.stdout
+
+
 def test_every_public_name_has_the_home_that_type_checkers_see():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     seen = {

@@ -221,6 +221,13 @@ def test_msgspec_is_used_where_it_is_installed(monkeypatch):
     assert _json_reader()(b"1e400") is None
 
 
+def test_a_msgspec_that_does_not_load_costs_no_page(monkeypatch, tmp_path):
+    (tmp_path / "msgspec.py").write_text("raise ImportError('built for another machine')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "msgspec")
+    assert _json_reader()(b"{}") == {}
+
+
 numbers = st.integers() | st.floats() | st.sampled_from([2**64, -(2**64), 1e308, -0.0])
 # Halves of characters, too, which json alone takes.
 texts = st.text(max_size=4) | st.text(st.characters(categories=["Cs", "Cc"]), max_size=2)

@@ -1,6 +1,8 @@
 """The compiled transport: what the tests of httpx's own, run with `--compiled`, do not reach."""
 
 import asyncio
+import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import httpx
 import pytest
 import trio
 import trustme
+from anyio.abc import SocketAttribute
 from test_transport import http, server
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, TransportError
@@ -81,6 +84,56 @@ async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
         await anyio.sleep(0.1)
         assert (await send()).body == b"{}"
     assert connections == [1, 1]
+
+
+@pytest.mark.parametrize("came", [http(b'{"stray": 1}'), b""], ids=["an answer", "the end"])
+async def test_what_comes_while_the_loop_has_no_turn_is_seen(came):
+    async def answer(stream):
+        streams.append(stream)
+        await stream.send(http(b"{}"))
+
+    streams = []
+    async with sending_to(answer) as (send, connections):
+        await send()
+        there = streams[0].extra(SocketAttribute.raw_socket)
+        if came:
+            os.write(there.fileno(), came)
+        else:
+            there.shutdown(socket.SHUT_WR)
+        assert (await send()).body == b"{}"
+    assert connections == [1, 1]
+
+
+async def test_connections_are_kept_for_the_host_that_they_go_to():
+    def answering(name):
+        async def answer(stream):
+            await stream.send(http(name))
+
+        return answer
+
+    shared = CompiledTransport()
+    async with server(answering(b"here")) as here, server(answering(b"there")) as there:
+        senders = [Transport(url, timeout_seconds=5, transport=shared) for url in (here, there)]
+        bodies = [
+            (await sender.send(REQUEST, anyio.lowlevel.checkpoint)).body for sender in senders * 2
+        ]
+        await shared.aclose()
+    assert bodies == [b"here", b"there"] * 2
+
+
+async def test_the_name_of_a_host_is_asked_for_as_httpx_writes_it(monkeypatch):
+    """By the standard of today, in which these two are two hosts: fass.de and xn--fa-hia.de."""
+
+    def nowhere(host, *_, **__):
+        hosts.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "no such host")
+
+    hosts = []
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    transport = Transport("https://faß.de", timeout_seconds=5, transport=CompiledTransport())
+    with pytest.raises(TransportError, match="no such host"):
+        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+    assert hosts == ["xn--fa-hia.de"]
 
 
 async def test_an_informational_answer_comes_before_the_real_one():

@@ -9,6 +9,7 @@ import ssl
 from contextlib import asynccontextmanager, suppress
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from anyio.abc import SocketAttribute
@@ -410,6 +411,33 @@ async def test_a_native_cancel_is_not_lost_when_the_attempt_fails_at_the_same_mo
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("seconds", [-1e-10, 0, 1e-10], ids=["before", "at", "after"])
+@pytest.mark.parametrize("survives", [True, False], ids=["here", "in a child"])
+async def test_a_native_cancel_is_not_lost_at_the_deadline(survives, seconds, anyio_backend):
+    """They meet in one turn of the loop, and the tasks of the call take some turns to end."""
+    if anyio_backend == "trio":
+        pytest.skip("trio has no native Task.cancel")
+
+    class Silent(httpx.AsyncBaseTransport):
+        survives_cancel = survives
+
+        async def handle_async_request(self, _):
+            moment = anyio.current_effective_deadline() + seconds
+            asyncio.get_running_loop().call_at(moment, task.cancel)
+            async with anyio.create_task_group() as connecting:
+                connecting.start_soon(self._linger)
+                await anyio.sleep(60)
+
+        async def _linger(self):
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.1)
+
+    transport = Transport("https://a.example", timeout_seconds=0.05, transport=Silent())
+    task = asyncio.ensure_future(send(transport))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_a_transport_that_cancels_itself_is_a_transport_error(anyio_backend):
     if anyio_backend == "trio":
         pytest.skip("trio has no stray cancellation")
@@ -421,6 +449,15 @@ async def test_a_transport_that_cancels_itself_is_a_transport_error(anyio_backen
     async with KiwoomClient("a", "b", transport=Stray(), attempts=1) as kiwoom:
         with pytest.raises(TransportError, match="cancelled itself"):
             await kiwoom.page(QUERY)
+
+
+async def test_a_custom_transport_may_read_the_content_of_a_request():
+    class Echo(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            return httpx.Response(200, content=request.content)
+
+    transport = Transport("https://a.example", timeout_seconds=5, transport=Echo())
+    assert (await send(transport)).body == REQUEST.body
 
 
 async def test_a_custom_transport_may_send_a_request_twice():
@@ -461,6 +498,12 @@ async def test_only_a_new_connection_is_told_to_the_pace():
         for expected in (1, 2, 2):
             await send(transport, connected)
             assert len(told) == expected
+
+
+async def test_a_pace_that_never_ends_being_told_holds_up_nobody_beyond_the_deadline():
+    async with transport_to(playing(http(b"{}")), timeout_seconds=0.2) as transport:
+        with anyio.fail_after(5):
+            assert (await send(transport, anyio.sleep_forever)).body == b"{}"
 
 
 async def test_a_bug_in_a_pace_comes_out_although_the_answer_came_first():
@@ -521,6 +564,65 @@ async def test_an_answer_that_comes_twice_is_not_taken_for_the_next_one(copy):
         symbols = [(await kiwoom.page(QUERY)).rows[0].symbol for _ in range(5)]
     assert symbols == ["000002", "000003", "000004", "000005", "000006"]
     assert len(sent) == 6
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(gzip.compress(b"{}")[:-4], "gzip"), (gzip.compress(b"{}") + b"x", "gzip"),
+     (b"{}", "br")],
+    ids=["gzip without its end", "bytes after gzip", "an encoding nobody asked for"],
+)  # fmt: skip
+async def test_what_comes_behind_a_refused_answer_is_not_taken_for_the_next_one(body, encoding):
+    async def answer(stream):
+        raw = http(b'{"right": 1}')
+        if not asked:
+            raw = http(body, f"content-encoding: {encoding}") + http(b'{"stray": 1}')
+        asked.append(1)
+        await stream.send(raw)
+
+    asked = []
+    async with transport_to(answer) as transport:
+        with pytest.raises(DecodeError):
+            await send(transport)
+        assert (await send(transport)).body == b'{"right": 1}'
+
+
+async def test_a_connection_with_more_in_it_is_not_idle_for_a_moment():
+    """Closing others that are too old, the pool lets other tasks run, when it has this one back."""
+
+    async def answer(stream):
+        asked.append(1)
+        if len(asked) <= 8:
+            while len(asked) < 8:  # eight at once need eight connections
+                await anyio.sleep(0.001)
+            await stream.send(http(b"{}"))
+        elif len(asked) == 9:
+            await anyio.sleep(0.2)
+            await stream.send(http(b"{}") + http(b'{"stray": 1}'))
+        else:
+            await stream.send(http(b'{"right": 1}'))
+
+    async def send_when_one_is_idle():
+        [busy] = [one for one in pool.connections if not one.is_idle()]
+        while not (busy.is_idle() or busy.is_closed()):
+            await anyio.lowlevel.checkpoint()
+        bodies.append((await send(transport)).body)
+
+    asked, bodies = [], []
+    layer = httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=0.1))
+    pool = layer._pool
+    async with server(answer) as base_url:
+        transport = Transport(base_url, timeout_seconds=5, transport=layer)
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(send, transport)
+        assert len(pool.connections) == 8
+        async with anyio.create_task_group() as group:
+            group.start_soon(send, transport)
+            await anyio.sleep(0.15)
+            group.start_soon(send_when_one_is_idle)
+        await transport.aclose()
+    assert bodies == [b'{"right": 1}']
 
 
 @pytest.mark.parametrize(
