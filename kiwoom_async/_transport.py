@@ -35,6 +35,8 @@ def checked_base_url(base_url: str) -> str:
         raise ValueError(f"base_url: {base_url!r} is not a URL") from error
     if url.userinfo or {*"?#"} & {*base_url} or not url.host:
         raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
+    if url.port is not None and not 0 < url.port < 2**16:
+        raise ValueError(f"base_url: got {base_url!r}; expected a port from 1 to 65535")
     if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
         raise ValueError(
             f"base_url: got {base_url!r}; allowed are https, and http for loopback addresses "
@@ -215,18 +217,31 @@ def _give_up_where_more_came(response: httpx.Response) -> None:
     """Have a connection closed, not kept, in which more has come than one answer.
 
     What is left there would be taken for the answer to the next call, whichever that is. httpcore
-    looks at the socket only, and what h11 has read already is not there any more; nothing public
-    tells of it (httpcore 1.0.9), and a test of ours notices when this way is closed.
+    looks at the socket only, and what has been read already is not there any more; nothing public
+    tells of it (httpcore 1.0.9), and tests of ours notice when a way is closed.
     """
     stream: Any = response.stream
     try:
         connection = stream._stream._httpcore_stream._stream._connection  # noqa: SLF001
         rest, _ = connection._h11_state.trailing_data  # noqa: SLF001
+        more_came = rest or _read_ahead(connection._network_stream._stream)  # noqa: SLF001
     except AttributeError:
         return  # a custom transport
-    if rest:
+    if more_came:
         # What is in this state is closed by httpcore when the answer is.
         connection._h11_state.send_failed()  # noqa: SLF001
+
+
+def _read_ahead(stream: Any) -> bool:
+    """Whether anyio or trio hold anything that httpcore has not asked for yet."""
+    while stream is not None:
+        # Records of TLS: those of anyio, those of trio. Then what anyio took from the socket.
+        records = getattr(stream, "_read_bio", None) or getattr(stream, "_incoming", None)
+        protocol = getattr(stream, "_protocol", None)
+        if (records is not None and records.pending) or getattr(protocol, "read_queue", None):
+            return True
+        stream = getattr(stream, "transport_stream", None)
+    return False
 
 
 async def _drop_location(response: httpx.Response) -> None:

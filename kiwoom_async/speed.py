@@ -64,7 +64,7 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close what is kept."""
-        for idle in self._idle.values():
+        for idle in [*self._idle.values()]:
             while idle:
                 connection = idle.pop()
                 connection.abort()
@@ -94,7 +94,8 @@ class CompiledTransport(httpx.AsyncBaseTransport):
                 # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
                 ssl=context,
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            # The latter of a name with an empty part, or one that is too long.
             raise httpx.ConnectError(str(error)) from error
         await tell("http11.send_request_headers.started", {})
         return connection
@@ -171,7 +172,9 @@ class _Connection(asyncio.Protocol):
     def fresh(self) -> bool:
         """Whether a call may be sent on it."""
         recent = self._loop.time() - self._idle_since < _IDLE_SECONDS
-        return self.reusable and recent and not self.lost.is_set() and not self._readable()
+        # Over TLS, `connection_lost` comes a turn later than the end.
+        ended = self._transport.is_closing()
+        return self.reusable and recent and not ended and not self._readable()
 
     def _readable(self) -> bool:
         # Something may have come, or the end, that the loop has had no turn to tell of.

@@ -705,6 +705,7 @@ async def test_base_urls_that_keep_a_secret(url):
      "http://evillocalhost", "http://0.0.0.0", "http://10.0.0.1", "http://localhost.evil.example", "ftp://localhost",
      "api.kiwoom.com", "", "https://", "https://user:pass@api.kiwoom.com", "https://a.example/?x=1",
      "https://a.example/#x", "https://a.example?", "https://a.example#",
+     "https://a.example:0", "https://a.example:99999",
      "http://[::2]", "http://\\127.0.0.1", 5],
 )  # fmt: skip
 def test_base_urls_that_do_not(url):

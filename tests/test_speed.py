@@ -195,6 +195,60 @@ def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
             runner.run(use(CompiledTransport()))
 
 
+def test_over_tls_the_end_of_a_connection_is_seen_in_every_turn_of_the_loop(loop_factory):
+    """It is told of a turn after the socket is gone."""
+    authority = trustme.CA()
+    at_home = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(at_home)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def use():
+        async def answer(reader, writer):
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(http(b"{}"))
+            await asyncio.sleep(0.02)
+            writer.transport.abort()
+
+        transport = CompiledTransport(verify=trusting)
+        serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
+        base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
+        sender = Transport(base_url, timeout_seconds=5, transport=transport)
+        assert (await sender.send(REQUEST, anyio.lowlevel.checkpoint)).body == b"{}"
+        [[connection]] = transport._idle.values()
+        assert connection.fresh()
+        while not connection.lost.is_set():
+            connection.fresh()
+            await asyncio.sleep(0)
+        assert not connection.fresh()
+        await sender.aclose()
+        serving.close()
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(use())
+
+
+async def test_a_transport_is_closed_while_a_call_to_another_host_begins():
+    async def answer(stream):
+        await stream.send(http(b"{}"))
+
+    shared = CompiledTransport()
+    async with server(answer) as here, server(answer) as there:
+        senders = [Transport(url, timeout_seconds=5, transport=shared) for url in (here, there)]
+        await senders[0].send(REQUEST, anyio.lowlevel.checkpoint)
+        async with anyio.create_task_group() as group:
+            group.start_soon(shared.aclose)
+            group.start_soon(senders[1].send, REQUEST, anyio.lowlevel.checkpoint)
+        await shared.aclose()
+
+
+@pytest.mark.parametrize("host", ["a..invalid", f"{'x' * 64}.invalid"])
+async def test_a_name_that_cannot_be_is_not_found(host):
+    transport = Transport(f"https://{host}", timeout_seconds=5, transport=CompiledTransport())
+    with pytest.raises(TransportError):
+        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+
+
 async def test_headers_without_end_are_given_up():
     async def answer(stream):
         await stream.send(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)

@@ -12,7 +12,9 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from anyio.abc import SocketAttribute
+import trustme
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
 from conftest import on_a_port, recorded
 
 from kiwoom_async import (
@@ -623,6 +625,76 @@ async def test_a_connection_with_more_in_it_is_not_idle_for_a_moment():
             group.start_soon(send_when_one_is_idle)
         await transport.aclose()
     assert bodies == [b'{"right": 1}']
+
+
+class Corked(ByteStream):
+    """Sends when it is about to wait: in one piece, whatever it was handed in."""
+
+    def __init__(self, stream):
+        self.stream, self.kept = stream, b""
+
+    async def send(self, item):
+        self.kept += item
+
+    async def receive(self, max_bytes=65536):
+        kept, self.kept = self.kept, b""
+        await self.stream.send(kept)
+        return await self.stream.receive(max_bytes)
+
+    async def send_eof(self):
+        await self.stream.send_eof()
+
+    async def aclose(self):
+        await self.stream.aclose()
+
+
+async def test_what_comes_in_a_record_of_tls_behind_an_answer_is_not_taken_for_the_next_one():
+    authority = trustme.CA()
+    at_home = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(at_home)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def connection(raw):
+        connections.append(raw)
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
+            async with await TLSStream.wrap(
+                Corked(raw), ssl_context=at_home, server_side=True, standard_compatible=False
+            ) as stream:
+                while True:
+                    await _read_request(stream)
+                    asked.append(1)
+                    await stream.send(http(b"%d" % len(asked)))
+                    if len(asked) % 2:
+                        await stream.send(http(b'{"stray": 1}'))
+
+    asked, connections = [], []
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    base_url = f"https://localhost:{listener.extra(SocketAttribute.local_port)}"
+    layer = httpx.AsyncHTTPTransport(verify=trusting)
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, connection)
+        transport = Transport(base_url, timeout_seconds=5, transport=layer)
+        bodies = [(await send(transport)).body for _ in range(6)]
+        await transport.aclose()
+        group.cancel_scope.cancel()
+    assert bodies == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert len(connections) == 4  # what has nothing left in it is used again
+
+
+async def test_what_comes_behind_an_answer_that_fills_a_read_is_not_taken_for_the_next_one():
+    """httpcore asks for 64 KiB, and anyio keeps what more it has got."""
+
+    async def answer(stream):
+        asked.append(1)
+        head = len(http(b"", length=10_000))
+        body = (b"%d" % len(asked)).ljust(2**16 - head)
+        await stream.send(http(body) + http(b'{"stray": 1}'))
+
+    asked = []
+    async with transport_to(answer) as transport:
+        bodies = [(await send(transport)).body.strip() for _ in range(6)]
+    assert bodies == [b"1", b"2", b"3", b"4", b"5", b"6"]
 
 
 @pytest.mark.parametrize(
