@@ -18,7 +18,7 @@ from attrs import field, frozen
 
 from ._endpoint import Endpoint, Environment, Page
 from ._errors import shown
-from ._wire import compact_date, magnitude_or_none, register, text, wire
+from ._wire import compact_date, magnitude_or_none, register, text, texts, whole_column, wire
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -349,15 +349,22 @@ def _symbol(value: object, _: object) -> str:
     return symbol
 
 
+# Rows that begin with nothing are not read column by column.
+whole_column(_symbol)(texts)
+
+
 def _move(value: object, _: object) -> PriceMove | None:
-    if isinstance(value, str) and value in _MOVES:
-        return _MOVES[value]
     code = "" if value is None else text(value).strip()
     if code in ("", "0"):
         return None
     if code not in _MOVES:
         _report_undescribed(code)
     return _MOVES.get(code)
+
+
+@whole_column(_move)
+def _moves(column: Sequence[str]) -> list[PriceMove | None]:
+    return [None if code == "" else _MOVES[code] for code in column]
 
 
 def _report_undescribed(code: str) -> None:
