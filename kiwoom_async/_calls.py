@@ -17,7 +17,7 @@ from attrs import frozen
 
 from ._accounts import Account
 from ._errors import KiwoomError, RateLimited, TransportTimeout
-from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Tell
+from ._events import CallEnded, CallRetried, CallSent, Event, SlotWaited, Teller
 from ._lifetime import Lifetime
 from ._pace import Pace, Priority
 from ._policy import GiveUp, Renew, RetryBudget, Wait, pause_seconds, recovery
@@ -58,7 +58,7 @@ class Calls:
         *,
         attempts: int,
         secrets: tuple[str, ...],
-        tell: Tell,
+        tell: Teller,
     ) -> None:
         self._transport = transport
         self._attempts = attempts
@@ -108,7 +108,7 @@ class Calls:
             await call.ready()
             queued_at = current_time()
             await call.pace.slot(call.priority)
-            self._say(SlotWaited, call, seconds=current_time() - queued_at)
+            self._say_often(SlotWaited, call, since=queued_at)
             request = await call.prepare()
             try:
                 answer = await self._attempt(call, request, attempt)
@@ -125,18 +125,17 @@ class Calls:
         raise AssertionError("unreachable: count() does not end")
 
     async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
-        self._say(CallSent, call, attempt=attempt)
-        sent_at = current_time()
-        facts: dict[str, Any] = {"attempt": attempt}
+        self._say_often(CallSent, call, attempt=attempt)
+        sent_at, response = current_time(), None
         try:
             response = await self._transport.send(request, call.pace.connected)
-            facts["server_time"] = response.server_time
             answer = call.decode(cleaned(response, self._secrets))
         except KiwoomError as error:
             error.attempts = attempt
-            self._say(CallEnded, call, seconds=current_time() - sent_at, error=error, **facts)
+            how = {"attempt": attempt, "error": error}
+            self._say_often(CallEnded, call, since=sent_at, response=response, **how)
             raise
-        self._say(CallEnded, call, seconds=current_time() - sent_at, **facts)
+        self._say_often(CallEnded, call, since=sent_at, response=response, attempt=attempt)
         return answer
 
     async def _recover(
@@ -159,6 +158,24 @@ class Calls:
         self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=seconds)
         if not limited:
             await anyio.sleep(seconds)
+
+    def _say_often(
+        self,
+        event: Callable[..., Event],
+        call: Call[Any],
+        *,
+        since: float | None = None,
+        response: Response | None = None,
+        **facts: Any,
+    ) -> None:
+        """Say what happens at every call, which is not put together where nobody hears it."""
+        if not self._tell.heard:
+            return
+        if since is not None:
+            facts["seconds"] = current_time() - since
+        if response is not None:
+            facts["server_time"] = response.server_time
+        self._say(event, call, **facts)
 
     def _say(self, event: Callable[..., Event], call: Call[Any], **facts: Any) -> None:
         self._tell(event(api_id=call.api_id, query=call.query, **facts))

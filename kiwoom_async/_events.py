@@ -134,15 +134,22 @@ Tell = Callable[[Event], object]
 _OFTEN: Final = (SlotWaited, CallSent, CallEnded, PageDelivered)
 
 
-def teller(listener: Tell | None) -> Tell:
+class Teller:
     """Writes every event to the log `kiwoom_async`, and hands it to the listener."""
 
-    def tell(event: Event) -> None:
-        _logger.log(_level(event), "%s", event)
-        if listener is not None:
-            listener(event)
+    def __init__(self, listener: Tell | None) -> None:
+        self._listener = listener
 
-    return tell
+    def __call__(self, event: Event) -> None:
+        """Tell it."""
+        _logger.log(_level(event), "%s", event)
+        if self._listener is not None:
+            self._listener(event)
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody hears what happens at every call."""
+        return self._listener is not None or _logger.isEnabledFor(logging.DEBUG)
 
 
 def _level(event: Event) -> int:

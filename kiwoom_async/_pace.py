@@ -56,8 +56,8 @@ class OwnPace:
 
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
-        self._head = anyio.Lock()
-        self._bulk = anyio.Lock()
+        self._head = anyio.Lock(fast_acquire=True)
+        self._bulk = anyio.Lock(fast_acquire=True)
         self._free_at = float("-inf")
 
     async def slot(self, priority: Priority = Priority.INTERACTIVE) -> None:
@@ -75,9 +75,8 @@ class OwnPace:
     async def _take(self) -> None:
         async with self._head:
             # A pause may begin while the head sleeps, so it looks again.
-            while (wait_seconds := self._free_at - anyio.current_time()) > 0:
-                await anyio.sleep(wait_seconds)
-            now = anyio.current_time()
+            while (now := anyio.current_time()) < self._free_at:
+                await anyio.sleep(self._free_at - now)
             given_at = self._free_at if now - self._free_at <= _LATE_SECONDS else now
             self._free_at = given_at + spacing_seconds(self.per_second)
 

@@ -55,16 +55,21 @@ def decode_page(
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
         raise ContinuationError('more pages were announced, and then came "no data"')
-    found = Rows((row for row in rows if row is not None), endpoint.row)
+    found = Rows([row for row in rows if row is not None], endpoint.row)
     return Page(
         query=asked,
         number=cursor.page,
         rows=found,
-        totals=structure(body, endpoint.totals, "totals", endpoint.totals),
+        totals=_totals(body, endpoint),
         next=following,
         blank_rows=len(rows) - len(found),
         undecoded=undecoded,
     )
+
+
+def _totals(body: dict[str, Any], endpoint: Endpoint[Any, TotalsT, Any, Any]) -> TotalsT:
+    usual = usual_rows([body], endpoint.totals, {})
+    return structure(body, endpoint.totals, "totals", endpoint.totals) if usual is None else usual[0]
 
 
 def _rows(

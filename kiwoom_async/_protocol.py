@@ -138,7 +138,7 @@ def encode_revoke(keys: Credentials, token: Token) -> Request:
 
 
 def _json(body: dict[str, str]) -> bytes:
-    return json.dumps(body, ensure_ascii=False).encode()
+    return _ENCODER.encode(body).encode()
 
 
 def decode_token(response: Response) -> Token:
@@ -235,12 +235,15 @@ def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 _QUICK: Final = json.JSONDecoder(parse_constant=_no_number)
 _CAREFUL: Final = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_unambiguous)
 
 
 def _return_code(value: object) -> int | None:
     """An integer in every body seen; text is taken too (wire-facts.md, section 3)."""
+    if type(value) is int and 0 <= value < 10**9:
+        return value
     stated = str(value)
     return int(stated) if re.fullmatch(r"[0-9]{1,9}", stated) else None
 

@@ -10,16 +10,19 @@ from ._protocol import SHORTEST_SECRET, Response
 
 def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
     """The answer without any secret that it repeats: no text made of it can show one."""
-    body, headers = response.body, dict(response.headers)
+    body, headers = response.body, response.headers
+    # The escaped spelling is looked for only where there is one: Kiwoom sends none.
+    escaped = b"\\" in body
     for secret in secrets + response.request.secrets:
         if len(secret) < SHORTEST_SECRET:
             continue
-        # The escaped spelling is looked for only where there is one: Kiwoom sends none.
-        if b"\\" in body:
+        if escaped:
             body = _spelling(secret).sub(b"***", body)
         body = body.replace(secret.encode(), b"***")
-        headers = {name: value.replace(secret, "***") for name, value in headers.items()}
-    return evolve(response, headers=headers, body=body)
+        if any(secret in value for value in headers.values()):
+            headers = {name: value.replace(secret, "***") for name, value in headers.items()}
+    unchanged = body is response.body and headers is response.headers
+    return response if unchanged else evolve(response, headers=headers, body=body)
 
 
 @lru_cache(maxsize=64)

@@ -42,7 +42,7 @@ from ._endpoint import (
 )
 from ._errors import KiwoomError, shown
 from ._estimate import Estimate, Sizes
-from ._events import Event, PageDelivered, TokenRenewed, teller
+from ._events import Event, PageDelivered, Teller, TokenRenewed
 from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
 from ._pace import Priority
 from ._pages import decode_page, encode_page
@@ -142,7 +142,7 @@ class KiwoomClient:
             )
         self._on_undecoded = on_undecoded
         transport_timeout = _positive("timeout", timeout)
-        self._tell = teller(on_event)
+        self._tell = Teller(on_event)
         self._sharing = Alone() if sharing is None else sharing
         if not isinstance(self._sharing, Sharing) or isinstance(self._sharing, type):
             raise ValueError(f"sharing: got {shown(sharing)}; expected SharedFiles or SharedRedis")
