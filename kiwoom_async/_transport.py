@@ -1,21 +1,20 @@
-"""How a request travels: the only file of the core that knows httpx.
+"""How a request travels, and within what time.
 
 Turns whatever happens on the way into TransportError, TransportTimeout or DecodeError; does not
-know what an answer means.
+know what an answer means, nor how HTTP is spoken: a line does.
 """
 
 import ipaddress
-import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, runtime_checkable
 
 import anyio
 import httpx
 from httpx import AsyncBaseTransport
 
-from ._body import Unpacker
 from ._errors import KiwoomError, TransportError, TransportTimeout
+from ._httpx import HttpxLine
 from ._protocol import Request, Response
 
 __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
@@ -24,7 +23,6 @@ __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
 _CLOSING_SECONDS: Final = 5.0
 # At five calls a second and fifteen seconds for each, 75 are under way at the most.
 _CONNECTIONS: Final = 100
-_ALWAYS: Final = {"accept": "*/*", "accept-encoding": "gzip"}
 
 
 def checked_base_url(base_url: str) -> str:
@@ -59,30 +57,35 @@ def in_process(app: Callable[..., Any]) -> AsyncBaseTransport:
     return httpx.ASGITransport(app=app)
 
 
-def _certificates(*, needed: bool) -> ssl.SSLContext:
-    """Whom to trust; made once for the host and every proxy, because reading it takes 30 ms."""
-    return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+class Line(Protocol):
+    """How HTTP is spoken with one host."""
+
+    def at_hand(self) -> bool:
+        """Whether a connection is there that nothing has to be opened for.
+
+        And one that stands a native `Task.cancel` at any moment of a call.
+        """
+        ...
+
+    async def carry(self, request: Request, connected: Callable[[], object]) -> Response:
+        """The whole answer, or an error of httpx's.
+
+        `connected` is called when a new connection has been opened, and is ready.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
 
 
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Leave them where they are."""
+@runtime_checkable
+class HasLines(Protocol):
+    """A transport with a line of its own, which takes less time than httpx's client around it."""
 
-
-_NO_COOKIES: Final = _NoCookies()
-
-
-class _CookielessClient(httpx.AsyncClient):
-    """Keeps nothing of what a gateway sets, and spends no time on looking for it."""
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        """None, ever."""
-        return _NO_COOKIES
-
-    @cookies.setter
-    def cookies(self, cookies: Any) -> None:
-        raise AttributeError(f"no {type(cookies).__name__} is kept")
+    def line_to(self, base_url: str) -> Line:
+        """Its line to that host."""
+        ...
 
 
 class Transport:
@@ -95,29 +98,19 @@ class Transport:
         timeout_seconds: float,
         transport: AsyncBaseTransport | None,
     ) -> None:
-        self._base_url = base_url
         self._host = httpx.URL(base_url).netloc.decode()
-        self._urls: dict[str, httpx.URL] = {}
         self._timeout_seconds = timeout_seconds
-        self._survives_cancel = getattr(transport, "survives_cancel", False)
         self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
-        self._http = _CookielessClient(
-            transport=transport,
-            verify=_certificates(needed=transport is None and base_url.startswith("https:")),
-            # Those of httpx are for each operation on the socket: a server that drips bytes never
-            # trips them. Ours is for the whole attempt.
-            timeout=None,
-            limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=20),
-            follow_redirects=False,
-            event_hooks={"response": [_drop_location]},
-            # A proxy from the environment must not see what is meant for this machine only.
-            trust_env=base_url.startswith("https:"),
+        self._line: Line = (
+            transport.line_to(base_url)
+            if isinstance(transport, HasLines)
+            else HttpxLine(base_url, transport, connections=_CONNECTIONS)
         )
 
     async def aclose(self) -> None:
         """Close every connection, in a program that is being cancelled, too."""
         with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
-            await self._http.aclose()
+            await self._line.aclose()
 
     async def send(
         self, request: Request, connected: Callable[[], Coroutine[Any, Any, None]]
@@ -129,7 +122,7 @@ class Transport:
         """
         outcomes: list[Response | BaseException] = []
 
-        async def attempt() -> None:
+        async def attempt(tell_connected: Callable[[], object]) -> None:
             # Kept, not raised: a failing child would take the place of a cancellation from
             # outside that comes at the same moment, and that one would be lost. So would one that
             # meets the deadline, were it the group's.
@@ -139,27 +132,12 @@ class Transport:
             except KiwoomError as error:
                 outcomes.append(error)
 
-        async def in_time() -> None:
-            with anyio.CancelScope(deadline=deadline):
-                await connected()
-
-        # httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for
-        # a connection (encode/httpcore issue 1093). So none ever waits there, and a native
-        # Task.cancel reaches the request as the cancellation of a scope, which httpcore survives;
-        # a transport that survives both needs no task for it.
         async with self._places:
             deadline = anyio.current_time() + self._timeout_seconds
-            try:
-                async with anyio.create_task_group() as group:
-                    tell_connected = partial(group.start_soon, in_time)
-                    if self._survives_cancel:
-                        await attempt()
-                    else:
-                        group.start_soon(attempt)
-            except BaseExceptionGroup as failed:
-                # A bug in a custom transport or pace; the group is our affair. It comes out even
-                # where the answer was there already.
-                outcomes[:0] = failed.exceptions
+            if self._line.at_hand():
+                await attempt(_nobody)
+            else:
+                await self._beside(attempt, connected, deadline, outcomes)
         if not outcomes and anyio.current_time() >= deadline:
             raise TransportTimeout(
                 f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
@@ -170,9 +148,35 @@ class Transport:
             raise outcomes[0]
         return outcomes[0]
 
+    async def _beside(
+        self,
+        attempt: Callable[[Callable[[], object]], Coroutine[Any, Any, None]],
+        connected: Callable[[], Coroutine[Any, Any, None]],
+        deadline: float,
+        outcomes: list[Response | BaseException],
+    ) -> None:
+        """The attempt in a task of its own, and `connected` in another one.
+
+        httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for a
+        connection (encode/httpcore issue 1093). So none ever waits there, and a native Task.cancel
+        reaches the request as the cancellation of a scope, which httpcore survives.
+        """
+
+        async def in_time() -> None:
+            with anyio.CancelScope(deadline=deadline):
+                await connected()
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(attempt, partial(group.start_soon, in_time))
+        except BaseExceptionGroup as failed:
+            # A bug in a custom transport or pace; the group is our affair. It comes out even
+            # where the answer was there already.
+            outcomes[:0] = failed.exceptions
+
     async def _exchange(self, request: Request, connected: Callable[[], object]) -> Response:
         try:
-            return await self._post(request, connected)
+            return await self._line.carry(request, connected)
         except httpx.PoolTimeout as error:
             raise TransportTimeout(
                 f"{request.api_id}: no connection of the pool was free", local=True
@@ -192,119 +196,6 @@ class Transport:
         problem = kind("its text is not shown: it quotes what travelled")
         raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
 
-    async def _post(self, request: Request, connected: Callable[[], object]) -> Response:
-        if request.path not in self._urls:
-            self._urls[request.path] = httpx.URL(self._base_url + request.path)
-        # Not by `build_request`, which puts URL and headers together anew for each.
-        length = str(len(request.body))
-        headers = {"host": self._host, **_ALWAYS, "content-length": length, **request.headers}
-        outgoing = httpx.Request(
-            "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
-        )
-        outgoing.read()  # a custom transport may ask for its content
-        outgoing.extensions["trace"] = _watch(outgoing, connected)
-        response = await self._http.send(outgoing, stream=True)
-        try:
-            body = await _whole_body(response)
-        finally:
-            # Before the pool has the connection back; where the body is refused, too.
-            _give_up_where_more_came(response)
-            await response.aclose()
-        return Response(request, response.status_code, dict(response.headers.items()), body)
 
-
-def _give_up_where_more_came(response: httpx.Response) -> None:
-    """Have a connection closed, not kept, in which more has come than one answer.
-
-    What is left there would be taken for the answer to the next call, whichever that is. httpcore
-    looks at the socket only, and what has been read already is not there any more; nothing public
-    tells of it (httpcore 1.0.9), and tests of ours notice when a way is closed.
-    """
-    stream: Any = response.stream
-    try:
-        connection = stream._stream._httpcore_stream._stream._connection  # noqa: SLF001
-        rest, _ = connection._h11_state.trailing_data  # noqa: SLF001
-        more_came = rest or _read_ahead(connection._network_stream._stream)  # noqa: SLF001
-    except AttributeError:
-        return  # a custom transport
-    if more_came:
-        # What is in this state is closed by httpcore when the answer is.
-        connection._h11_state.send_failed()  # noqa: SLF001
-
-
-def _read_ahead(stream: Any) -> bool:
-    """Whether anyio or trio hold anything that httpcore has not asked for yet."""
-    while stream is not None:
-        # Records of TLS: those of anyio, those of trio. Then what anyio took from the socket.
-        records = getattr(stream, "_read_bio", None) or getattr(stream, "_incoming", None)
-        protocol = getattr(stream, "_protocol", None)
-        if (records is not None and records.pending) or getattr(protocol, "read_queue", None):
-            return True
-        stream = getattr(stream, "transport_stream", None)
-    return False
-
-
-async def _drop_location(response: httpx.Response) -> None:
-    # httpx would read it, and stumble over a strange one, although redirects are not followed.
-    if response.is_redirect:
-        response.headers.pop("location", None)
-
-
-async def _whole_body(response: httpx.Response) -> bytes:
-    """The body, unpacked; what is too large or damaged is refused as soon as that is known."""
-    if response.is_stream_consumed:
-        # A custom transport's that answers from memory.
-        unpack = Unpacker("")
-        unpack.take(response.content)
-        return unpack.whole()
-    unpack = Unpacker(response.headers.get("content-encoding", ""))
-    # Cancelled, not left: httpx's generators then unwind from within. Left half-way they would
-    # stay behind, and trio warns of each.
-    with anyio.CancelScope() as reading:
-        stream: Any = response.stream
-        async for chunk in stream:
-            if not unpack.take(chunk):
-                reading.cancel()
-    return unpack.whole()
-
-
-def _watch(
-    request: httpx.Request, connected: Callable[[], object]
-) -> Callable[[str, object], Awaitable[None]]:
-    """A trace for httpcore, which tells it each step of a request as it happens."""
-    opened = False
-
-    async def trace(step: str, _: object) -> None:
-        nonlocal opened
-        if step == "connection.connect_tcp.started":
-            opened = True
-        elif step == "http11.send_request_headers.started":
-            # Nothing that comes after is of interest, and being told takes time.
-            request.extensions.pop("trace", None)
-            if opened:
-                connected()
-
-    return trace
-
-
-class _Body(httpx.ByteStream):
-    """A request's body that can be cancelled in silence.
-
-    httpx's own is read by an async generator, and trio warns of each that a cancellation leaves
-    behind.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self._content = content
-        self._left: list[bytes] = []
-
-    def __aiter__(self) -> Self:
-        # From the beginning each time: a custom transport may send twice.
-        self._left = [self._content]
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
+def _nobody() -> None:
+    """Wants to know of no connection."""
