@@ -5,7 +5,6 @@ Knows no request; how a token is issued comes from outside.
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from ._continuation import Cursor
@@ -67,24 +66,11 @@ class Accounts:
     def __len__(self) -> int:
         return len(self._all)
 
-    @contextmanager
-    def serving(self, cursor: Cursor) -> Iterator[Account]:
+    def of(self, cursor: Cursor) -> Account:
         """The account of the cursor's walk; at its beginning the one with the least to do.
 
         ContinuationError where the walk belongs to an app key that this client has not.
         """
-        account = self._of(cursor)
-        account.under_way += 1
-        try:
-            yield account
-        finally:
-            account.under_way -= 1
-
-    def spacing_seconds(self, api_id: str) -> float:
-        """From one call to the next, when every account has work."""
-        return spacing_seconds(sum(one.per_second(api_id) for one in self._all))
-
-    def _of(self, cursor: Cursor) -> Account:
         if cursor.account:
             return self._named(cursor.account)
         if cursor.key:
@@ -95,6 +81,10 @@ class Accounts:
         self._turns.remove(account)
         self._turns.append(account)
         return account
+
+    def spacing_seconds(self, api_id: str) -> float:
+        """From one call to the next, when every account has work."""
+        return spacing_seconds(sum(one.per_second(api_id) for one in self._all))
 
     def _named(self, name: str) -> Account:
         for account in self._all:

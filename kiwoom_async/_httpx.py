@@ -1,4 +1,4 @@
-"""Calls over httpx's client: the default, and whatever transport lies under it.
+"""Calls over httpx: the default, and whatever transport takes its place.
 
 Knows httpx and httpcore inside out, where they must be watched; does not know how long a call may
 take, nor what its errors mean.
@@ -22,29 +22,14 @@ def _certificates(*, needed: bool) -> ssl.SSLContext:
     return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Leave them where they are."""
-
-
-_NO_COOKIES: Final = _NoCookies()
-
-
-class _CookielessClient(httpx.AsyncClient):
-    """Keeps nothing of what a gateway sets, and spends no time on looking for it."""
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        """None, ever."""
-        return _NO_COOKIES
-
-    @cookies.setter
-    def cookies(self, cookies: Any) -> None:
-        raise AttributeError(f"no {type(cookies).__name__} is kept")
-
-
 class HttpxLine:
-    """One `httpx.AsyncClient`, for one host."""
+    """One `httpx.AsyncClient`, for one host.
+
+    It decides on proxies, certificates and connections. Requests go right to the transport that
+    it has for the host: its own way there takes a tenth of a call, for auth, cookies, redirects
+    and hooks, of which no call of ours has any. Timeouts of httpx are for each operation on the
+    socket, so that a server that drips bytes never trips them; there are none.
+    """
 
     def __init__(
         self, base_url: str, transport: httpx.AsyncBaseTransport | None, *, connections: int
@@ -52,18 +37,15 @@ class HttpxLine:
         self._base_url = base_url
         self._host = httpx.URL(base_url).netloc.decode()
         self._urls: dict[str, httpx.URL] = {}
-        self._http = _CookielessClient(
+        self._http = httpx.AsyncClient(
             transport=transport,
             verify=_certificates(needed=transport is None and base_url.startswith("https:")),
-            # Those of httpx are for each operation on the socket: a server that drips bytes never
-            # trips them. There is one for the whole attempt.
-            timeout=None,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=20),
-            follow_redirects=False,
-            event_hooks={"response": [_drop_location]},
             # A proxy from the environment must not see what is meant for this machine only.
             trust_env=base_url.startswith("https:"),
         )
+        # Nothing public tells which one it is (httpx 0.28.1).
+        self._transport = self._http._transport_for_url(httpx.URL(base_url))  # noqa: SLF001
 
     def at_hand(self) -> bool:
         """Never: httpx does not tell, and its pool does not stand every cancellation."""
@@ -85,7 +67,7 @@ class HttpxLine:
         )
         outgoing.read()  # a custom transport may ask for its content
         outgoing.extensions["trace"] = _watch(outgoing, connected)
-        response = await self._http.send(outgoing, stream=True)
+        response = await self._transport.handle_async_request(outgoing)
         try:
             body = await _whole_body(response)
         finally:
@@ -104,7 +86,7 @@ def _give_up_where_more_came(response: httpx.Response) -> None:
     """
     stream: Any = response.stream
     try:
-        connection = stream._stream._httpcore_stream._stream._connection  # noqa: SLF001
+        connection = stream._httpcore_stream._stream._connection  # noqa: SLF001
         rest, _ = connection._h11_state.trailing_data  # noqa: SLF001
         more_came = rest or _read_ahead(connection._network_stream._stream)  # noqa: SLF001
     except AttributeError:
@@ -124,12 +106,6 @@ def _read_ahead(stream: Any) -> bool:
             return True
         stream = getattr(stream, "transport_stream", None)
     return False
-
-
-async def _drop_location(response: httpx.Response) -> None:
-    # httpx would read it, and stumble over a strange one, although redirects are not followed.
-    if response.is_redirect:
-        response.headers.pop("location", None)
 
 
 async def _whole_body(response: httpx.Response) -> bytes:

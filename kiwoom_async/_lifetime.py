@@ -1,7 +1,7 @@
 """The life of a client: in one event loop, and with one end. Knows nothing of Kiwoom."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 import anyio
 from anyio.lowlevel import current_token
@@ -15,25 +15,30 @@ class Lifetime:
         self._over: anyio.Event | None = None
         self._under_way: set[anyio.CancelScope] = set()
 
-    @contextmanager
-    def lived(self) -> Iterator[anyio.CancelScope]:
+    def lived(self) -> AbstractContextManager[anyio.CancelScope, bool]:
         """Work that the end cuts short; RuntimeError then, after the end, or in another loop.
 
         A deadline given to the scope cuts it short in silence.
         """
+        return _Work(self)
+
+    def begin(self, scope: anyio.CancelScope) -> None:
+        """Count the scope as under way, or raise RuntimeError."""
         self.at_home()
         if self._over is not None:
             raise _closed()
-        with anyio.CancelScope() as scope:
-            self._under_way.add(scope)
-            try:
-                yield scope
-            finally:
-                self._under_way.discard(scope)
-                if self._over is not None and not self._under_way:
-                    self._over.set()
-        if scope.cancelled_caught and self._over is not None:
-            raise _closed()
+        self._under_way.add(scope)
+
+    def finish(self, scope: anyio.CancelScope) -> None:
+        """Count it no more."""
+        self._under_way.discard(scope)
+        if self._over is not None and not self._under_way:
+            self._over.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether the end has come."""
+        return self._over is not None
 
     async def end(self) -> None:
         """Cut short what is under way, and return when nothing is any more."""
@@ -54,6 +59,30 @@ class Lifetime:
                 "this KiwoomClient belongs to another event loop, the one where it was made or "
                 "first used; make a client in each (every asyncio.run and trio.run starts one)"
             )
+
+
+class _Work(AbstractContextManager[anyio.CancelScope, bool]):
+    """Written out: every call has one, and a generator takes twice the time."""
+
+    def __init__(self, lifetime: Lifetime) -> None:
+        self._lifetime = lifetime
+        self._scope = anyio.CancelScope()
+
+    def __enter__(self) -> anyio.CancelScope:
+        self._lifetime.begin(self._scope)
+        return self._scope.__enter__()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        self._lifetime.finish(self._scope)
+        caught = bool(self._scope.__exit__(exc_type, exc, traceback))
+        if self._scope.cancelled_caught and self._lifetime.over:
+            raise _closed() from None
+        return caught
 
 
 def _loop_of_now() -> object:

@@ -68,8 +68,9 @@ def decode_page(
 
 
 def _totals(body: dict[str, Any], endpoint: Endpoint[Any, TotalsT, Any, Any]) -> TotalsT:
-    usual = usual_rows([body], endpoint.totals, {})
-    return structure(body, endpoint.totals, "totals", endpoint.totals) if usual is None else usual[0]
+    if (usual := usual_rows([body], endpoint.totals, {})) is not None:
+        return usual[0]
+    return structure(body, endpoint.totals, "totals", endpoint.totals)
 
 
 def _rows(

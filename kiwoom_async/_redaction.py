@@ -11,6 +11,7 @@ from ._protocol import SHORTEST_SECRET, Response
 def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
     """The answer without any secret that it repeats: no text made of it can show one."""
     body, headers = response.body, response.headers
+    said = "\n".join(headers.values())
     # The escaped spelling is looked for only where there is one: Kiwoom sends none.
     escaped = b"\\" in body
     for secret in secrets + response.request.secrets:
@@ -19,7 +20,7 @@ def cleaned(response: Response, secrets: tuple[str, ...]) -> Response:
         if escaped:
             body = _spelling(secret).sub(b"***", body)
         body = body.replace(secret.encode(), b"***")
-        if any(secret in value for value in headers.values()):
+        if secret in said:
             headers = {name: value.replace(secret, "***") for name, value in headers.items()}
     unchanged = body is response.body and headers is response.headers
     return response if unchanged else evolve(response, headers=headers, body=body)

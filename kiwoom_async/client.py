@@ -92,9 +92,7 @@ class KiwoomClient:
         a walk stays on one of them, and walks are spread.
     attempts: how often one call is sent before its error is raised.
     timeout: seconds that one attempt may take, from connecting to the last byte.
-    transport: any `httpx.AsyncBaseTransport`, closed with the client. One that stands a
-        `Task.cancel` at any moment may say so, by `survives_cancel = True`, and is called without
-        a task of its own around each call, which costs time.
+    transport: any `httpx.AsyncBaseTransport`, closed with the client.
     on_event: told of every `Event` as it happens, in the task it happens in. It must not wait, and
         whatever it raises ends the call that told it. The log `kiwoom_async` says the same.
 
@@ -451,10 +449,10 @@ class KiwoomClient:
     ) -> Page[RowT, TotalsT, QueryT]:
         self._check(query)
         try:
-            with self._accounts.serving(cursor) as account:
-                if len(self._accounts) > 1:
-                    cursor = evolve(cursor, account=account.name)
-                page = await self._answered(account, query, cursor, priority, until)
+            account = self._accounts.of(cursor)
+            if len(self._accounts) > 1:
+                cursor = evolve(cursor, account=account.name)
+            page = await self._answered(account, query, cursor, priority, until)
         except KiwoomError as error:
             _state(error, query, cursor)
             raise
@@ -486,7 +484,11 @@ class KiwoomClient:
 
         api_id, ready = query.endpoint.api_id, account.tokens.get
         call = Call(api_id, account, prepare, decode, priority, query, ready)
-        return await self._calls.answer(call, until)
+        account.under_way += 1
+        try:
+            return await self._calls.answer(call, until)
+        finally:
+            account.under_way -= 1
 
     def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:
         if not isinstance(queries, Iterable):

@@ -52,10 +52,10 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the answer when all of it is there."""
-        tell = request.extensions.get("trace")
+        tell = request.extensions.get("trace", _ignore)
 
         async def connected() -> None:
-            for step in _TRACE if tell is not None else ():
+            for step in _TRACE:
                 await tell(step, {})
 
         head = _head(request.method, request.url.raw_path, request.headers.raw)
@@ -169,6 +169,10 @@ class CompiledLine:
 def _origin(url: httpx.URL) -> _Origin:
     # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
     return url.scheme, url.raw_host.decode("ascii"), url.port
+
+
+async def _ignore(_: str, __: object) -> None:
+    pass
 
 
 def _head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

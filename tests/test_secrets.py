@@ -265,7 +265,7 @@ def test_tls_is_verified_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
     monkeypatch.setenv("CURL_CA_BUNDLE", "")
     kiwoom = KiwoomClient("a", "b")
-    transport = kiwoom._calls._transport._http._transport
+    transport = kiwoom._calls._transport._line._transport
     context = transport._pool._ssl_context
     assert context.check_hostname
     assert context.verify_mode.name == "CERT_REQUIRED"
