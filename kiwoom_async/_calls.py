@@ -80,9 +80,9 @@ class Calls:
         """Raise RuntimeError in any event loop but the client's own."""
         self._lifetime.at_home()
 
-    def lived(self) -> AbstractContextManager[anyio.CancelScope]:
-        """Work that ends with RuntimeError as soon as the client is closed."""
-        return self._lifetime.lived()
+    def lived(self, until: float = math.inf) -> AbstractContextManager[object]:
+        """Work that ends with RuntimeError as soon as the client is closed, and in silence then."""
+        return self._lifetime.lived(until)
 
     async def rest(self, until: float) -> None:
         """Sleep until then; RuntimeError as soon as the client is closed."""
@@ -95,8 +95,7 @@ class Calls:
         Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
         when there is no answer `until` then.
         """
-        with self.lived() as scope:
-            scope.deadline = until
+        with self.lived(until):
             return await self._repeated(call)
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -106,9 +105,10 @@ class Calls:
             # A token issued between slot and sending would delay this call's arrival, and the
             # server would see it too close to the next ones. So it is issued before.
             await call.ready()
-            queued_at = current_time()
+            queued_at = self._moment()
             await call.pace.slot(call.priority)
-            self._say_often(SlotWaited, call, since=queued_at)
+            if queued_at is not None:
+                self._say(SlotWaited, call, seconds=current_time() - queued_at)
             request = await call.prepare()
             try:
                 answer = await self._attempt(call, request, attempt)
@@ -125,17 +125,17 @@ class Calls:
         raise AssertionError("unreachable: count() does not end")
 
     async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
-        self._say_often(CallSent, call, attempt=attempt)
-        sent_at, response = current_time(), None
+        if (sent_at := self._moment()) is not None:
+            self._say(CallSent, call, attempt=attempt)
+        response = None
         try:
             response = await self._transport.send(request, call.pace.connected)
             answer = call.decode(cleaned(response, self._secrets))
         except KiwoomError as error:
             error.attempts = attempt
-            how = {"attempt": attempt, "error": error}
-            self._say_often(CallEnded, call, since=sent_at, response=response, **how)
+            self._say_ended(call, attempt, sent_at, response, error)
             raise
-        self._say_often(CallEnded, call, since=sent_at, response=response, attempt=attempt)
+        self._say_ended(call, attempt, sent_at, response)
         return answer
 
     async def _recover(
@@ -159,23 +159,28 @@ class Calls:
         if not limited:
             await anyio.sleep(seconds)
 
-    def _say_often(
+    def _moment(self) -> float | None:
+        """By the clock; None where nobody hears what happens at every call."""
+        return current_time() if self._tell.heard else None
+
+    def _say_ended(
         self,
-        event: Callable[..., Event],
         call: Call[Any],
-        *,
-        since: float | None = None,
-        response: Response | None = None,
-        **facts: Any,
+        attempt: int,
+        sent_at: float | None,
+        response: Response | None,
+        error: KiwoomError | None = None,
     ) -> None:
-        """Say what happens at every call, which is not put together where nobody hears it."""
-        if not self._tell.heard:
+        if sent_at is None:
             return
-        if since is not None:
-            facts["seconds"] = current_time() - since
-        if response is not None:
-            facts["server_time"] = response.server_time
-        self._say(event, call, **facts)
+        self._say(
+            CallEnded,
+            call,
+            attempt=attempt,
+            seconds=current_time() - sent_at,
+            error=error,
+            server_time=None if response is None else response.server_time,
+        )
 
     def _say(self, event: Callable[..., Event], call: Call[Any], **facts: Any) -> None:
         self._tell(event(api_id=call.api_id, query=call.query, **facts))

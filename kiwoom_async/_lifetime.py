@@ -1,5 +1,6 @@
 """The life of a client: in one event loop, and with one end. Knows nothing of Kiwoom."""
 
+import math
 from contextlib import AbstractContextManager
 from types import TracebackType
 
@@ -15,12 +16,12 @@ class Lifetime:
         self._over: anyio.Event | None = None
         self._under_way: set[anyio.CancelScope] = set()
 
-    def lived(self) -> AbstractContextManager[anyio.CancelScope, bool]:
+    def lived(self, until: float = math.inf) -> AbstractContextManager[None, bool]:
         """Work that the end cuts short; RuntimeError then, after the end, or in another loop.
 
-        A deadline given to the scope cuts it short in silence.
+        The deadline cuts it short in silence.
         """
-        return _Work(self)
+        return _Work(self, until)
 
     def begin(self, scope: anyio.CancelScope) -> None:
         """Count the scope as under way, or raise RuntimeError."""
@@ -61,16 +62,16 @@ class Lifetime:
             )
 
 
-class _Work(AbstractContextManager[anyio.CancelScope, bool]):
+class _Work(AbstractContextManager[None, bool]):
     """Written out: every call has one, and a generator takes twice the time."""
 
-    def __init__(self, lifetime: Lifetime) -> None:
+    def __init__(self, lifetime: Lifetime, until: float) -> None:
         self._lifetime = lifetime
-        self._scope = anyio.CancelScope()
+        self._scope = anyio.CancelScope(deadline=until)
 
-    def __enter__(self) -> anyio.CancelScope:
+    def __enter__(self) -> None:
         self._lifetime.begin(self._scope)
-        return self._scope.__enter__()
+        self._scope.__enter__()
 
     def __exit__(
         self,
