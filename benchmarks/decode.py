@@ -9,13 +9,11 @@ import datetime
 import importlib
 import json
 import statistics
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
-from unittest import mock
 
 from kiwoom_async import (
     DecodeError,
@@ -24,11 +22,12 @@ from kiwoom_async import (
     PriceMove,
     ProgramTrade,
     ProgramTradeQuery,
-    _protocol,
+    _columns,
+    _msgspec,
 )
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._pages import decode_page
-from kiwoom_async._protocol import Request, Response, _json_reader
+from kiwoom_async._protocol import Request, Response
 from kiwoom_async.program_trades import PROGRAM_TRADES
 from kiwoom_async.sandbox import Sandbox
 
@@ -63,24 +62,21 @@ def plain(answer: Response) -> object:
     return json.loads(answer.body)
 
 
-def ours(**modules: Any) -> Decoder:
-    """Ours where these modules, or None for them, are what can be imported."""
-    with mock.patch.dict(sys.modules, modules):
-        reader = _json_reader.__wrapped__()
-
-    def decode(answer: Response) -> object:
-        _protocol._json_reader = lambda: reader  # type: ignore[assignment]  # noqa: SLF001
-        return decode_page(answer, QUERY, CURSOR)
-
-    return decode
-
-
-OURS = ours(msgspec=None)
+def ours(answer: Response) -> object:
+    """Ours as it is installed, but without msgspec."""
+    _columns.page_reader, _columns.integers = (lambda *_: None), (lambda: None)  # type: ignore[assignment]
+    return decode_page(answer, QUERY, CURSOR)
 
 
 def ours_with_msgspec() -> Decoder:
     """Ours with the extra `speed`."""
-    return ours(msgspec=importlib.import_module("msgspec"))
+    importlib.import_module("msgspec")
+
+    def decode(answer: Response) -> object:
+        _columns.page_reader, _columns.integers = _msgspec.page_reader, _msgspec.integers
+        return decode_page(answer, QUERY, CURSOR)
+
+    return decode
 
 
 def by_hand(answer: Response) -> list[ProgramTrade]:
@@ -156,7 +152,7 @@ def with_pydantic_and_query() -> Decoder:
 
 
 def contenders() -> dict[str, Decoder]:
-    found: dict[str, Decoder] = {"json and dicts": plain, FLOOR: by_hand, "kiwoom_async": OURS}
+    found: dict[str, Decoder] = {"json and dicts": plain, FLOOR: by_hand, "kiwoom_async": ours}
     for name, made in (
         ("kiwoom_async[speed]", ours_with_msgspec),
         ("msgspec (bound)", with_msgspec),
@@ -212,7 +208,7 @@ def bytes_a_row(decode: Decoder, pages: list[Response]) -> float:
 
 def refused(answer: Response) -> None:
     try:
-        OURS(answer)
+        ours(answer)
     except DecodeError:
         return
     raise AssertionError("it was to be refused")

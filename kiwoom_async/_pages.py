@@ -3,16 +3,16 @@
 Pure. Knows no particular TR, and nothing of how calls travel.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from attrs import fields
-
+from ._columns import usual_page, usual_rows
 from ._continuation import Cursor, next_cursor
 from ._endpoint import AuditT, Endpoint, Page, Query, QueryT, RowT, TotalsT, Undecoded
 from ._errors import ContinuationError, DecodeError, shown, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows
-from ._wire import is_blank, structure, usual_rows
+from ._wire import is_blank, structure, wire_names
 
 # Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
 # the event loop for minutes.
@@ -39,18 +39,17 @@ def decode_page(
     cannot be read are part of a whole page.
     """
     endpoint = query.endpoint
-    body = decode_body(response)
-    following = next_cursor(response.headers, cursor)
     asked: Any = query  # as in Walk.of
     context = endpoint.row_context(asked)
-    raw_rows = body.get(endpoint.rows_key)
     undecoded: list[Undecoded] = []
-    try:
-        rows = _rows(raw_rows, endpoint, context)
-    except DecodeError:
-        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > _MOST_ROWS:
-            raise
-        rows, undecoded = _readable_rows(raw_rows, endpoint, context)
+    rows: Sequence[RowT | None]
+    if (usual := _usual(response, endpoint, context)) is not None:
+        rows, body = usual
+        following = next_cursor(response.headers, cursor)
+    else:
+        body = decode_body(response)
+        following = next_cursor(response.headers, cursor)
+        rows, undecoded = _rows_and_others(body, endpoint, context, on_undecoded)
     if rows and following is None and cursor.page > 1 and not any(row is not None for row in rows):
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
@@ -65,6 +64,32 @@ def decode_page(
         blank_rows=len(rows) - len(found),
         undecoded=undecoded,
     )
+
+
+def _usual(
+    response: Response, endpoint: Endpoint[RowT, Any, Any, Any], context: dict[str, object]
+) -> tuple[list[RowT], dict[str, Any]] | None:
+    """The rows, and what is stated beside them, of a page on which all is as usual."""
+    if response.status != 200:
+        return None
+    beside = (*wire_names(endpoint.totals), "return_msg")
+    named = {"rows_key": endpoint.rows_key, "beside": beside, "most_rows": _MOST_ROWS}
+    return usual_page(response.body, endpoint.row, context, **named)
+
+
+def _rows_and_others(
+    body: dict[str, Any],
+    endpoint: Endpoint[RowT, Any, Any, Any],
+    context: dict[str, object],
+    on_undecoded: str,
+) -> tuple[list[RowT | None], list[Undecoded]]:
+    raw_rows = body.get(endpoint.rows_key)
+    try:
+        return _rows(raw_rows, endpoint, context), []
+    except DecodeError:
+        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > _MOST_ROWS:
+            raise
+        return _readable_rows(raw_rows, endpoint, context)
 
 
 def _totals(body: dict[str, Any], endpoint: Endpoint[Any, TotalsT, Any, Any]) -> TotalsT:
@@ -98,7 +123,7 @@ def _any_rows(
     if strange:
         raise unreadable(strange)
     row: Any = endpoint.row
-    named = {one.metadata["wire"] for one in fields(row) if "wire" in one.metadata}
+    named = {*wire_names(row)}
     marked = [None if _is_blank_row(raw, named) else {**raw, **context} for raw in raw_rows]
     return structure(marked, list[row | None], "rows", row)
 

@@ -8,9 +8,8 @@ import codecs
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, NoReturn
 
 from attrs import evolve, field, frozen
@@ -184,35 +183,14 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
     # nesting is a RecursionError.
     try:
-        text = raw.removeprefix(codecs.BOM_UTF8)
-        body = _json_reader()(text)
+        text = raw.removeprefix(codecs.BOM_UTF8).decode()
+        body = _QUICK.decode(text)
         # A colon for each name and none elsewhere: then no name stands twice.
-        if body is None or text.count(b":") != _names(body):
-            body = _CAREFUL.decode(text.decode())
+        if raw.count(b":") != _names(body):
+            body = _CAREFUL.decode(text)
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
-
-
-@cache
-def _json_reader() -> Callable[[bytes], Any]:
-    """What reads JSON quickly, or gives None for what is to be read with care.
-
-    msgspec where it is installed, as by the extra `speed`: it finds what json finds, or refuses
-    (but for lists within lists, at a depth where one of the two just gives up).
-    """
-    try:
-        import msgspec  # noqa: PLC0415 - an extra
-    except ImportError:  # one that is there and does not load costs time only, too
-        return lambda text: _QUICK.decode(text.decode())
-
-    def read(text: bytes) -> Any:
-        try:
-            return msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            return None
-
-    return read
 
 
 def _names(body: Any) -> int:

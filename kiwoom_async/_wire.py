@@ -4,13 +4,12 @@ Knows the spelling, no request. Every reader raises ValueError saying what came 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from itertools import repeat
-from operator import itemgetter
-from typing import Any, Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 from cattrs import Converter, transform_error
@@ -22,19 +21,14 @@ from ._errors import shown, unreadable
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
 Reader = Callable[[Any, Any], object]
-ColumnReader = Callable[[Sequence[Any]], Sequence[Any]]
-RowsReader = Callable[[list[Any], dict[str, object]], list[Any]]
-ColumnT = TypeVar("ColumnT", bound=ColumnReader)
 
 KST: Final = timezone(timedelta(hours=9), "KST")
 
-# Sister requests double the minus (wire-facts.md, fact 12). Twenty characters is the
-# specification's length; ASCII digits only.
-_LONGEST: Final = 20
+# The specification's length.
+LONGEST: Final = 20
+# Sister requests double the minus (wire-facts.md, fact 12). ASCII digits only.
 _WHOLE: Final = re.compile(r"(\+|--?)?([0-9]{1,20})")
 _DECIMAL: Final = re.compile(r"(\+|--?)?([0-9]{1,20}(?:\.[0-9]{0,20})?)")
-# Nearly every share there is. Made once, they save time, and a fifth of a row's memory.
-_SMALL_SHARES: Final = {f"+0.{number:02}": Decimal(f"0.{number:02}") for number in range(100)}
 
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
 # RFC 9110, section 5.6.7: the one form that is sent today. The parser would take many more.
@@ -128,8 +122,7 @@ def http_time(value: str) -> datetime | None:
 
 
 _converter: Final = Converter(detailed_validation=True)
-_whole_columns: Final[dict[Reader, ColumnReader]] = {}
-_rows_readers: Final[dict[type[Any], RowsReader]] = {}
+_named_readers: Final[dict[type[Any], dict[str, Reader]]] = {}
 for _type, _reader in (
     (str, text),
     (int, whole_number),
@@ -137,48 +130,6 @@ for _type, _reader in (
     (Decimal, decimal_number),
 ):
     _converter.register_structure_hook(_type, _reader)
-
-
-def whole_column(reader: Reader) -> Callable[[ColumnT], ColumnT]:
-    """What finds the same as `reader` in each value of a column of a page, in less time.
-
-    It raises LookupError, TypeError or ValueError where one is not as usual: then the values are
-    read one by one.
-    """
-
-    def add(quick: ColumnT) -> ColumnT:
-        _whole_columns[reader] = quick
-        return quick
-
-    return add
-
-
-@whole_column(text)
-def texts(column: Sequence[str]) -> Sequence[str]:
-    """Strings, exactly as sent."""
-    "".join(column).encode()
-    return column
-
-
-@whole_column(whole_number)
-def _whole_numbers(column: Sequence[str]) -> list[int]:
-    together = "".join(column)
-    # int() alone would also read other scripts' digits, 1_000, and numbers without end.
-    if not together.isascii() or "_" in together or max(map(len, column)) > _LONGEST:
-        raise ValueError("a number that is not as usual")
-    # Two thirds of the rows hold little else than zeros (wire-facts.md, fact 11).
-    return [0 if sent == "0" else int(sent) for sent in column]
-
-
-@whole_column(magnitude_or_none)
-def _magnitudes(column: Sequence[str]) -> list[int]:
-    return [*map(abs, _whole_numbers(column))]
-
-
-@whole_column(decimal_number)
-def _decimal_numbers(column: Sequence[str]) -> list[Decimal]:
-    small = _SMALL_SHARES
-    return [small[sent] if sent in small else decimal_number(sent) for sent in column]
 
 
 def register(cls: type[Any], **readers: Reader) -> None:
@@ -197,55 +148,19 @@ def register(cls: type[Any], **readers: Reader) -> None:
     }
     hook = make_dict_structure_fn(cls, _converter, **overrides)
     _converter.register_structure_hook(cls, hook)
-    _rows_readers[cls] = _rows_reader(cls, readers)
+    _named_readers[cls] = readers
 
 
-def _rows_reader(cls: type[Any], readers: dict[str, Reader]) -> RowsReader:
-    """The converter's readers, column by column, and no constructor of a frozen class."""
-    sent = [one for one in attrs.fields(cls) if "wire" in one.metadata]
-    ours = [one for one in attrs.fields(cls) if "wire" not in one.metadata]
-    values = itemgetter(*[one.metadata["wire"] for one in sent])
-    columns = [
-        _column(readers.get(one.name) or _converter.get_structure_hook(one.type)) for one in sent
-    ]
-    unfrozen = _unfrozen(cls, [*sent, *ours])
-
-    def read(raw_rows: list[Any], context: dict[str, object]) -> list[Any]:
-        sent = [*zip(*map(values, raw_rows), strict=True)]
-        # A row that begins with something is not blank.
-        if not all(map(str.strip, sent[0])):
-            raise ValueError("a row may be blank")
-        found = [read(column) for read, column in zip(columns, sent, strict=True)]
-        rows = [*map(unfrozen, *found, *[repeat(context[one.name]) for one in ours])]
-        for row in rows:
-            row.__class__ = cls  # the last thing that can be set: from here on it is frozen
-        return rows
-
-    return read
+@cache
+def wire_names(cls: type[Any]) -> tuple[str, ...]:
+    """What the fields that are sent are called there."""
+    return tuple(one.metadata["wire"] for one in attrs.fields(cls) if "wire" in one.metadata)
 
 
-def _column(reader: Reader) -> ColumnReader:
-    quick = _whole_columns.get(reader)
-
-    def read(column: Sequence[Any]) -> Sequence[Any]:
-        try:
-            if quick is not None:
-                return quick(column)
-        except (LookupError, TypeError, ValueError):
-            pass
-        return [reader(value, None) for value in column]
-
-    return read
-
-
-def _unfrozen(cls: type[Any], fields: list["attrs.Attribute[Any]"]) -> type[Any]:
-    """A class of the same slots, whose instances can be made those of `cls`, which is frozen.
-
-    A frozen class goes round its own guard for each field, which is a third of all work on a row.
-    The constructor takes `fields` in this order.
-    """
-    same = {one.name: attrs.field(type=one.type) for one in fields}
-    return attrs.make_class(cls.__name__, same, slots=True, weakref_slot=False, eq=False)
+def reader_of(cls: type[Any], field: "attrs.Attribute[Any]") -> Reader:
+    """What reads the values of this field of a registered class."""
+    named = _named_readers[cls].get(field.name)
+    return named or cast("Reader", _converter.get_structure_hook(field.type))
 
 
 def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
@@ -255,17 +170,6 @@ def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
     except BaseValidationError as error:
         problems = list(_problems(transform_error(error, where, _describe), named))
     raise unreadable(problems)
-
-
-def usual_rows(raw_rows: list[Any], cls: type[T], context: dict[str, object]) -> list[T] | None:
-    """What `structure` makes of them, in a third of the time; None where one is blank or bad.
-
-    None, too, where there is none.
-    """
-    try:
-        return _rows_readers[cls](raw_rows, context)
-    except (LookupError, TypeError, ValueError):
-        return None
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:

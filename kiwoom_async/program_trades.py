@@ -16,9 +16,10 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
+from ._columns import at_once, texts
 from ._endpoint import Endpoint, Environment, Page
 from ._errors import shown
-from ._wire import compact_date, magnitude_or_none, register, text, texts, whole_column, wire
+from ._wire import compact_date, magnitude_or_none, register, text, wire
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -64,6 +65,9 @@ _MOST_REPORTED: Final = 64
 _USUAL_PAGES: Final = {Market.KOSPI: 50, Market.KOSDAQ: 61}
 _SATURDAY: Final = 5
 _MOVES: Final = {
+    # These two say nothing (wire-facts.md, section 6).
+    "": None,
+    "0": None,
     "1": PriceMove.UPPER_LIMIT,
     "2": PriceMove.UP,
     "3": PriceMove.FLAT,
@@ -350,21 +354,19 @@ def _symbol(value: object, _: object) -> str:
 
 
 # Rows that begin with nothing are not read column by column.
-whole_column(_symbol)(texts)
+at_once(_symbol)(texts)
 
 
 def _move(value: object, _: object) -> PriceMove | None:
     code = "" if value is None else text(value).strip()
-    if code in ("", "0"):
-        return None
     if code not in _MOVES:
         _report_undescribed(code)
     return _MOVES.get(code)
 
 
-@whole_column(_move)
+@at_once(_move)
 def _moves(column: Sequence[str]) -> list[PriceMove | None]:
-    return [None if code == "" else _MOVES[code] for code in column]
+    return [*map(_MOVES.__getitem__, column)]
 
 
 def _report_undescribed(code: str) -> None:

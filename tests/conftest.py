@@ -22,7 +22,7 @@ import uvicorn
 from trio.testing import MockClock
 from typer.testing import CliRunner
 
-from kiwoom_async import KiwoomClient, _protocol
+from kiwoom_async import KiwoomClient, _msgspec
 from kiwoom_async._transport import Transport
 from kiwoom_async.cli._app import app
 from kiwoom_async.cli._ending import errors
@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written for httpx's transport and for json judges the extra `speed`, or does not."""
-    _protocol._json_reader.cache_clear()
+    forget_msgspec()
     if not request.config.getoption("compiled"):
         monkeypatch.setitem(sys.modules, "msgspec", None)
         return
@@ -81,9 +81,15 @@ def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Transport, "__init__", with_compiled)
 
 
+def forget_msgspec() -> None:
+    """Whether it is installed is looked up anew."""
+    for known in (_msgspec._library, _msgspec.page_reader, _msgspec.integers):
+        known.cache_clear()
+
+
 @pytest.fixture(params=["json", "msgspec"])
 def each_json(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without the package that reads JSON where it is installed."""
+    """With and without the package that reads pages where it is installed."""
     if request.param == "msgspec":
         monkeypatch.setitem(sys.modules, "msgspec", msgspec)
 

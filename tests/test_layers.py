@@ -17,6 +17,8 @@ ROOMS = {
     "_errors": set(),
     "_policy": {"_errors"},
     "_wire": {"_errors"},
+    "_msgspec": set(),
+    "_columns": {"_msgspec", "_wire"},
     "_protocol": {"_errors", "_version", "_wire"},
     "_redaction": {"_protocol"},
     "_body": {"_errors"},
@@ -25,10 +27,12 @@ ROOMS = {
     "_notebook": set(),
     "_tabular": {"_extras", "tables"},
     "_endpoint": {"_continuation", "_notebook", "_tabular"},
-    "_pages": {"_continuation", "_endpoint", "_errors", "_protocol", "_tabular", "_wire"},
+    "_pages": {
+        "_columns", "_continuation", "_endpoint", "_errors", "_protocol", "_tabular", "_wire",
+    },
     "_estimate": {"_endpoint"},
     "_events": {"_errors"},
-    "program_trades": {"_endpoint", "_errors", "_wire"},
+    "program_trades": {"_columns", "_endpoint", "_errors", "_wire"},
     # ---- no I/O, no clock, no event loop above this line
     "_pace": set(),
     "_merge": set(),

@@ -4,32 +4,43 @@ import json
 import re
 import string
 import sys
+from contextlib import suppress
 from decimal import Decimal
+from unittest import mock
 
 import attrs
 import msgspec
 import pytest
-from conftest import recorded
+from conftest import forget_msgspec, recorded
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kiwoom_async import DecodeError, Exchange, Market, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import (
+    DecodeError,
+    Exchange,
+    KiwoomError,
+    Market,
+    ProgramTrade,
+    ProgramTradeQuery,
+    _msgspec,
+)
 from kiwoom_async import _pages as pages
+from kiwoom_async._columns import _column, usual_rows
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._protocol import (
     Request,
     Response,
     _json_object,
-    _json_reader,
     _no_number,
     _unambiguous,
 )
 from kiwoom_async._wire import (
-    _rows_readers,
+    _named_readers,
     decimal_number,
+    magnitude_or_none,
     register,
     structure,
-    usual_rows,
+    text,
     whole_number,
     wire,
 )
@@ -76,6 +87,7 @@ def nearly_good_rows(draw):
     return found
 
 
+@pytest.mark.usefixtures("each_json")
 @settings(max_examples=500)
 @given(nearly_good_rows() | st.lists(rows | st.none() | spelled, max_size=3))
 @example([dict.fromkeys(FIELDS, "")])
@@ -105,6 +117,7 @@ def test_a_row_that_cannot_be_read_is_delivered_as_it_was_sent(raw_rows):
     assert len(page.rows) + len(page.undecoded) + page.blank_rows == len(raw_rows)
 
 
+@pytest.mark.usefixtures("each_json")
 def test_what_the_server_usually_sends_is_read_quickly():
     for name in ("ka90004_rows_20260810_kospi_all", "ka90004_spec_example"):
         raw_rows = recorded(name)["stk_prm_trde_prst"]
@@ -126,7 +139,7 @@ def test_a_row_is_frozen_slotted_and_of_its_class():
 
 def test_no_class_of_rows_checks_or_converts_in_its_constructor():
     """It would not be asked, see `register`."""
-    for cls in _rows_readers:
+    for cls in _named_readers:
         assert not hasattr(cls, "__attrs_post_init__")
         assert all(one.validator is one.converter is None for one in attrs.fields(cls))
 
@@ -164,6 +177,34 @@ def test_a_row_that_may_be_blank_or_incomplete_is_left_to_care(raw, context):
     assert usual_rows([raw], Other, context) is None
 
 
+@pytest.mark.usefixtures("each_json")
+@settings(max_examples=500)
+@given(
+    st.sampled_from([text, whole_number, magnitude_or_none, decimal_number]),
+    st.lists(st.integers(-(10**22), 10**22).map("{:+}".format) | spelled | values, min_size=1),
+)
+@example(whole_number, ["1", "1_0"])
+@example(whole_number, ["٣"])
+@example(whole_number, ["-5", "+-5"])
+@example(whole_number, ["++5"])
+@example(whole_number, ["1", "2,3"])
+@example(whole_number, ["1", "2", ""])
+@example(whole_number, ["1.0"])
+@example(whole_number, ["1e2"])
+@example(whole_number, ["9" * 20, "1"])
+@example(whole_number, ["0" * 21])
+@example(text, ["a", "\ud800"])
+def test_a_column_at_once_is_the_column_one_by_one(reader, column):
+    def read(how):
+        try:
+            return repr([*how()])
+        except ValueError as error:
+            return str(error)
+
+    together = read(lambda: _column(reader)(column))
+    assert together == read(lambda: [reader(value, None) for value in column])
+
+
 @settings(max_examples=500)
 @given(spelled)
 @example("1_0")
@@ -197,7 +238,6 @@ def as_text(pairs):
     return "{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in pairs) + "}"
 
 
-@pytest.mark.usefixtures("each_json")
 @settings(max_examples=500)
 @given(objects, st.lists(objects, max_size=3), st.booleans())
 @example([("a", "1"), ("a", "2")], [], False)
@@ -214,18 +254,80 @@ def test_a_name_that_stands_twice_is_found_wherever_it_stands(outer, inner, deep
     assert _json_object(text.encode()) == meant
 
 
+PAGE = (
+    '{"tot_1": "1", "tot_6": "", "stk_prm_trde_prst": '
+    + json.dumps(RECORDED, ensure_ascii=False)
+    + ', "return_code": 0, "return_msg": "정상적으로 처리되었습니다"}'
+).encode()
+BESIDE = ("tot_1", "tot_6", "return_msg")
+CURSOR = first_cursor(QUERY)
+CUTS = [match.start() for match in re.finditer(rb'[":,{}\[\]0-9]', PAGE)]
+DAMAGE = [
+    b'"', b":", b",", b'"tot_1": "2", ', b'"x": ":", ', b'"stk_nm": "a", ', b"null, ", b"0", b".0",
+    b"+", b"-", b"e1", b"_", b" ", b"\\", b"\\ud800", b"\xff", b"\xed\xa0\x80", b"{}, ", b"[], ",
+    b'"return_code": 1, ', b"\xef\xbb\xbf",
+]  # fmt: skip
+
+
+def either_way(body, status=200):
+    """What comes of a page with msgspec, and without it."""
+    answer = Response(Request("ka90004", "/", {}, b"", ()), status, {}, body)
+    found = []
+    for library in (msgspec, None):
+        with mock.patch.dict(sys.modules, {"msgspec": library}):
+            forget_msgspec()
+            try:
+                found.append(repr(attrs.astuple(pages.decode_page(answer, QUERY, CURSOR))))
+            except KiwoomError as error:
+                found.append(f"{type(error)}: {error}")
+    return found
+
+
+@settings(max_examples=1_000)
+@given(
+    st.lists(st.tuples(st.sampled_from(CUTS), st.sampled_from(DAMAGE)), max_size=2),
+    st.sampled_from(["{", '", "', '"0"', ": 0", "stk_cd", "return_msg", "tot_1", "005930_AL"]),
+    st.sampled_from(["{", '", "x": "', '""', ": 0.0", ": true", "x", "tot_2", " ", "null"]),
+    st.sampled_from([200, 429, 500]),
+)
+@example([], "{", "{", 200)
+@example([], '"1"', "null", 200)
+def test_a_page_is_the_same_with_msgspec_and_without(damage, old, new, status):
+    body = PAGE
+    for place, what in sorted(damage, reverse=True):
+        body = body[:place] + what + body[place:]
+    with_it, without = either_way(body.replace(old.encode(), new.encode(), 1), status)
+    assert with_it == without
+
+
 def test_msgspec_is_used_where_it_is_installed(monkeypatch):
-    assert _json_reader()(b"1e400") == float("inf")
-    _json_reader.cache_clear()
+    assert _msgspec.integers() is _msgspec.page_reader("rows", ("a",), ()) is None
+    forget_msgspec()
     monkeypatch.setitem(sys.modules, "msgspec", msgspec)
-    assert _json_reader()(b"1e400") is None
+    assert _msgspec.integers()(["+1", "-2", "0"]) == [1, -2, 0]
+    read = _msgspec.page_reader("stk_prm_trde_prst", tuple(FIELDS), BESIDE)
+    columns, stated = read(PAGE)
+    assert columns == [*zip(*(row.values() for row in RECORDED), strict=True)]
+    assert stated == {"tot_1": "1", "tot_6": "", "return_msg": "정상적으로 처리되었습니다"}
+
+
+@pytest.mark.usefixtures("each_json")
+def test_with_msgspec_a_usual_page_is_read_by_nothing_else(monkeypatch):
+    asked = []
+    monkeypatch.setattr(pages, "decode_body", lambda response: asked.append(response) or {})
+    answer = Response(Request("ka90004", "/", {}, b"", ()), 200, {}, PAGE)
+    with suppress(DecodeError):
+        assert len(pages.decode_page(answer, QUERY, CURSOR).rows) == len(RECORDED)
+    assert bool(asked) == (sys.modules["msgspec"] is None)
 
 
 def test_a_msgspec_that_does_not_load_costs_no_page(monkeypatch, tmp_path):
     (tmp_path / "msgspec.py").write_text("raise ImportError('built for another machine')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "msgspec")
-    assert _json_reader()(b"{}") == {}
+    forget_msgspec()
+    assert _msgspec.integers() is None
+    assert len(as_decoded(RECORDED).rows) == len(RECORDED)
 
 
 numbers = st.integers() | st.floats() | st.sampled_from([2**64, -(2**64), 1e308, -0.0])
@@ -242,12 +344,11 @@ documents = st.dictionaries(
 )
 
 
-@pytest.mark.usefixtures("each_json")
 @settings(max_examples=1_000)
 @given(documents, st.booleans(), st.binary(max_size=3), st.integers(min_value=0))
 @example({"a": 1}, True, b"E400", 7)
 @example({}, True, b"\xef\xbb\xbf", 0)
-def test_every_reader_finds_what_json_finds(document, ascii_only, damage, place):
+def test_what_json_finds_is_found(document, ascii_only, damage, place):
     try:
         text = json.dumps(document, ensure_ascii=ascii_only).encode()
     except ValueError:  # half a character as such, or digits without end
