@@ -6,7 +6,6 @@ and the converter says what it is.
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from functools import cache
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
@@ -22,7 +21,6 @@ from ._wire import (
     reader_of,
     text,
     whole_number,
-    wire_names,
 )
 
 T = TypeVar("T")
@@ -33,6 +31,7 @@ ColumnT = TypeVar("ColumnT", bound=ColumnReader)
 _SMALL_SHARES: Final = {f"+0.{number:02}": Decimal(f"0.{number:02}") for number in range(100)}
 
 _at_once: Final[dict[Reader, ColumnReader]] = {}
+_makers: Final[dict[type[Any], "_Maker[Any]"]] = {}
 _unusual: Final = (LookupError, TypeError, ValueError)
 
 
@@ -80,6 +79,11 @@ def _decimal_numbers(column: Sequence[str]) -> list[Decimal]:
     return [small[sent] if sent in small else decimal_number(sent) for sent in column]
 
 
+def wire_names(cls: type[Any]) -> tuple[str, ...]:
+    """What the fields that are sent are called there."""
+    return _maker(cls).names
+
+
 def usual_rows(raw_rows: list[Any], cls: type[T], context: dict[str, object]) -> list[T] | None:
     """What the converter makes of them; None where one is blank or bad, and where there is none."""
     maker = _maker(cls)
@@ -120,7 +124,7 @@ class _Maker(Generic[T]):
         fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]
         sent = [one for one in fields if "wire" in one.metadata]
         self._ours = [one.name for one in fields if "wire" not in one.metadata]
-        self.names = wire_names(cls)
+        self.names: tuple[str, ...] = tuple(one.metadata["wire"] for one in sent)
         self.values = itemgetter(*self.names)
         self._readers = [_column(reader_of(cls, one)) for one in sent]
         self._unfrozen = _unfrozen(cls, [*[one.name for one in sent], *self._ours])
@@ -138,9 +142,10 @@ class _Maker(Generic[T]):
         return made
 
 
-@cache
 def _maker(cls: type[T]) -> _Maker[T]:
-    return _Maker(cls)
+    if cls not in _makers:
+        _makers[cls] = _Maker(cls)
+    return _makers[cls]
 
 
 def _column(reader: Reader) -> ColumnReader:

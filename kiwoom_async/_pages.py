@@ -6,13 +6,13 @@ Pure. Knows no particular TR, and nothing of how calls travel.
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from ._columns import usual_page, usual_rows
+from ._columns import usual_page, usual_rows, wire_names
 from ._continuation import Cursor, next_cursor
 from ._endpoint import AuditT, Endpoint, Page, Query, QueryT, RowT, TotalsT, Undecoded
 from ._errors import ContinuationError, DecodeError, shown, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows
-from ._wire import is_blank, structure, wire_names
+from ._wire import is_blank, structure
 
 # Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
 # the event loop for minutes.
@@ -41,8 +41,8 @@ def decode_page(
     endpoint = query.endpoint
     asked: Any = query  # as in Walk.of
     context = endpoint.row_context(asked)
+    rows: Sequence[Any]
     undecoded: list[Undecoded] = []
-    rows: Sequence[RowT | None]
     if (usual := _usual(response, endpoint, context)) is not None:
         rows, body = usual
         following = next_cursor(response.headers, cursor)
@@ -73,8 +73,14 @@ def _usual(
     if response.status != 200:
         return None
     beside = (*wire_names(endpoint.totals), "return_msg")
-    named = {"rows_key": endpoint.rows_key, "beside": beside, "most_rows": _MOST_ROWS}
-    return usual_page(response.body, endpoint.row, context, **named)
+    return usual_page(
+        response.body,
+        endpoint.row,
+        context,
+        rows_key=endpoint.rows_key,
+        beside=beside,
+        most_rows=_MOST_ROWS,
+    )
 
 
 def _rows_and_others(

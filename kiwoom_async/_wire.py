@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 import attrs
@@ -149,12 +148,6 @@ def register(cls: type[Any], **readers: Reader) -> None:
     hook = make_dict_structure_fn(cls, _converter, **overrides)
     _converter.register_structure_hook(cls, hook)
     _named_readers[cls] = readers
-
-
-@cache
-def wire_names(cls: type[Any]) -> tuple[str, ...]:
-    """What the fields that are sent are called there."""
-    return tuple(one.metadata["wire"] for one in attrs.fields(cls) if "wire" in one.metadata)
 
 
 def reader_of(cls: type[Any], field: "attrs.Attribute[Any]") -> Reader:
