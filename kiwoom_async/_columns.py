@@ -32,7 +32,8 @@ _SMALL_SHARES: Final = {f"+0.{number:02}": Decimal(f"0.{number:02}") for number 
 
 _at_once: Final[dict[Reader, ColumnReader]] = {}
 _makers: Final[dict[type[Any], "_Maker[Any]"]] = {}
-_unusual: Final = (LookupError, TypeError, ValueError)
+# Nesting without end is a RecursionError.
+_unusual: Final = (LookupError, RecursionError, TypeError, ValueError)
 
 
 def at_once(reader: Reader) -> Callable[[ColumnT], ColumnT]:

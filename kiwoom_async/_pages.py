@@ -59,7 +59,7 @@ def decode_page(
         query=asked,
         number=cursor.page,
         rows=found,
-        totals=_totals(body, endpoint),
+        totals=structure(body, endpoint.totals, "totals", endpoint.totals),
         next=following,
         blank_rows=len(rows) - len(found),
         undecoded=undecoded,
@@ -96,12 +96,6 @@ def _rows_and_others(
         if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > _MOST_ROWS:
             raise
         return _readable_rows(raw_rows, endpoint, context)
-
-
-def _totals(body: dict[str, Any], endpoint: Endpoint[Any, TotalsT, Any, Any]) -> TotalsT:
-    if (usual := usual_rows([body], endpoint.totals, {})) is not None:
-        return usual[0]
-    return structure(body, endpoint.totals, "totals", endpoint.totals)
 
 
 def _rows(

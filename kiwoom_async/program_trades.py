@@ -170,7 +170,7 @@ class ProgramTrade:
         return self.symbol.partition("_")[0]
 
 
-@frozen(kw_only=True, weakref_slot=False)
+@frozen(kw_only=True)
 class ProgramTradeTotals:
     """The totals that stand beside the rows; None where the server left one blank or out.
 

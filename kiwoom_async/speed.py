@@ -154,7 +154,10 @@ class CompiledLine:
         ]
         head = _head("POST", self._path + request.path.encode(), headers)
         answer = await self._transport.exchange(self._origin, head + request.body, tell)
-        named = dict(httpx.Headers(answer.headers).items())
+        named: dict[str, str] = {}
+        for raw_name, raw_value in answer.headers:
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            named[name] = f"{named[name]}, {value}" if name in named else value
         unpack = Unpacker(named.get("content-encoding", ""))
         for chunk in answer.chunks:
             if not unpack.take(chunk):
