@@ -323,6 +323,14 @@ def test_with_msgspec_a_usual_page_is_read_by_nothing_else(monkeypatch):
     assert bool(asked) == (sys.modules["msgspec"] is None)
 
 
+def test_a_page_of_too_many_rows_is_refused_either_way():
+    rows = json.dumps(RECORDED[:1] * 5_001, ensure_ascii=False)
+    body = f'{{"stk_prm_trde_prst": {rows}, "return_code": 0}}'.encode()
+    with_it, without = either_way(body)
+    assert "5,001 rows on one page" in with_it
+    assert with_it == without
+
+
 def test_a_msgspec_that_does_not_load_costs_no_page(monkeypatch, tmp_path):
     (tmp_path / "msgspec.py").write_text("raise ImportError('built for another machine')")
     monkeypatch.syspath_prepend(tmp_path)

@@ -147,6 +147,16 @@ async def test_an_informational_answer_comes_before_the_real_one():
     assert "link" not in response.headers
 
 
+async def test_two_headers_of_a_name_are_one_with_a_comma():
+    """As httpx has them: a key that comes twice is none."""
+
+    async def answer(stream):
+        await stream.send(http(b"{}", "next-key: a", "Next-Key: b"))
+
+    async with sending_to(answer) as (send, _):
+        assert (await send()).headers["next-key"] == "a, b"
+
+
 async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_length():
     answers = [
         b"HTTP/1.1 200 OK\r\n\r\n{}",
