@@ -166,6 +166,15 @@ async def test_the_log_says_the_same(caplog):
     )
 
 
+async def test_the_log_hears_of_every_call_where_nobody_else_does(caplog):
+    caplog.set_level(logging.DEBUG, "kiwoom_async")
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        await kiwoom.page(QUERY)
+    said = [record.getMessage() for record in caplog.records if record.name == "kiwoom_async"]
+    assert "ka90004 2026-11-20 KOSPI KRX: sent, attempt 1" in said
+    assert "2026-11-20 KOSPI KRX: page 1 came with 50 rows" in said
+
+
 async def test_a_program_that_shows_warnings_only_is_not_disturbed(caplog):
     sandbox = small(Fault("server_error", call=2), Fault("rate_limit", call=4))
     async with KiwoomClient.sandbox(sandbox) as kiwoom:

@@ -189,7 +189,6 @@ def test_a_row_that_may_be_blank_or_incomplete_is_left_to_care(raw, context):
 @example(whole_number, ["++5"])
 @example(whole_number, ["1", "2,3"])
 @example(whole_number, ["1", "2", ""])
-@example(whole_number, ["[" * 100_000])
 @example(whole_number, ["1.0"])
 @example(whole_number, ["1e2"])
 @example(whole_number, ["9" * 20, "1"])
@@ -293,7 +292,8 @@ def either_way(body, status=200):
 )
 @example([], "{", "{", 200)
 @example([], '"1"', "null", 200)
-@example([(CUTS[1], b"[" * 100_000)], "{", "{", 200)
+@example([(CUTS[1], b'"deep": ' + b"[" * 100_000)], "{", "{", 200)
+@example([], '"return_code": 0', '"return_code": 5', 200)
 def test_a_page_is_the_same_with_msgspec_and_without(damage, old, new, status):
     body = PAGE
     for place, what in sorted(damage, reverse=True):
