@@ -7,6 +7,7 @@ answers as fast as it is asked, with pages of 100 rows.
 """
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -30,6 +31,7 @@ ENVIRONMENTS: Final = {
     "httpx": ["httpx==0.28.1"],
     "aiohttp": ["aiohttp==3.14.5"],
     "kiwoom_async": [OURS],
+    "kiwoom_async[speed] on httpx": [f"{OURS}[speed]"],
     "kiwoom_async[speed]": [f"{OURS}[speed]"],
     "kiwoom-restful": ["kiwoom-restful==0.4.0"],
     "kiwoom-client": ["kiwoom-client==0.4.0"],
@@ -92,7 +94,7 @@ class Contender:
 @contextmanager
 def running(name: str, url: str) -> Iterator[Contender]:
     """A fresh process, past its first row."""
-    known = name.replace("-", "_").replace("[", "_").rstrip("]")
+    known = re.sub(r"\W+", "_", name).strip("_")
     script = HERE / "walkers" / f"with_{known}.py"
     command: list[Any] = [python_of(name), script, url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

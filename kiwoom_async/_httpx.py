@@ -5,7 +5,7 @@ take, nor what its errors mean.
 """
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Self
 
 import anyio
@@ -116,14 +116,23 @@ async def _whole_body(response: httpx.Response) -> bytes:
         unpack.take(response.content)
         return unpack.whole()
     unpack = Unpacker(response.headers.get("content-encoding", ""))
-    # Cancelled, not left: httpx's generators then unwind from within. Left half-way they would
-    # stay behind, and trio warns of each.
-    with anyio.CancelScope() as reading:
-        stream: Any = response.stream
-        async for chunk in stream:
-            if not unpack.take(chunk):
-                reading.cancel()
+    stream: Any = response.stream
+    chunks = aiter(stream)
+    async for chunk in chunks:
+        if not unpack.take(chunk):
+            await _break_off(chunks)
     return unpack.whole()
+
+
+async def _break_off(chunks: AsyncIterator[bytes]) -> None:
+    """Cancel the reading: httpx's generators unwind from within.
+
+    Left half-way they would stay behind, and trio warns of each.
+    """
+    with anyio.CancelScope() as reading:
+        reading.cancel()
+        async for _ in chunks:
+            pass
 
 
 def _watch(
