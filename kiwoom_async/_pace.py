@@ -57,7 +57,7 @@ class OwnPace:
     def __init__(self, per_second: float) -> None:
         self.per_second = per_second
         self._head = anyio.Lock(fast_acquire=True)
-        # Waits a turn of the loop: a page that has come is handed over before the next is asked for.
+        # Waits a turn of the loop: what has come is handed over before more is asked for.
         self._bulk = anyio.Lock()
         self._free_at = float("-inf")
 
