@@ -59,7 +59,7 @@ def pace(figure: Figure) -> None:
     refused = sum(one[4] for one in found)
     axes.set_title(
         f"Share of the permitted pace in %, by latency; {refused} calls refused\n"
-        "(black: all of it, or what one query that waits for its answers can ask for)",
+        "(black: all of it, or all that one query can ask for)",
         loc="left",
     )
     axes.legend(ncols=len(numbers), loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.32))

@@ -12,9 +12,11 @@ import anyio
 import httpx
 
 from ._body import Unpacker
-from ._protocol import Request, Response
+from ._protocol import Request, Response, header_texts
 
 _ALWAYS: Final = {"accept": "*/*", "accept-encoding": "gzip"}
+# httpx's are for each operation on the socket: a server that drips bytes never trips them.
+_NO_TIMEOUTS: Final = httpx.Timeout(None).as_dict()
 
 
 def _certificates(*, needed: bool) -> ssl.SSLContext:
@@ -27,8 +29,7 @@ class HttpxLine:
 
     It decides on proxies, certificates and connections. Requests go right to the transport that
     it has for the host: its own way there takes a tenth of a call, for auth, cookies, redirects
-    and hooks, of which no call of ours has any. Timeouts of httpx are for each operation on the
-    socket, so that a server that drips bytes never trips them; there are none.
+    and hooks, of which no call of ours has any.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class HttpxLine:
             "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
         )
         outgoing.read()  # a custom transport may ask for its content
-        outgoing.extensions["trace"] = _watch(outgoing, connected)
+        outgoing.extensions |= {"timeout": _NO_TIMEOUTS, "trace": _watch(outgoing, connected)}
         response = await self._transport.handle_async_request(outgoing)
         try:
             body = await _whole_body(response)
@@ -74,7 +75,7 @@ class HttpxLine:
             # Before the pool has the connection back; where the body is refused, too.
             _give_up_where_more_came(response)
             await response.aclose()
-        return Response(request, response.status_code, dict(response.headers.items()), body)
+        return Response(request, response.status_code, header_texts(response.headers.raw), body)
 
 
 def _give_up_where_more_came(response: httpx.Response) -> None:

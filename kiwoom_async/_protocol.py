@@ -8,7 +8,7 @@ import codecs
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -110,6 +110,15 @@ class Response:
     def server_time(self) -> datetime | None:
         """The server's clock when it answered, where it says so."""
         return http_time(self.headers.get("date", ""))
+
+
+def header_texts(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their names in lower case; two of a name are one with a comma between."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def encode_call(api_id: str, path: str, body: dict[str, str], token: Token, key: str) -> Request:

@@ -6,35 +6,24 @@ should be is not used again. Needs httptools, which the extra `speed` brings.
 """
 
 import asyncio
-import selectors
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Final, NamedTuple, cast
+from typing import Final
 
 import httpx
 
-from ._body import LARGEST_BODY_BYTES, Unpacker
+from ._body import Unpacker
 from ._extras import needed
-from ._protocol import Request, Response
+from ._protocol import Request, Response, header_texts
 
 with needed("speed", "httptools"):
-    import httptools
+    from ._compiled import Answer, Connection
 
-# A connection that was idle for longer may be half closed already; httpx keeps them as long.
-_IDLE_SECONDS: Final = 5.0
-_MOST_HEADER_BYTES: Final = 64 * 1024
-# A page comes in one piece. asyncio's own buffer is larger, and made anew for each.
-_BUFFER_BYTES: Final = 64 * 1024
-# Needs no file descriptor of its own; Windows has none.
-_Poll: Final[type[selectors.BaseSelector]] = getattr(
-    selectors, "PollSelector", selectors.SelectSelector
-)
 # What httpcore tells of a new connection, before and after.
 _TRACE: Final = ("connection.connect_tcp.started", "http11.send_request_headers.started")
 
 _Origin = tuple[str, str, int | None]
-_Headers = list[tuple[bytes, bytes]]
 _Connected = Callable[[], Awaitable[None]]
 
 
@@ -48,7 +37,7 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
         self._verify = verify
-        self._idle: defaultdict[_Origin, list[_Connection]] = defaultdict(list)
+        self._idle: defaultdict[_Origin, list[Connection]] = defaultdict(list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the answer when all of it is there."""
@@ -82,7 +71,7 @@ class CompiledTransport(httpx.AsyncBaseTransport):
             idle.pop().abort()
         return bool(idle)
 
-    async def exchange(self, origin: _Origin, sent: bytes, connected: _Connected) -> "_Answer":
+    async def exchange(self, origin: _Origin, sent: bytes, connected: _Connected) -> Answer:
         """The answer to what is sent there; `connected` is awaited after opening a connection."""
         kept = self.at_hand(origin)
         connection = self._idle[origin].pop() if kept else await self._opened(origin)
@@ -99,7 +88,7 @@ class CompiledTransport(httpx.AsyncBaseTransport):
             connection.abort()
         return answer
 
-    async def _opened(self, origin: _Origin) -> "_Connection":
+    async def _opened(self, origin: _Origin) -> Connection:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -114,7 +103,7 @@ class CompiledTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol("expected http or https")
         try:
             _, connection = await loop.create_connection(
-                _Connection,
+                Connection,
                 host,
                 port or (80 if context is None else 443),
                 # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
@@ -154,10 +143,7 @@ class CompiledLine:
         ]
         head = _head("POST", self._path + request.path.encode(), headers)
         answer = await self._transport.exchange(self._origin, head + request.body, tell)
-        named: dict[str, str] = {}
-        for raw_name, raw_value in answer.headers:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            named[name] = f"{named[name]}, {value}" if name in named else value
+        named = header_texts(answer.headers)
         unpack = Unpacker(named.get("content-encoding", ""))
         for chunk in answer.chunks:
             if not unpack.take(chunk):
@@ -187,14 +173,6 @@ def _head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) ->
     return head + b"\r\n\r\n"
 
 
-class _Answer(NamedTuple):
-    """One answer, its body still packed: who reads it decides how far it may be unpacked."""
-
-    status: int
-    headers: _Headers
-    chunks: list[bytes]
-
-
 class _Body(httpx.AsyncByteStream):
     """A body for httpx."""
 
@@ -204,123 +182,3 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks:
             yield chunk
-
-
-class _Connection(asyncio.BufferedProtocol):
-    """One connection, and the one call that is under way on it."""
-
-    def __init__(self) -> None:
-        self.lost = asyncio.Event()
-        self.reusable = self._in_body = False
-        self._loop = asyncio.get_running_loop()
-        self._idle_since = self._loop.time()
-        self._waiting: asyncio.Future[_Answer] | None = None
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
-
-    async def exchange(self, sent: bytes) -> _Answer:
-        """Send it, and wait for the answer."""
-        if self.lost.is_set():
-            raise httpx.ReadError("the server closed the connection")
-        self.reusable = True
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: _Headers = []
-        self._chunks: list[bytes] = []
-        self._header_bytes = self._body_bytes = 0
-        self._in_body = False
-        self._waiting = self._loop.create_future()
-        self._transport.write(sent)
-        try:
-            return await self._waiting
-        finally:
-            if self._waiting.done() and not self._waiting.cancelled():
-                self._waiting.exception()  # asyncio complains where nobody has looked
-            self._waiting = None
-            self._idle_since = self._loop.time()
-
-    def fresh(self) -> bool:
-        """Whether a call may be sent on it."""
-        recent = self._loop.time() - self._idle_since < _IDLE_SECONDS
-        # Over TLS, `connection_lost` comes a turn later than the end.
-        ended = self._transport.is_closing()
-        # Something may have come, or the end, that the loop has had no turn to tell of.
-        return self.reusable and recent and not ended and not self._poll.select(0)
-
-    def abort(self) -> None:
-        """Close it now."""
-        self._transport.abort()
-
-    # What asyncio tells.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's over TLS is one by what it does, not by its class.
-        self._transport = cast("asyncio.Transport", transport)
-        self._poll = _Poll()
-        self._poll.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
-
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._waiting is None or self._waiting.done():
-            # What nobody asked for would be taken for the answer to the next call.
-            self.reusable = False
-            return
-        try:
-            self._parser.feed_data(self._buffer[:nbytes])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(httpx.RemoteProtocolError(type(error).__name__))
-        self._header_bytes += 0 if self._in_body else nbytes
-        if self._header_bytes > _MOST_HEADER_BYTES:
-            self._fail(httpx.RemoteProtocolError("headers without end"))
-        if self._body_bytes > LARGEST_BODY_BYTES:
-            # Whoever reads it refuses it for its size.
-            self.reusable = False
-            self._finish()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.lost.set()
-        self.reusable = False
-        self._poll.close()
-        if exc is None and self._in_body and self._ends_with_connection():
-            self._finish()
-        else:
-            self._fail(httpx.ReadError("the server closed the connection"))
-
-    # What the parser tells.
-
-    def on_message_begin(self) -> None:
-        if self._waiting is not None and self._waiting.done():
-            self.reusable = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        self._in_body = True
-
-    def on_body(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-        self._body_bytes += len(chunk)
-
-    def on_message_complete(self) -> None:
-        if 100 <= self._parser.get_status_code() < 200:
-            self._headers, self._in_body = [], False
-            return
-        self.reusable = self.reusable and self._parser.should_keep_alive()
-        self._finish()
-
-    def _ends_with_connection(self) -> bool:
-        names = {name.lower() for name, _ in self._headers}
-        return not names & {b"content-length", b"transfer-encoding"}
-
-    def _finish(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            answer = _Answer(self._parser.get_status_code(), self._headers, self._chunks)
-            self._waiting.set_result(answer)
-            # What follows in the same breath is no part of it.
-            self._chunks = []
-
-    def _fail(self, error: httpx.TransportError) -> None:
-        self.reusable = False
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)

@@ -63,10 +63,11 @@ ROOMS = {
     "__main__": {"cli"},
     # ---- optional extras below this line
     "tables": {"_extras"},
-    "speed": {"_body", "_extras", "_protocol"},
+    "_compiled": {"_body"},
+    "speed": {"_body", "_compiled", "_extras", "_protocol"},
 }  # fmt: skip
 # Files and folders that need an extra; the core may name one inside a function only.
-OPTIONAL = {"speed", "tables"}
+OPTIONAL = {"_compiled", "speed", "tables"}
 WINGS = {"archive", "cli", "report", "sandbox", "sharing"}
 LAZY = {"client": {"sandbox", "sharing"}, "_tabular": {"tables"}, "__main__": {"cli"}}
 PURE = [room for room in list(ROOMS) if list(ROOMS).index(room) < list(ROOMS).index("_pace")]
@@ -137,9 +138,9 @@ def test_the_pure_half_has_no_clock_no_io_and_no_event_loop(room):
     assert ".today(" not in source
 
 
-def test_two_files_of_the_core_and_one_extra_know_httpx():
+def test_two_files_of_the_core_and_two_of_an_extra_know_httpx():
     knowing = {path.stem for path in PACKAGE.rglob("*.py") if "httpx" in strangers(path)}
-    assert knowing == {"_httpx", "_transport", "speed"}
+    assert knowing == {"_compiled", "_httpx", "_transport", "speed"}
 
 
 @pytest.mark.parametrize("room", ["_pace", "_merge", "_token"])

@@ -17,8 +17,14 @@ import trustme
 from anyio.abc import SocketAttribute
 from test_transport import http, server
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, TransportError
-from kiwoom_async import speed as speed_module
+from kiwoom_async import (
+    Exchange,
+    KiwoomClient,
+    Market,
+    ProgramTradeQuery,
+    TransportError,
+    _compiled,
+)
 from kiwoom_async._protocol import Request
 from kiwoom_async._transport import Transport
 from kiwoom_async.speed import CompiledTransport
@@ -76,7 +82,7 @@ async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
         answered.set()
 
     if moments == "idle too long":
-        monkeypatch.setattr(speed_module, "_IDLE_SECONDS", 0.03)
+        monkeypatch.setattr(_compiled, "_IDLE_SECONDS", 0.03)
     answered = anyio.Event()
     async with sending_to(answer) as (send, connections):
         await send()
