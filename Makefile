@@ -26,7 +26,7 @@ types: .venv/dev-ready
 layers: .venv/dev-ready ## who may import whom
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-PURE := kiwoom_async/_body.py,kiwoom_async/_redaction.py,kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_pages.py,kiwoom_async/_tabular.py,kiwoom_async/_notebook.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
+PURE := kiwoom_async/_body.py,kiwoom_async/_redaction.py,kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_pages.py,kiwoom_async/_tabular.py,kiwoom_async/_notebook.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_msgspec.py,kiwoom_async/_columns.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
 
 # What the pure half promises is tested here; the other tests add minutes, and no branch of it.
 ITS_TESTS := $(addprefix tests/test_,program_trades.py wire.py quick_rows.py protocol.py cursor.py policy.py properties.py estimate.py events.py transport.py nothing_lost.py tables.py)

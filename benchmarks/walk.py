@@ -29,6 +29,8 @@ OURS: Final = f"--editable={HERE.parent}"
 # The versions that were measured; whoever wants others says so here.
 ENVIRONMENTS: Final = {
     "httpx": ["httpx==0.28.1"],
+    # httpcore looks for sniffio four times a call, and httpx does not bring it any more.
+    "httpx and sniffio": ["httpx==0.28.1", "sniffio==1.3.1"],
     "aiohttp": ["aiohttp==3.14.5"],
     "kiwoom_async": [OURS],
     "kiwoom_async[speed] on httpx": [f"{OURS}[speed]"],

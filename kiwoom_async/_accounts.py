@@ -33,6 +33,7 @@ class Account:
         known = f"{base_url.lower()}\n{keys.app_key}".encode()
         self.name = hashlib.sha256(known).hexdigest()[:_FINGERPRINT_LENGTH]
         self.tokens = TokenKeeper(lambda: issue(self), sharing.tokens(self.name))
+        # Counted by who calls.
         self.under_way = 0
         self._requests_per_second = requests_per_second
         self._sharing = sharing

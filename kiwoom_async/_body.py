@@ -16,7 +16,7 @@ class Unpacker:
     """
 
     def __init__(self, encoding: str) -> None:
-        self._body: bytes | bytearray = b""
+        self._body = bytearray()
         self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
         # We accept nothing else; some servers name the absence of an encoding.
         known = encoding in {"", "gzip", "identity"}
@@ -31,12 +31,7 @@ class Unpacker:
                 chunk = self._gzip.decompress(chunk, LARGEST_BODY_BYTES + 1 - len(self._body))
             except zlib.error as error:
                 self._problem = str(error)
-        if not self._body:
-            self._body = chunk  # nearly always all of it
-        else:
-            # Not a list: a body of small chunks would take many times its size.
-            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
-            self._body += chunk
+        self._body += chunk
         return not self._problem and len(self._body) <= LARGEST_BODY_BYTES
 
     def whole(self) -> bytes:

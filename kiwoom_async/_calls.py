@@ -80,9 +80,9 @@ class Calls:
         """Raise RuntimeError in any event loop but the client's own."""
         self._lifetime.at_home()
 
-    def lived(self, until: float = math.inf) -> AbstractContextManager[object]:
-        """Work that ends with RuntimeError as soon as the client is closed, and in silence then."""
-        return self._lifetime.lived(until)
+    def lived(self) -> AbstractContextManager[None]:
+        """Work that ends with RuntimeError as soon as the client is closed."""
+        return self._lifetime.lived()
 
     async def rest(self, until: float) -> None:
         """Sleep until then; RuntimeError as soon as the client is closed."""
@@ -95,7 +95,7 @@ class Calls:
         Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
         when there is no answer `until` then.
         """
-        with self.lived(until):
+        with self._lifetime.lived(until):
             return await self._repeated(call)
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -160,7 +160,7 @@ class Calls:
             await anyio.sleep(seconds)
 
     def _moment(self) -> float | None:
-        """By the clock; None where nobody hears what happens at every call."""
+        """By the clock; None where nobody hears what happens at every call, now or at its end."""
         return current_time() if self._tell.heard else None
 
     def _say_ended(

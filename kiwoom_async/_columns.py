@@ -21,6 +21,7 @@ from ._wire import (
     reader_of,
     text,
     whole_number,
+    wire_names,
 )
 
 T = TypeVar("T")
@@ -80,11 +81,6 @@ def _decimal_numbers(column: Sequence[str]) -> list[Decimal]:
     return [small[sent] if sent in small else decimal_number(sent) for sent in column]
 
 
-def wire_names(cls: type[Any]) -> tuple[str, ...]:
-    """What the fields that are sent are called there."""
-    return _maker(cls).names
-
-
 def usual_rows(raw_rows: list[Any], cls: type[T], context: dict[str, object]) -> list[T] | None:
     """What the converter makes of them; None where one is blank or bad, and where there is none."""
     maker = _maker(cls)
@@ -125,7 +121,7 @@ class _Maker(Generic[T]):
         fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)  # type: ignore[arg-type]
         sent = [one for one in fields if "wire" in one.metadata]
         self._ours = [one.name for one in fields if "wire" not in one.metadata]
-        self.names: tuple[str, ...] = tuple(one.metadata["wire"] for one in sent)
+        self.names = wire_names(cls)
         self.values = itemgetter(*self.names)
         self._readers = [_column(reader_of(cls, one)) for one in sent]
         self._unfrozen = _unfrozen(cls, [*[one.name for one in sent], *self._ours])

@@ -1,10 +1,13 @@
-"""One connection of the compiled transport, and the one call that is under way on it.
+"""The connections of the compiled transport, each with the one call that is under way on it.
 
 Knows asyncio's sockets and httptools; does not know who asks, nor what for.
 """
 
 import asyncio
 import selectors
+import ssl
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, cast
 
 import httptools
@@ -15,13 +18,14 @@ from ._body import LARGEST_BODY_BYTES
 # A connection that was idle for longer may be half closed already; httpx keeps them as long.
 _IDLE_SECONDS: Final = 5.0
 _MOST_HEADER_BYTES: Final = 64 * 1024
-# A page comes in one piece. asyncio's own buffer is larger, and made anew for each.
+# A page fits. asyncio's own buffer is larger, and made anew for each.
 _BUFFER_BYTES: Final = 64 * 1024
 # Needs no file descriptor of its own; Windows has none.
 _Poll: Final[type[selectors.BaseSelector]] = getattr(
     selectors, "PollSelector", selectors.SelectSelector
 )
 Headers = list[tuple[bytes, bytes]]
+Origin = tuple[str, str, int | None]
 
 
 class Answer(NamedTuple):
@@ -30,6 +34,11 @@ class Answer(NamedTuple):
     status: int
     headers: Headers
     chunks: list[bytes]
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
+    return url.scheme, url.raw_host.decode("ascii"), url.port
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -106,7 +115,6 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost.set()
         self.reusable = False
-        self._poll.close()
         if exc is None and self._in_body and self._ends_with_connection():
             self._finish()
         else:
@@ -150,3 +158,71 @@ class Connection(asyncio.BufferedProtocol):
         self.reusable = False
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_exception(error)
+
+
+class Connections:
+    """Those to all hosts, kept while they are good for another call."""
+
+    def __init__(self, verify: ssl.SSLContext | None) -> None:
+        self._verify = verify
+        self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
+
+    def at_hand(self, origin: Origin) -> bool:
+        """Whether a connection is kept on which a call may be sent at once."""
+        idle = self._idle[origin]
+        while idle and not idle[-1].fresh():
+            idle.pop().abort()
+        return bool(idle)
+
+    async def exchange(
+        self, origin: Origin, sent: bytes, connected: Callable[[], Awaitable[object]]
+    ) -> Answer:
+        """The answer to what is sent there; `connected` is awaited after opening a connection."""
+        kept = self.at_hand(origin)
+        connection = self._idle[origin].pop() if kept else await self._opened(origin)
+        try:
+            if not kept:
+                await connected()
+            answer = await connection.exchange(sent)
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.reusable:
+            self._idle[origin].append(connection)
+        else:
+            connection.abort()
+        return answer
+
+    async def _opened(self, origin: Origin) -> Connection:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "CompiledTransport needs asyncio; on trio, leave `transport` away"
+            ) from None
+        scheme, host, port = origin
+        context = None
+        if scheme == "https":
+            context = self._verify = self._verify or httpx.create_ssl_context()
+        elif scheme != "http":
+            raise httpx.UnsupportedProtocol("expected http or https")
+        try:
+            _, connection = await loop.create_connection(
+                Connection,
+                host,
+                port or (80 if context is None else 443),
+                # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
+                ssl=context,
+            )
+        except (OSError, UnicodeError) as error:
+            # The latter of a name with an empty part, or one that is too long.
+            raise httpx.ConnectError(str(error)) from error
+        return connection
+
+    async def aclose(self) -> None:
+        """Close what is kept."""
+        for idle in [*self._idle.values()]:
+            while idle:
+                connection = idle.pop()
+                connection.abort()
+                await connection.lost.wait()

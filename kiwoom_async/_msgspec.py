@@ -53,9 +53,9 @@ def integers() -> Callable[[Sequence[str]], list[int]] | None:
     decode = msgspec.json.Decoder(list.__class_getitem__(number)).decode
 
     def read(column: Sequence[str]) -> list[int]:
-        # As a list of JSON, which knows no plus.
+        # As a list of JSON, which knows no plus, but blanks behind one, and a minus.
         together = "," + ",".join(column)
-        if "+-" in together:
+        if "+-" in together or len(together.split()) != 1:
             raise ValueError("a number that is not as usual")
         numbers: list[int] = decode(f"[{together.replace(',+', ',')[1:]}]")
         if len(numbers) != len(column):

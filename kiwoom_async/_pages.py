@@ -6,13 +6,13 @@ Pure. Knows no particular TR, and nothing of how calls travel.
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from ._columns import usual_page, usual_rows, wire_names
+from ._columns import usual_page, usual_rows
 from ._continuation import Cursor, next_cursor
 from ._endpoint import AuditT, Endpoint, Page, Query, QueryT, RowT, TotalsT, Undecoded
 from ._errors import ContinuationError, DecodeError, shown, unreadable
 from ._protocol import Request, Response, Token, decode_body, encode_call
 from ._tabular import Rows
-from ._wire import is_blank, structure
+from ._wire import is_blank, structure, wire_names
 
 # Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
 # the event loop for minutes.
@@ -41,14 +41,11 @@ def decode_page(
     endpoint = query.endpoint
     asked: Any = query  # as in Walk.of
     context = endpoint.row_context(asked)
-    rows: Sequence[Any]
+    rows: Sequence[Any] | None
     undecoded: list[Undecoded] = []
-    if (usual := _usual(response, endpoint, context)) is not None:
-        rows, body = usual
-        following = next_cursor(response.headers, cursor)
-    else:
-        body = decode_body(response)
-        following = next_cursor(response.headers, cursor)
+    rows, body = _usual(response, endpoint, context) or (None, decode_body(response))
+    following = next_cursor(response.headers, cursor)
+    if rows is None:
         rows, undecoded = _rows_and_others(body, endpoint, context, on_undecoded)
     if rows and following is None and cursor.page > 1 and not any(row is not None for row in rows):
         # Nothing but blank rows is how the server answers what it does not accept, a dead key

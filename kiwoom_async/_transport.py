@@ -81,7 +81,7 @@ class Line(Protocol):
 
 @runtime_checkable
 class HasLines(Protocol):
-    """A transport with a line of its own, which takes less time than httpx's client around it."""
+    """A transport with a line of its own, which takes less time than one by httpx's requests."""
 
     def line_to(self, base_url: str) -> Line:
         """Its line to that host."""
@@ -89,7 +89,7 @@ class HasLines(Protocol):
 
 
 class Transport:
-    """One connection pool to one host."""
+    """Calls to one host."""
 
     def __init__(
         self,

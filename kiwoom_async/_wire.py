@@ -26,7 +26,7 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 # The specification's length.
 LONGEST: Final = 20
 # Sister requests double the minus (wire-facts.md, fact 12). ASCII digits only.
-_WHOLE: Final = re.compile(r"(\+|--?)?([0-9]{1,20})")
+_WHOLE: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST}}})")
 _DECIMAL: Final = re.compile(r"(\+|--?)?([0-9]{1,20}(?:\.[0-9]{0,20})?)")
 
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
@@ -121,6 +121,7 @@ def http_time(value: str) -> datetime | None:
 
 
 _converter: Final = Converter(detailed_validation=True)
+_wire_names: Final[dict[type[Any], tuple[str, ...]]] = {}
 _named_readers: Final[dict[type[Any], dict[str, Reader]]] = {}
 for _type, _reader in (
     (str, text),
@@ -136,7 +137,7 @@ def register(cls: type[Any], **readers: Reader) -> None:
 
     `readers` names the fields that are not read by their type. A field without wire metadata
     comes from the query, untouched. A class of rows has neither validators nor converters, which
-    would not be asked, and no slot for weak references, or reading it takes three times as long.
+    would not be asked, and no slot for weak references: `_columns` makes its instances otherwise.
     """
     overrides: dict[str, Any] = {
         field.name: override(
@@ -148,6 +149,13 @@ def register(cls: type[Any], **readers: Reader) -> None:
     hook = make_dict_structure_fn(cls, _converter, **overrides)
     _converter.register_structure_hook(cls, hook)
     _named_readers[cls] = readers
+    metadata = [field.metadata for field in attrs.fields(cls)]
+    _wire_names[cls] = tuple(one["wire"] for one in metadata if "wire" in one)
+
+
+def wire_names(cls: type[Any]) -> tuple[str, ...]:
+    """What the fields of a registered class that are sent are called there."""
+    return _wire_names[cls]
 
 
 def reader_of(cls: type[Any], field: "attrs.Attribute[Any]") -> Reader:

@@ -457,16 +457,15 @@ class KiwoomClient:
             _state(error, query, cursor)
             raise
         self._sizes.learn(page)
-        if self._tell.heard or page.undecoded:
-            self._tell(
-                PageDelivered(
-                    query=query,
-                    number=page.number,
-                    rows=len(page.rows),
-                    last=page.next is None,
-                    undecoded=len(page.undecoded),
-                )
+        self._tell(
+            PageDelivered(
+                query=query,
+                number=page.number,
+                rows=len(page.rows),
+                last=page.next is None,
+                undecoded=len(page.undecoded),
             )
+        )
         return page
 
     async def _answered(

@@ -5,11 +5,9 @@ in a third of the processor's time that httpx takes. A connection on which anyth
 should be is not used again. Needs httptools, which the extra `speed` brings.
 """
 
-import asyncio
 import ssl
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, Final, final
 
 import httpx
 
@@ -18,26 +16,27 @@ from ._extras import needed
 from ._protocol import Request, Response, header_texts
 
 with needed("speed", "httptools"):
-    from ._compiled import Answer, Connection
+    from ._compiled import Connections, origin_of
 
 # What httpcore tells of a new connection, before and after.
 _TRACE: Final = ("connection.connect_tcp.started", "http11.send_request_headers.started")
 
-_Origin = tuple[str, str, int | None]
-_Connected = Callable[[], Awaitable[None]]
 
-
+@final
 class CompiledTransport(httpx.AsyncBaseTransport):
     """Where `KiwoomClient(transport=CompiledTransport())` sends its calls, on asyncio only.
 
     verify: whom to trust; without it, what httpx trusts.
 
-    RuntimeError where a call is made outside of asyncio.
+    RuntimeError where a call is made outside of asyncio. It has no subclasses, which would not be
+    asked: to see each request, put a transport of your own around it.
     """
 
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
-        self._verify = verify
-        self._idle: defaultdict[_Origin, list[Connection]] = defaultdict(list)
+        self._connections = Connections(verify)
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        raise TypeError("CompiledTransport has no subclasses; put another transport around it")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send, and return the answer when all of it is there."""
@@ -49,84 +48,30 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
         head = _head(request.method, request.url.raw_path, request.headers.raw)
         sent = head + await request.aread()
-        answer = await self.exchange(_origin(request.url), sent, connected)
+        answer = await self._connections.exchange(origin_of(request.url), sent, connected)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.chunks))
 
-    def line_to(self, base_url: str) -> "CompiledLine":
+    def line_to(self, base_url: str) -> "_Line":
         """The same without httpx's requests and answers: what `KiwoomClient` sends its calls by."""
-        return CompiledLine(self, httpx.URL(base_url))
+        return _Line(self._connections, httpx.URL(base_url))
 
     async def aclose(self) -> None:
         """Close what is kept."""
-        for idle in [*self._idle.values()]:
-            while idle:
-                connection = idle.pop()
-                connection.abort()
-                await connection.lost.wait()
-
-    def at_hand(self, origin: _Origin) -> bool:
-        """Whether a connection is kept on which a call may be sent at once."""
-        idle = self._idle[origin]
-        while idle and not idle[-1].fresh():
-            idle.pop().abort()
-        return bool(idle)
-
-    async def exchange(self, origin: _Origin, sent: bytes, connected: _Connected) -> Answer:
-        """The answer to what is sent there; `connected` is awaited after opening a connection."""
-        kept = self.at_hand(origin)
-        connection = self._idle[origin].pop() if kept else await self._opened(origin)
-        try:
-            if not kept:
-                await connected()
-            answer = await connection.exchange(sent)
-        except BaseException:
-            connection.abort()
-            raise
-        if connection.reusable:
-            self._idle[origin].append(connection)
-        else:
-            connection.abort()
-        return answer
-
-    async def _opened(self, origin: _Origin) -> Connection:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError(
-                "CompiledTransport needs asyncio; on trio, leave `transport` away"
-            ) from None
-        scheme, host, port = origin
-        context = None
-        if scheme == "https":
-            context = self._verify = self._verify or httpx.create_ssl_context()
-        elif scheme != "http":
-            raise httpx.UnsupportedProtocol("expected http or https")
-        try:
-            _, connection = await loop.create_connection(
-                Connection,
-                host,
-                port or (80 if context is None else 443),
-                # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
-                ssl=context,
-            )
-        except (OSError, UnicodeError) as error:
-            # The latter of a name with an empty part, or one that is too long.
-            raise httpx.ConnectError(str(error)) from error
-        return connection
+        await self._connections.aclose()
 
 
-class CompiledLine:
-    """Calls to one host, over a `CompiledTransport` that may serve several."""
+class _Line:
+    """Calls to one host, over connections that may serve several."""
 
-    def __init__(self, transport: CompiledTransport, base_url: httpx.URL) -> None:
-        self._transport = transport
-        self._origin = _origin(base_url)
+    def __init__(self, connections: Connections, base_url: httpx.URL) -> None:
+        self._connections = connections
+        self._origin = origin_of(base_url)
         self._host = base_url.netloc
         self._path = base_url.raw_path.rstrip(b"/")
 
     def at_hand(self) -> bool:
         """Whether a connection is kept on which a call may be sent at once."""
-        return self._transport.at_hand(self._origin)
+        return self._connections.at_hand(self._origin)
 
     async def carry(self, request: Request, connected: Callable[[], object]) -> Response:
         """The whole answer; an error of httpx's where there is none."""
@@ -142,7 +87,7 @@ class CompiledLine:
             *[(name.encode(), value.encode()) for name, value in request.headers.items()],
         ]
         head = _head("POST", self._path + request.path.encode(), headers)
-        answer = await self._transport.exchange(self._origin, head + request.body, tell)
+        answer = await self._connections.exchange(self._origin, head + request.body, tell)
         named = header_texts(answer.headers)
         unpack = Unpacker(named.get("content-encoding", ""))
         for chunk in answer.chunks:
@@ -151,13 +96,8 @@ class CompiledLine:
         return Response(request, answer.status, named, unpack.whole())
 
     async def aclose(self) -> None:
-        """Close what the transport keeps."""
-        await self._transport.aclose()
-
-
-def _origin(url: httpx.URL) -> _Origin:
-    # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
-    return url.scheme, url.raw_host.decode("ascii"), url.port
+        """Close what is kept."""
+        await self._connections.aclose()
 
 
 async def _ignore(_: str, __: object) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import anyio
 import pytest
 
-from kiwoom_async._pace import OwnPace
+from kiwoom_async._pace import OwnPace, Priority
 
 pytestmark = pytest.mark.anyio
 
@@ -52,6 +52,26 @@ async def test_first_come_first_served():
             group.start_soon(one, number)
             await anyio.sleep(0.001)
     assert order == list(range(8))
+
+
+async def test_a_bulk_call_waits_a_turn_even_for_a_free_slot(anyio_backend_name):
+    """In it, what has come is handed over."""
+    if anyio_backend_name == "trio":
+        pytest.skip("trio draws lots for who is next in a turn")
+    pace, handed_over = OwnPace(5), []
+
+    async def hand_over():
+        handed_over.append(1)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hand_over)
+        await pace.slot(Priority.INTERACTIVE)
+        assert not handed_over
+        group.start_soon(hand_over)
+        await anyio.sleep(1)
+        group.start_soon(hand_over)
+        await pace.slot(Priority.BULK)
+        assert len(handed_over) == 3
 
 
 async def test_a_pause_holds_the_head_of_the_queue_too():

@@ -25,7 +25,7 @@ from kiwoom_async import (
     _msgspec,
 )
 from kiwoom_async import _pages as pages
-from kiwoom_async._columns import _column, usual_rows
+from kiwoom_async._columns import _at_once, _column, at_once, usual_rows
 from kiwoom_async._endpoint import first_cursor
 from kiwoom_async._protocol import (
     Request,
@@ -38,6 +38,7 @@ from kiwoom_async._wire import (
     _named_readers,
     decimal_number,
     magnitude_or_none,
+    reader_of,
     register,
     structure,
     text,
@@ -125,6 +126,24 @@ def test_what_the_server_usually_sends_is_read_quickly():
     assert usual_rows([RECORDED[0] | {"netprps_prica": "--5"}], ProgramTrade, CONTEXT) is not None
 
 
+def test_every_column_is_read_at_once():
+    for field in attrs.fields(ProgramTrade):
+        if "wire" in field.metadata:
+            assert reader_of(ProgramTrade, field) in _at_once, field.name
+
+
+@pytest.mark.usefixtures("each_json")
+def test_a_column_is_read_at_once_where_it_can_be():
+    def careful(value, _):
+        raise AssertionError(f"{value} was read by itself")
+
+    try:
+        at_once(careful)(_at_once[whole_number])
+        assert [*_column(careful)(["+1", "-2", "0"])] == [1, -2, 0]
+    finally:
+        del _at_once[careful]
+
+
 def test_a_row_is_frozen_slotted_and_of_its_class():
     (row,) = usual_rows(RECORDED[:1], ProgramTrade, CONTEXT)
     (careful,) = with_care(RECORDED[:1])
@@ -187,6 +206,8 @@ def test_a_row_that_may_be_blank_or_incomplete_is_left_to_care(raw, context):
 @example(whole_number, ["٣"])
 @example(whole_number, ["-5", "+-5"])
 @example(whole_number, ["++5"])
+@example(whole_number, ["1", "+ 5"])
+@example(whole_number, ["+\t5"])
 @example(whole_number, ["1", "2,3"])
 @example(whole_number, ["1", "2", ""])
 @example(whole_number, ["1.0"])

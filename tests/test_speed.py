@@ -72,6 +72,63 @@ async def test_a_connection_is_used_again_and_told_once():
     assert connections == [1]
 
 
+class Around(httpx.AsyncBaseTransport):
+    """What a program puts around a transport, to see its requests."""
+
+    def __init__(self):
+        self.inside, self.seen = CompiledTransport(), []
+
+    async def handle_async_request(self, request):
+        self.seen.append(request.url.path)
+        return await self.inside.handle_async_request(request)
+
+    async def aclose(self):
+        await self.inside.aclose()
+
+
+async def test_another_transport_around_it_has_its_requests():
+    """By httpx's requests and answers, with all that is told of a connection."""
+
+    async def answer(stream):
+        await stream.send(http(b'{"a": 1}', "cont-yn: N"))
+
+    async def connected():
+        connections.append(1)
+
+    around, connections = Around(), []
+    async with server(answer) as base_url:
+        transport = Transport(base_url, timeout_seconds=5, transport=around)
+        responses = [await transport.send(REQUEST, connected) for _ in range(3)]
+        await transport.aclose()
+    assert {(one.status, one.body, one.headers["cont-yn"]) for one in responses} == {
+        (200, b'{"a": 1}', "N")
+    }
+    assert around.seen == [REQUEST.path] * 3
+    assert connections == [1]
+
+
+def test_it_has_no_subclasses_which_would_be_passed_over():
+    with pytest.raises(TypeError, match="put another transport around it"):
+        type("Logging", (CompiledTransport,), {})
+
+
+async def test_the_host_may_have_a_path():
+    paths = []
+
+    async def answer(reader, writer):
+        paths.append((await reader.readuntil(b"{}")).split(b" ")[1])
+        writer.write(http(b"{}"))
+        writer.close()
+
+    serving = await asyncio.start_server(answer, "127.0.0.1", 0)
+    base_url = f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}/kiwoom/v1"
+    transport = Transport(base_url, timeout_seconds=5, transport=CompiledTransport())
+    await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+    await transport.aclose()
+    serving.close()
+    assert paths == [b"/kiwoom/v1/api/dostk/stkinfo"]
+
+
 @pytest.mark.parametrize("moments", ["idle too long", "more came while idle"])
 async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
     async def answer(stream):
@@ -231,7 +288,7 @@ def test_over_tls_the_end_of_a_connection_is_seen_in_every_turn_of_the_loop(loop
         base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
         sender = Transport(base_url, timeout_seconds=5, transport=transport)
         assert (await sender.send(REQUEST, anyio.lowlevel.checkpoint)).body == b"{}"
-        [[connection]] = transport._idle.values()
+        [[connection]] = transport._connections._idle.values()
         assert connection.fresh()
         while not connection.lost.is_set():
             # What the system gives out next is the number of the socket that is gone.

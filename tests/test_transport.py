@@ -114,6 +114,25 @@ async def test_an_answer_comes_back_whole():
     assert (response.headers["cont-yn"], response.headers["next-key"]) == ("Y", "K2")
 
 
+async def test_the_host_may_have_a_path():
+    paths = []
+
+    async def answer(stream):
+        async with stream:
+            paths.append((await stream.receive()).split(b" ")[1])
+            await stream.send(http(b"{}"))
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    base_url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/kiwoom/v1"
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, answer)
+        transport = Transport(base_url, timeout_seconds=5, transport=None)
+        await send(transport)
+        await transport.aclose()
+        group.cancel_scope.cancel()
+    assert paths == [b"/kiwoom/v1" + REQUEST.path.encode()]
+
+
 async def test_one_connection_serves_many_calls():
     connections = []
 
@@ -421,7 +440,8 @@ async def test_a_native_cancel_is_not_lost_at_the_deadline(here, seconds, anyio_
         pytest.skip("trio has no native Task.cancel")
 
     class Silent(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, *_):
+        async def handle_async_request(self, _):
+            assert (asyncio.current_task() is task) == here
             moment = anyio.current_effective_deadline() + seconds
             asyncio.get_running_loop().call_at(moment, task.cancel)
             async with anyio.create_task_group() as connecting:
@@ -432,11 +452,18 @@ async def test_a_native_cancel_is_not_lost_at_the_deadline(here, seconds, anyio_
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(0.1)
 
-    if here:
-        Silent.line_to = lambda silent, _: silent
-        Silent.at_hand = lambda _: True
-        Silent.carry = Silent.handle_async_request
-    transport = Transport("https://a.example", timeout_seconds=0.05, transport=Silent())
+    class SilentAtHand(Silent):
+        def line_to(self, _):
+            return self
+
+        def at_hand(self):
+            return True
+
+        async def carry(self, *_):
+            return await self.handle_async_request(None)
+
+    silent = SilentAtHand() if here else Silent()
+    transport = Transport("https://a.example", timeout_seconds=0.05, transport=silent)
     task = asyncio.ensure_future(send(transport))
     with pytest.raises(asyncio.CancelledError):
         await task
