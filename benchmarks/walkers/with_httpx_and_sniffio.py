@@ -1,4 +1,4 @@
-"""httpx where sniffio is installed, too: the equal of kiwoom_async with the extra `speed` on httpx."""
+"""httpx where sniffio is installed, as it is with the extra `speed`."""
 
 from measured import measure
 from with_httpx import opened
