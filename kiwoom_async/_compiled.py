@@ -60,7 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: Headers = []
         self._chunks: list[bytes] = []
-        self._header_bytes = self._body_bytes = 0
+        self._other_bytes = self._body_bytes = 0
         self._in_body = False
         self._waiting = self._loop.create_future()
         self._transport.write(sent)
@@ -104,8 +104,9 @@ class Connection(asyncio.BufferedProtocol):
             self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(type(error).__name__))
-        self._header_bytes += 0 if self._in_body else nbytes
-        if self._header_bytes > _MOST_HEADER_BYTES:
+        self._other_bytes += nbytes
+        # A body in pieces of one byte has five others around each.
+        if self._other_bytes > _MOST_HEADER_BYTES + 8 * self._body_bytes:
             self._fail(httpx.RemoteProtocolError("headers without end"))
         if self._body_bytes > LARGEST_BODY_BYTES:
             # Whoever reads it refuses it for its size.
@@ -127,7 +128,9 @@ class Connection(asyncio.BufferedProtocol):
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        # What stands behind a body in pieces is no header of the answer.
+        if not self._in_body:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_body = True
@@ -135,6 +138,7 @@ class Connection(asyncio.BufferedProtocol):
     def on_body(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._body_bytes += len(chunk)
+        self._other_bytes -= len(chunk)
 
     def on_message_complete(self) -> None:
         if 100 <= self._parser.get_status_code() < 200:
@@ -152,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
             answer = Answer(self._parser.get_status_code(), self._headers, self._chunks)
             self._waiting.set_result(answer)
             # What follows in the same breath is no part of it.
-            self._chunks = []
+            self._headers, self._chunks = [], []
 
     def _fail(self, error: httpx.TransportError) -> None:
         self.reusable = False
@@ -167,22 +171,19 @@ class Connections:
         self._verify = verify
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
 
-    def at_hand(self, origin: Origin) -> bool:
-        """Whether a connection is kept on which a call may be sent at once."""
+    def kept(self, origin: Origin) -> Connection | None:
+        """One on which a call may be sent at once; it is the caller's then."""
         idle = self._idle[origin]
-        while idle and not idle[-1].fresh():
-            idle.pop().abort()
-        return bool(idle)
+        while idle:
+            connection = idle.pop()
+            if connection.fresh():
+                return connection
+            connection.abort()
+        return None
 
-    async def exchange(
-        self, origin: Origin, sent: bytes, connected: Callable[[], Awaitable[object]]
-    ) -> Answer:
-        """The answer to what is sent there; `connected` is awaited after opening a connection."""
-        kept = self.at_hand(origin)
-        connection = self._idle[origin].pop() if kept else await self._opened(origin)
+    async def exchange(self, connection: Connection, origin: Origin, sent: bytes) -> Answer:
+        """The answer to what is sent on it; afterwards it is kept, or closed."""
         try:
-            if not kept:
-                await connected()
             answer = await connection.exchange(sent)
         except BaseException:
             connection.abort()
@@ -193,7 +194,19 @@ class Connections:
             connection.abort()
         return answer
 
-    async def _opened(self, origin: Origin) -> Connection:
+    async def opened(
+        self, origin: Origin, connected: Callable[[], Awaitable[object]]
+    ) -> Connection:
+        """A new one; `connected` is awaited when it is ready."""
+        connection = await self._open(origin)
+        try:
+            await connected()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _open(self, origin: Origin) -> Connection:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

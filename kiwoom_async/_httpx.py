@@ -48,9 +48,8 @@ class HttpxLine:
         # Nothing public tells which one it is (httpx 0.28.1).
         self._transport = self._http._transport_for_url(httpx.URL(base_url))  # noqa: SLF001
 
-    def at_hand(self) -> bool:
-        """Never: httpx does not tell, and its pool does not stand every cancellation."""
-        return False
+    def at_hand(self) -> None:
+        """None: httpx does not tell, and its pool does not stand every cancellation."""
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -67,7 +66,8 @@ class HttpxLine:
             "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
         )
         outgoing.read()  # a custom transport may ask for its content
-        outgoing.extensions |= {"timeout": _NO_TIMEOUTS, "trace": _watch(outgoing, connected)}
+        outgoing.extensions["timeout"] = dict(_NO_TIMEOUTS)
+        outgoing.extensions["trace"] = _watch(outgoing, connected)
         response = await self._transport.handle_async_request(outgoing)
         try:
             body = await _whole_body(response)
@@ -122,6 +122,7 @@ async def _whole_body(response: httpx.Response) -> bytes:
     async for chunk in chunks:
         if not unpack.take(chunk):
             await _break_off(chunks)
+            break
     return unpack.whole()
 
 

@@ -5,9 +5,9 @@ know what an answer means, nor how HTTP is spoken: a line does.
 """
 
 import ipaddress
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
 import anyio
 import httpx
@@ -16,6 +16,8 @@ from httpx import AsyncBaseTransport
 from ._errors import KiwoomError, TransportError, TransportTimeout
 from ._httpx import HttpxLine
 from ._protocol import Request, Response
+
+Carry = Callable[[Request], Awaitable[Response]]
 
 __all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
 
@@ -60,10 +62,10 @@ def in_process(app: Callable[..., Any]) -> AsyncBaseTransport:
 class Line(Protocol):
     """How HTTP is spoken with one host."""
 
-    def at_hand(self) -> bool:
-        """Whether a connection is there that nothing has to be opened for.
+    def at_hand(self) -> Carry | None:
+        """How to make a call on a connection that is there, and is the caller's from now on.
 
-        And one that stands a native `Task.cancel` at any moment of a call.
+        One that stands a native `Task.cancel` at any moment of the call; None where there is none.
         """
         ...
 
@@ -76,15 +78,6 @@ class Line(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        ...
-
-
-@runtime_checkable
-class HasLines(Protocol):
-    """A transport with a line of its own, which takes less time than one by httpx's requests."""
-
-    def line_to(self, base_url: str) -> Line:
-        """Its line to that host."""
         ...
 
 
@@ -101,10 +94,13 @@ class Transport:
         self._host = httpx.URL(base_url).netloc.decode()
         self._timeout_seconds = timeout_seconds
         self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
+        # A line of its own takes less time than httpx's requests. Asked of the class: what stands
+        # around another transport may pass on whatever it is asked for.
+        line_to = getattr(type(transport), "line_to", None)
         self._line: Line = (
-            transport.line_to(base_url)
-            if isinstance(transport, HasLines)
-            else HttpxLine(base_url, transport, connections=_CONNECTIONS)
+            HttpxLine(base_url, transport, connections=_CONNECTIONS)
+            if line_to is None
+            else line_to(transport, base_url)
         )
 
     async def aclose(self) -> None:
@@ -122,20 +118,20 @@ class Transport:
         """
         outcomes: list[Response | BaseException] = []
 
-        async def attempt(tell_connected: Callable[[], object]) -> None:
+        async def attempt(carry: Carry) -> None:
             # Kept, not raised: a failing child would take the place of a cancellation from
             # outside that comes at the same moment, and that one would be lost. So would one that
             # meets the deadline, were it the group's.
             try:
                 with anyio.CancelScope(deadline=deadline):
-                    outcomes.append(await self._exchange(request, tell_connected))
+                    outcomes.append(await self._exchange(request, carry))
             except KiwoomError as error:
                 outcomes.append(error)
 
         async with self._places:
             deadline = anyio.current_time() + self._timeout_seconds
-            if self._line.at_hand():
-                await attempt(_nobody)
+            if (carry := self._line.at_hand()) is not None:
+                await attempt(carry)
             else:
                 await self._beside(attempt, connected, deadline, outcomes)
         if not outcomes and anyio.current_time() >= deadline:
@@ -150,7 +146,7 @@ class Transport:
 
     async def _beside(
         self,
-        attempt: Callable[[Callable[[], object]], Coroutine[Any, Any, None]],
+        attempt: Callable[[Carry], Coroutine[Any, Any, None]],
         connected: Callable[[], Coroutine[Any, Any, None]],
         deadline: float,
         outcomes: list[Response | BaseException],
@@ -168,15 +164,16 @@ class Transport:
 
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(attempt, partial(group.start_soon, in_time))
+                tell_connected = partial(group.start_soon, in_time)
+                group.start_soon(attempt, partial(self._line.carry, connected=tell_connected))
         except BaseExceptionGroup as failed:
             # A bug in a custom transport or pace; the group is our affair. It comes out even
             # where the answer was there already.
             outcomes[:0] = failed.exceptions
 
-    async def _exchange(self, request: Request, connected: Callable[[], object]) -> Response:
+    async def _exchange(self, request: Request, carry: Carry) -> Response:
         try:
-            return await self._line.carry(request, connected)
+            return await carry(request)
         except httpx.PoolTimeout as error:
             raise TransportTimeout(
                 f"{request.api_id}: no connection of the pool was free", local=True
@@ -195,7 +192,3 @@ class Transport:
         local = issubclass(kind, httpx.LocalProtocolError)
         problem = kind("its text is not shown: it quotes what travelled")
         raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
-
-
-def _nobody() -> None:
-    """Wants to know of no connection."""

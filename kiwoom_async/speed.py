@@ -6,7 +6,8 @@ should be is not used again. Needs httptools, which the extra `speed` brings.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Final, final
 
 import httpx
@@ -16,7 +17,7 @@ from ._extras import needed
 from ._protocol import Request, Response, header_texts
 
 with needed("speed", "httptools"):
-    from ._compiled import Connections, origin_of
+    from ._compiled import Connection, Connections, origin_of
 
 # What httpcore tells of a new connection, before and after.
 _TRACE: Final = ("connection.connect_tcp.started", "http11.send_request_headers.started")
@@ -48,7 +49,9 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
         head = _head(request.method, request.url.raw_path, request.headers.raw)
         sent = head + await request.aread()
-        answer = await self._connections.exchange(origin_of(request.url), sent, connected)
+        origin, connections = origin_of(request.url), self._connections
+        connection = connections.kept(origin) or await connections.opened(origin, connected)
+        answer = await connections.exchange(connection, origin, sent)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.chunks))
 
     def line_to(self, base_url: str) -> "_Line":
@@ -69,9 +72,10 @@ class _Line:
         self._host = base_url.netloc
         self._path = base_url.raw_path.rstrip(b"/")
 
-    def at_hand(self) -> bool:
-        """Whether a connection is kept on which a call may be sent at once."""
-        return self._connections.at_hand(self._origin)
+    def at_hand(self) -> Callable[[Request], Awaitable[Response]] | None:
+        """How to make a call on a connection that is kept; None where there is none."""
+        connection = self._connections.kept(self._origin)
+        return None if connection is None else partial(self._call, connection)
 
     async def carry(self, request: Request, connected: Callable[[], object]) -> Response:
         """The whole answer; an error of httpx's where there is none."""
@@ -79,6 +83,11 @@ class _Line:
         async def tell() -> None:
             connected()
 
+        kept = self._connections.kept(self._origin)
+        connection = kept or await self._connections.opened(self._origin, tell)
+        return await self._call(connection, request)
+
+    async def _call(self, connection: Connection, request: Request) -> Response:
         headers = [
             (b"host", self._host),
             (b"accept", b"*/*"),
@@ -87,7 +96,8 @@ class _Line:
             *[(name.encode(), value.encode()) for name, value in request.headers.items()],
         ]
         head = _head("POST", self._path + request.path.encode(), headers)
-        answer = await self._connections.exchange(self._origin, head + request.body, tell)
+        sent = head + request.body
+        answer = await self._connections.exchange(connection, self._origin, sent)
         named = header_texts(answer.headers)
         unpack = Unpacker(named.get("content-encoding", ""))
         for chunk in answer.chunks:

@@ -308,7 +308,7 @@ def test_uvloop_over_a_real_socket():
             async with kiwoom.merge(SIX) as pages:
                 count = sum([len(page.rows) async for page in pages])
             walk = asyncio.create_task(kiwoom.collect(QUERY))
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.002)
             walk.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await walk

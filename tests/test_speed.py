@@ -82,6 +82,9 @@ class Around(httpx.AsyncBaseTransport):
         self.seen.append(request.url.path)
         return await self.inside.handle_async_request(request)
 
+    def __getattr__(self, name):
+        return getattr(self.inside, name)
+
     async def aclose(self):
         await self.inside.aclose()
 
@@ -332,6 +335,38 @@ async def test_headers_without_end_are_given_up():
         await anyio.sleep(60)
 
     async with sending_to(answer) as (send, _):
+        with pytest.raises(TransportError, match="RemoteProtocolError"):
+            await send()
+
+
+async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
+    async def answer(stream):
+        await stream.send(http(b"{}") + http(b'{"stray": 1}', "next-key: FOREIGN"))
+
+    async with sending_to(answer) as (send, connections):
+        for _ in range(2):
+            response = await send()
+            assert (response.body, set(response.headers)) == (b"{}", {"content-length"})
+    assert connections == [1, 1]
+
+
+async def test_what_stands_behind_a_body_in_pieces_is_no_header_and_has_an_end():
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    answers = [
+        head + b"2\r\n{}\r\n0\r\ncont-yn: Y\r\n\r\n",
+        head + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n",
+        head + b"2\r\n{}\r\n0\r\n" + b"x: y\r\n" * 50_000,
+    ]
+
+    async def answer(stream):
+        await stream.send(answers.pop(0))
+        if not answers:
+            await anyio.sleep(60)
+
+    async with sending_to(answer) as (send, _):
+        response = await send()
+        assert (response.body, set(response.headers)) == (b"{}", {"transfer-encoding"})
+        assert (await send()).body == b"x" * 50_000
         with pytest.raises(TransportError, match="RemoteProtocolError"):
             await send()
 

@@ -114,6 +114,70 @@ async def test_an_answer_comes_back_whole():
     assert (response.headers["cont-yn"], response.headers["next-key"]) == ("Y", "K2")
 
 
+async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
+    stray = http(b'{"stray": 1}', "cont-yn: Y", "next-key: FOREIGN")
+    async with transport_to(playing(http(b"{}") + stray)) as transport:
+        response = await send(transport)
+    assert response.body == b"{}"
+    assert set(response.headers) == {"content-length"}
+
+
+async def test_a_header_ends_where_its_text_does():
+    async with transport_to(playing(http(b"{}", "next-key: a \t "))) as transport:
+        assert (await send(transport)).headers["next-key"] == "a"
+
+
+async def test_an_encoding_that_was_not_asked_for_is_named_where_it_is_known():
+    for sent, said in (("br", "the encoding br that"), ("s3cret-k3y", "an encoding that")):
+        answer = playing(http(b"{}", f"content-encoding: {sent}"), then_close=True)
+        async with transport_to(answer) as transport:
+            with pytest.raises(DecodeError, match=f"{said} was not asked for @ body") as caught:
+                await send(transport)
+            assert "s3cret" not in str(caught.value)
+
+
+class Endless(httpx.AsyncByteStream):
+    """A custom transport's stream that is no generator, and has no end."""
+
+    def __init__(self, chunk):
+        self.chunk, self.given = chunk, 0
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        await anyio.lowlevel.checkpoint()
+        self.given += 1
+        return self.chunk
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_stream_of_any_kind_is_read_no_further_than_it_may_be(encoding):
+    class Custom(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _):
+            return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
+
+    stream = Endless(b"x" * 1024 * 1024)
+    transport = Transport("https://a.example", timeout_seconds=5, transport=Custom())
+    with pytest.raises(DecodeError):
+        await send(transport)
+    assert stream.given <= 9
+
+
+async def test_what_one_transport_does_to_its_timeouts_is_its_own_affair():
+    class Custom(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            seen.append(request.extensions["timeout"]["connect"])
+            request.extensions["timeout"]["connect"] = 7
+            return httpx.Response(200, content=b"{}")
+
+    seen = []
+    transport = Transport("https://a.example", timeout_seconds=5, transport=Custom())
+    await send(transport)
+    await send(transport)
+    assert seen == [None, None]
+
+
 async def test_the_host_may_have_a_path():
     paths = []
 
@@ -457,10 +521,7 @@ async def test_a_native_cancel_is_not_lost_at_the_deadline(here, seconds, anyio_
             return self
 
         def at_hand(self):
-            return True
-
-        async def carry(self, *_):
-            return await self.handle_async_request(None)
+            return self.handle_async_request
 
     silent = SilentAtHand() if here else Silent()
     transport = Transport("https://a.example", timeout_seconds=0.05, transport=silent)
