@@ -48,7 +48,8 @@ class Sizes:
         """Take a page of any walk into account."""
         alike = _alike(page.query)
         if page.next is not None:
-            self._announced[alike] = max(page.number + 1, self._announced.get(alike, 0))
+            if page.number >= self._announced.get(alike, 0):
+                self._announced[alike] = page.number + 1
         elif page.number > 1 or page.rows:
             # A holiday says nothing about the size of other days.
             self._complete[alike] = max(page.number, self._complete.get(alike, 0))

@@ -151,6 +151,18 @@ class Teller:
         """Whether somebody hears what happens at every call."""
         return self._listener is not None or _logger.isEnabledFor(logging.DEBUG)
 
+    def of_page(self, page: Any) -> None:
+        """Tell that it has come: where that is heard, or where rows of it could not be read."""
+        if self.heard or page.undecoded:
+            delivered = PageDelivered(
+                query=page.query,
+                number=page.number,
+                rows=len(page.rows),
+                last=page.next is None,
+                undecoded=len(page.undecoded),
+            )
+            self(delivered)
+
 
 def _level(event: Event) -> int:
     # A log that shows warnings only hears of nothing that is raised as an error, too.

@@ -42,7 +42,7 @@ from ._endpoint import (
 )
 from ._errors import KiwoomError, shown
 from ._estimate import Estimate, Sizes
-from ._events import Event, PageDelivered, Teller, TokenRenewed
+from ._events import Event, Teller, TokenRenewed
 from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
 from ._pace import Priority
 from ._pages import decode_page, encode_page
@@ -457,15 +457,7 @@ class KiwoomClient:
             _state(error, query, cursor)
             raise
         self._sizes.learn(page)
-        self._tell(
-            PageDelivered(
-                query=query,
-                number=page.number,
-                rows=len(page.rows),
-                last=page.next is None,
-                undecoded=len(page.undecoded),
-            )
-        )
+        self._tell.of_page(page)
         return page
 
     async def _answered(

@@ -276,6 +276,8 @@ MUTATIONS = [
     Mutation("told of nothing in the log", "_events.py",
              "self._listener is not None or _logger.isEnabledFor(logging.DEBUG)",
              "self._listener is not None", "test_events.py"),
+    Mutation("rows that cannot be read, in silence", "_events.py",
+             "if self.heard or page.undecoded:", "if self.heard:", "test_nothing_lost.py"),
     Mutation("closed clients go on", "_lifetime.py",
              "if self._scope.cancelled_caught and self._lifetime.over:", "if False:",
              "test_lifetime.py"),
