@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from kiwoom_async import AuthError
+from kiwoom_async import AuthError, Exchange, KiwoomClient, Market, ProgramTradeQuery
 from kiwoom_async._protocol import Token
 from kiwoom_async._token import TokenKeeper
+from kiwoom_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -114,3 +115,21 @@ async def test_a_revoked_token_is_forgotten_unless_another_is_held():
     await desk.keeper.forget(desk.issued[1])
     assert desk.keeper.held is None
     assert await desk.keeper.get() == desk.issued[2]
+
+
+async def test_a_token_that_dies_while_its_call_waits_for_a_slot_is_not_sent(monkeypatch):
+    sandbox = Sandbox(kospi_stocks=60, requests_per_second=None)
+    query = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        await kiwoom.page(query)
+        [account] = kiwoom._accounts
+        first = account.tokens.held
+
+        async def slot(_):
+            account.tokens._now = lambda: first.expires
+
+        monkeypatch.setattr(account.pace("ka90004"), "slot", slot)
+        await kiwoom.page(query)
+        # An issue while it lives, by the server's clock, gives the same string (fact 7).
+        assert account.tokens.held is not first
+    assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"] * 2
