@@ -567,6 +567,21 @@ async def test_with_a_local_share_a_token_is_issued_without_the_place(account, t
         assert (third.value, issue.issued) == ("token-3", 3)
 
 
+async def test_a_token_from_before_the_place_was_away_is_not_taken_again(account, tmp_path):
+    place, elsewhere = tmp_path / "shared", tmp_path / "elsewhere"
+    sharing, issue = SharedFiles(place, local_share=1), Issuer()
+    tokens = sharing.tokens(account)
+    first = await tokens.replace(None, issue)
+    place.rename(elsewhere)
+    place.write_text("in the way")
+    second = await tokens.replace(first, issue)
+    place.unlink()
+    elsewhere.rename(place)
+    # The place still has the first one, which is older than the one that is refused now.
+    third = await tokens.replace(second, issue)
+    assert [first.value, second.value, third.value] == ["token-1", "token-2", "token-3"]
+
+
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_no_connection_is_left_to_the_garbage_collector(tmp_path, backend):
     """Which would warn of it, and a warning is an error here."""
