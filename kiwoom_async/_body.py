@@ -7,6 +7,8 @@ from ._errors import unreadable
 
 # A page is some 12 kB; nothing of this API is near it.
 LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+# Headers of every request: what the answer's body may be.
+ACCEPTED: Final = {"accept": "*/*", "accept-encoding": "gzip"}
 _OTHERS: Final = {"br", "compress", "deflate", "x-gzip", "zstd"}
 
 

@@ -11,10 +11,9 @@ from typing import Any, Final, Self
 import anyio
 import httpx
 
-from ._body import Unpacker
+from ._body import ACCEPTED, Unpacker
 from ._protocol import Request, Response, header_texts
 
-_ALWAYS: Final = {"accept": "*/*", "accept-encoding": "gzip"}
 # httpx's are for each operation on the socket: a server that drips bytes never trips them.
 _NO_TIMEOUTS: Final = httpx.Timeout(None).as_dict()
 
@@ -61,7 +60,7 @@ class HttpxLine:
             self._urls[request.path] = httpx.URL(self._base_url + request.path)
         # Not by `build_request`, which puts URL and headers together anew for each.
         length = str(len(request.body))
-        headers = {"host": self._host, **_ALWAYS, "content-length": length, **request.headers}
+        headers = {"host": self._host, **ACCEPTED, "content-length": length, **request.headers}
         outgoing = httpx.Request(
             "POST", self._urls[request.path], headers=headers, stream=_Body(request.body)
         )

@@ -27,7 +27,7 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 LONGEST: Final = 20
 # Sister requests double the minus (wire-facts.md, fact 12). ASCII digits only.
 _WHOLE: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST}}})")
-_DECIMAL: Final = re.compile(r"(\+|--?)?([0-9]{1,20}(?:\.[0-9]{0,20})?)")
+_DECIMAL: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST}}}(?:\.[0-9]{{0,{LONGEST}}})?)")
 
 _HEADER_SAFE: Final = re.compile(r"[!-~]+")
 # RFC 9110, section 5.6.7: the one form that is sent today. The parser would take many more.

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 import httpx
 
-from ._body import Unpacker
+from ._body import ACCEPTED, Unpacker
 from ._extras import needed
 from ._protocol import Request, Response, header_texts
 
@@ -88,15 +88,11 @@ class _Line:
         return await self._call(connection, request)
 
     async def _call(self, connection: Connection, request: Request) -> Response:
-        headers = [
-            (b"host", self._host),
-            (b"accept", b"*/*"),
-            (b"accept-encoding", b"gzip"),
-            (b"content-length", b"%d" % len(request.body)),
-            *[(name.encode(), value.encode()) for name, value in request.headers.items()],
-        ]
-        head = _head("POST", self._path + request.path.encode(), headers)
-        sent = head + request.body
+        try:
+            sent = self._encoded(request)
+        except httpx.LocalProtocolError:
+            connection.abort()
+            raise
         answer = await self._connections.exchange(connection, self._origin, sent)
         named = header_texts(answer.headers)
         unpack = Unpacker(named.get("content-encoding", ""))
@@ -104,6 +100,12 @@ class _Line:
             if not unpack.take(chunk):
                 break
         return Response(request, answer.status, named, unpack.whole())
+
+    def _encoded(self, request: Request) -> bytes:
+        headers = ACCEPTED | {"content-length": str(len(request.body)), **request.headers}
+        named = [(name.encode(), value.encode()) for name, value in headers.items()]
+        target = self._path + request.path.encode()
+        return _head("POST", target, [(b"host", self._host), *named]) + request.body
 
     async def aclose(self) -> None:
         """Close what is kept."""

@@ -15,6 +15,7 @@ import pytest
 import trio
 import trustme
 from anyio.abc import SocketAttribute
+from attrs import evolve
 from test_transport import http, server
 
 from kiwoom_async import (
@@ -369,6 +370,23 @@ async def test_what_stands_behind_a_body_in_pieces_is_no_header_and_has_an_end()
         assert (await send()).body == b"x" * 50_000
         with pytest.raises(TransportError, match="RemoteProtocolError"):
             await send()
+
+
+async def test_a_request_that_cannot_be_sent_leaves_no_connection_behind():
+    async def answer(stream):
+        await stream.send(http(b"{}"))
+
+    compiled = CompiledTransport()
+    async with server(answer) as base_url:
+        transport = Transport(base_url, timeout_seconds=5, transport=compiled)
+        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+        [[connection]] = compiled._connections._idle.values()
+        smuggling = evolve(REQUEST, headers={"authorization": "a\r\nX: y"})
+        with pytest.raises(TransportError, match="LocalProtocolError"):
+            await transport.send(smuggling, anyio.lowlevel.checkpoint)
+        with anyio.fail_after(5):
+            await connection.lost.wait()
+        await transport.aclose()
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\nX: y", "a\rb"])
