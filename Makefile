@@ -13,7 +13,7 @@ test: .venv/dev-ready ## the tests, on asyncio and trio
 	$(BIN)/python -m pytest -n auto --dist loadfile --compiled -k "asyncio and not proxy" -m "not alone" $(OVER_HTTP)
 
 # What judges httpx's transport judges the compiled one, too; it knows no proxies and no trio.
-OVER_HTTP := $(addprefix tests/test_,transport.py faults.py secrets.py lifetime.py client.py nothing_lost.py)
+OVER_HTTP := $(addprefix tests/io/test_,http.py faults.py secrets.py client_state.py client.py nothing_lost.py)
 
 lint: .venv/dev-ready
 	$(BIN)/ruff check .
@@ -24,15 +24,12 @@ types: .venv/dev-ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 layers: .venv/dev-ready ## who may import whom
-	$(BIN)/python -m pytest -q tests/test_layers.py
+	$(BIN)/python -m pytest -q tests/project/test_layers.py
 
-PURE := kiwoom_async/_body.py,kiwoom_async/_redaction.py,kiwoom_async/_estimate.py,kiwoom_async/_events.py,kiwoom_async/program_trades.py,kiwoom_async/_endpoint.py,kiwoom_async/_pages.py,kiwoom_async/_tabular.py,kiwoom_async/_notebook.py,kiwoom_async/_continuation.py,kiwoom_async/_protocol.py,kiwoom_async/_wire.py,kiwoom_async/_msgspec.py,kiwoom_async/_columns.py,kiwoom_async/_policy.py,kiwoom_async/_errors.py
-
-# What the pure half promises is tested here; the other tests add minutes, and no branch of it.
-ITS_TESTS := $(addprefix tests/test_,program_trades.py wire.py quick_rows.py protocol.py cursor.py policy.py properties.py estimate.py events.py transport.py nothing_lost.py tables.py)
+PURE := kiwoom_async/_protocol/*,kiwoom_async/catalog/*,kiwoom_async/errors.py,kiwoom_async/events.py
 
 coverage: .venv/dev-ready ## every branch of the pure half
-	$(BIN)/coverage run -m pytest -q -k "not trio" $(ITS_TESTS)
+	$(BIN)/coverage run -m pytest -q -k "not trio" tests/protocol tests/catalog tests/speed tests/tables tests/io/test_events.py tests/io/test_http.py tests/io/test_nothing_lost.py
 	$(BIN)/coverage report --include '$(PURE)' --fail-under 100
 
 bench: .venv/dev-ready

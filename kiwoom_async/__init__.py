@@ -12,9 +12,28 @@ from typing import TYPE_CHECKING, Any, Final
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from ._continuation import Cursor
-    from ._endpoint import Environment, Page, Undecoded, Walk
-    from ._errors import (
+    from ._io.merge import Failure, MergedPages
+    from ._io.rate_limit import Priority, RateLimiter
+    from ._io.sharing import Program, Sharing, SharingReport
+    from ._io.tokens import TokenStore
+    from ._io.watch import Change, WalkComplete, Watch
+    from ._protocol.cursor import Cursor
+    from ._protocol.estimate import Estimate
+    from ._protocol.messages import Token
+    from ._protocol.query import Environment, Page, Undecoded, Walk
+    from ._protocol.rows import Rows
+    from .catalog.program_trades import (
+        AmountCheck,
+        Exchange,
+        Market,
+        PriceMove,
+        ProgramTrade,
+        ProgramTradeAudit,
+        ProgramTradeQuery,
+        ProgramTradeTotals,
+    )
+    from .client import KiwoomClient
+    from .errors import (
         ApiError,
         AuthError,
         BlockedError,
@@ -26,8 +45,7 @@ if TYPE_CHECKING:
         TransportError,
         TransportTimeout,
     )
-    from ._estimate import Estimate
-    from ._events import (
+    from .events import (
         CallEnded,
         CallRetried,
         CallSent,
@@ -36,24 +54,6 @@ if TYPE_CHECKING:
         SlotWaited,
         TokenRenewed,
         WalkFinished,
-    )
-    from ._merging import Failure, MergedPages
-    from ._pace import Pace, Priority
-    from ._protocol import Token
-    from ._sharing import Program, Sharing, SharingReport
-    from ._tabular import Rows
-    from ._token import TokenStore
-    from ._watch import Change, WalkComplete, Watch
-    from .client import KiwoomClient
-    from .program_trades import (
-        AmountCheck,
-        Exchange,
-        Market,
-        PriceMove,
-        ProgramTrade,
-        ProgramTradeAudit,
-        ProgramTradeQuery,
-        ProgramTradeTotals,
     )
 
 __all__ = [
@@ -77,7 +77,6 @@ __all__ = [
     "KiwoomError",
     "Market",
     "MergedPages",
-    "Pace",
     "Page",
     "PageDelivered",
     "PriceMove",
@@ -88,6 +87,7 @@ __all__ = [
     "ProgramTradeQuery",
     "ProgramTradeTotals",
     "RateLimited",
+    "RateLimiter",
     "Rows",
     "Sharing",
     "SharingError",
@@ -109,25 +109,25 @@ __all__ = [
 # Each name is loaded when it is first asked for: whoever wants an error class, or the names of the
 # markets, does not wait for the HTTP library.
 _HOMES: Final = {
-    "_continuation": "Cursor",
-    "_endpoint": "Environment Page Undecoded Walk",
-    "_errors": (
+    "_protocol.cursor": "Cursor",
+    "_protocol.query": "Environment Page Undecoded Walk",
+    "errors": (
         "ApiError AuthError BlockedError ContinuationError DecodeError KiwoomError "
         "RateLimited SharingError TransportError TransportTimeout"
     ),
-    "_estimate": "Estimate",
-    "_events": (
+    "_protocol.estimate": "Estimate",
+    "events": (
         "CallEnded CallRetried CallSent Event PageDelivered SlotWaited TokenRenewed WalkFinished"
     ),
-    "_merging": "Failure MergedPages",
-    "_pace": "Pace Priority",
-    "_protocol": "Token",
-    "_sharing": "Program Sharing SharingReport",
-    "_tabular": "Rows",
-    "_token": "TokenStore",
-    "_watch": "Change WalkComplete Watch",
+    "_io.merge": "Failure MergedPages",
+    "_io.rate_limit": "Priority RateLimiter",
+    "_protocol.messages": "Token",
+    "_io.sharing": "Program Sharing SharingReport",
+    "_protocol.rows": "Rows",
+    "_io.tokens": "TokenStore",
+    "_io.watch": "Change WalkComplete Watch",
     "client": "KiwoomClient",
-    "program_trades": (
+    "catalog.program_trades": (
         "AmountCheck Exchange Market PriceMove ProgramTrade ProgramTradeAudit "
         "ProgramTradeQuery ProgramTradeTotals"
     ),

@@ -27,26 +27,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar, overload
 from anyio import current_time
 from attrs import evolve
 
-from ._accounts import Account, Accounts
-from ._calls import Call, Calls
-from ._continuation import Cursor
-from ._endpoint import (
-    AuditT,
-    Environment,
-    Page,
-    Query,
-    QueryT,
-    RowT,
-    TotalsT,
-    Walk,
-)
-from ._errors import KiwoomError, shown
-from ._estimate import Estimate, Sizes
-from ._events import Event, Teller, TokenRenewed
-from ._merging import Failure, MergedPages, Queries, all_asked, checked, merging
-from ._pace import Priority
-from ._pages import decode_page, encode_page
-from ._protocol import (
+from ._io.accounts import Account, Accounts
+from ._io.calls import Call, Calls
+from ._io.http import AsyncBaseTransport, Transport, checked_base_url, in_process
+from ._io.merge import Failure, MergedPages, Queries, all_asked, checked, merging
+from ._io.rate_limit import Priority
+from ._io.sharing import Sharing, SharingReport, Unshared
+from ._io.walks import Source, start_of, walk_pages, walk_rows
+from ._io.watch import Change, WalkComplete, Watch
+from ._protocol.convert import KST
+from ._protocol.cursor import Cursor
+from ._protocol.estimate import Estimate, PageCounts
+from ._protocol.messages import (
     ISSUE_TOKEN,
     REVOKE_TOKEN,
     Credentials,
@@ -58,11 +50,19 @@ from ._protocol import (
     encode_issue,
     encode_revoke,
 )
-from ._sharing import Alone, Sharing, SharingReport
-from ._transport import AsyncBaseTransport, Transport, checked_base_url, in_process
-from ._walks import Source, start_of, walk_pages, walk_rows
-from ._watch import Change, WalkComplete, Watch
-from ._wire import KST
+from ._protocol.pages import decode_page, encode_page
+from ._protocol.query import (
+    AuditT,
+    Environment,
+    Page,
+    Query,
+    QueryT,
+    RowT,
+    TotalsT,
+    Walk,
+)
+from .errors import KiwoomError, short_repr
+from .events import Event, EventEmitter, TokenRenewed
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -121,7 +121,7 @@ class KiwoomClient:
     ) -> None:
         if not isinstance(environment, Environment):
             raise ValueError(
-                f"environment: got {shown(environment)}; allowed are Environment.PRODUCTION, "
+                f"environment: got {short_repr(environment)}; allowed are Environment.PRODUCTION, "
                 "Environment.MOCK"
             )
         all_keys = _all_keys(Credentials(app_key, secret_key), more_keys)
@@ -131,19 +131,23 @@ class KiwoomClient:
             requests_per_second = environment.requests_per_second
         self._requests_per_second = _positive("requests_per_second", requests_per_second)
         if transport is not None and not isinstance(transport, AsyncBaseTransport):
-            raise ValueError(f"transport: got {shown(transport)}; expected an AsyncBaseTransport")
+            raise ValueError(
+                f"transport: got {short_repr(transport)}; expected an AsyncBaseTransport"
+            )
         if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
-            raise ValueError(f"on_event: got {shown(on_event)}; expected a plain function")
+            raise ValueError(f"on_event: got {short_repr(on_event)}; expected a plain function")
         if on_undecoded not in ("raise", "deliver"):
             raise ValueError(
-                f"on_undecoded: got {shown(on_undecoded)}; allowed are 'raise', 'deliver'"
+                f"on_undecoded: got {short_repr(on_undecoded)}; allowed are 'raise', 'deliver'"
             )
         self._on_undecoded = on_undecoded
         transport_timeout = _positive("timeout", timeout)
-        self._tell = Teller(on_event)
-        self._sharing = Alone() if sharing is None else sharing
+        self._tell = EventEmitter(on_event)
+        self._sharing = Unshared() if sharing is None else sharing
         if not isinstance(self._sharing, Sharing) or isinstance(self._sharing, type):
-            raise ValueError(f"sharing: got {shown(sharing)}; expected SharedFiles or SharedRedis")
+            raise ValueError(
+                f"sharing: got {short_repr(sharing)}; expected SharedFiles or SharedRedis"
+            )
         self._accounts = Accounts(
             Account(
                 keys,
@@ -161,7 +165,7 @@ class KiwoomClient:
             tell=self._tell,
         )
         self._source = Source(self._page, self._calls.rest, self._tell)
-        self._sizes = Sizes()
+        self._sizes = PageCounts()
         self._tokenless = {account.name for account in self._accounts}
         self._doubts: set[str] = set()
 
@@ -170,7 +174,7 @@ class KiwoomClient:
         """A client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY and four variables that may be missing.
 
         KIWOOM_ENVIRONMENT: production (the default) or mock. KIWOOM_BASE_URL: another host.
-        KIWOOM_SHARING: what `kiwoom_async.sharing.named` takes. KIWOOM_APP_KEY_2 and
+        KIWOOM_SHARING: what `kiwoom_async.sharing.from_url` takes. KIWOOM_APP_KEY_2 and
         KIWOOM_SECRET_KEY_2, _3 and so on: more keys. `options` are those of the class, and
         override the variables. ValueError names what is missing.
         """
@@ -184,9 +188,9 @@ class KiwoomClient:
             "more_keys": more_keys,
         }
         if (place := os.environ.get("KIWOOM_SHARING")) and "sharing" not in options:
-            from .sharing import named  # noqa: PLC0415 - only programs that share pay for it
+            from .sharing import from_url  # noqa: PLC0415 - only programs that share pay for it
 
-            found["sharing"] = named(place)
+            found["sharing"] = from_url(place)
         return cls(*keys, **(found | options))
 
     @classmethod
@@ -367,11 +371,15 @@ class KiwoomClient:
         lazy iterable brings it, which ends the merge.
         """
         if on_error not in ("raise", "deliver"):
-            raise ValueError(f"on_error: got {shown(on_error)}; allowed are 'raise', 'deliver'")
+            raise ValueError(
+                f"on_error: got {short_repr(on_error)}; allowed are 'raise', 'deliver'"
+            )
         if not isinstance(queries, Iterable | AsyncIterable):
-            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
+            raise ValueError(f"queries: got {short_repr(queries)}; expected an iterable of queries")
         if not isinstance(start, Mapping):
-            raise ValueError(f"start: got {shown(start)}; expected a mapping of queries to cursors")
+            raise ValueError(
+                f"start: got {short_repr(start)}; expected a mapping of queries to cursors"
+            )
         checked(start)
         for query, cursor in start.items():
             start_of(query, cursor)
@@ -484,7 +492,7 @@ class KiwoomClient:
 
     def _checked(self, queries: Iterable[Query[Any, Any, Any, Any]]) -> list[Any]:
         if not isinstance(queries, Iterable):
-            raise ValueError(f"queries: got {shown(queries)}; expected an iterable of queries")
+            raise ValueError(f"queries: got {short_repr(queries)}; expected an iterable of queries")
         listed = list(queries)
         checked(listed)
         for query in listed:
@@ -548,7 +556,7 @@ def _state(error: KiwoomError, query: Query[Any, Any, Any, Any], cursor: Cursor)
 
 def _positive(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise ValueError(f"{name}: got {shown(value)}; expected a number above zero")
+        raise ValueError(f"{name}: got {short_repr(value)}; expected a number above zero")
     return float(value)
 
 
@@ -564,5 +572,5 @@ def _is_zero(value: object) -> bool:
 
 def _count(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: got {shown(value)}; expected a whole number from 1")
+        raise ValueError(f"{name}: got {short_repr(value)}; expected a whole number from 1")
     return value

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery, Rows
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
-with needed("archive", "pyarrow", "duckdb", "holidays"):
+with require_extra("archive", "pyarrow", "duckdb", "holidays"):
     import duckdb  # noqa: F401 - the rooms below need them
     import holidays  # noqa: F401
     import pyarrow  # noqa: F401

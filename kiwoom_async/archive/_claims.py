@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from kiwoom_async._locking import locked
+from kiwoom_async._io.file_lock import locked
 
 
 def _buried(path: Path) -> bool:

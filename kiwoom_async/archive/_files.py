@@ -12,10 +12,10 @@ from typing import Any, Final
 from attrs import frozen
 
 from kiwoom_async import ProgramTrade, ProgramTradeQuery, Rows
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, schema, to_arrow
 
-with needed("archive", "pyarrow"):
+with require_extra("archive", "pyarrow"):
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -4,9 +4,9 @@ import datetime
 from functools import cache
 from typing import Any, Final
 
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
-with needed("archive", "holidays"):
+with require_extra("archive", "holidays"):
     import holidays
 
 _WEEKEND: Final = {5: "Saturday", 6: "Sunday"}

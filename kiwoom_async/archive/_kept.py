@@ -16,10 +16,10 @@ from kiwoom_async import (
     Rows,
     Undecoded,
 )
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, to_arrow
 
-with needed("archive", "pyarrow"):
+with require_extra("archive", "pyarrow"):
     import pyarrow as pa
 
 TradePage = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]

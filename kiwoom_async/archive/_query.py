@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import attrs
 
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
 from ._entry import Entry
 from ._files import PARTITIONS, SCHEMA
 
-with needed("archive", "duckdb", "pyarrow"):
+with require_extra("archive", "duckdb", "pyarrow"):
     import duckdb
     import pyarrow as pa
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from kiwoom_async import KiwoomClient
-from kiwoom_async.sharing import named
+from kiwoom_async.sharing import from_url
 
 # Whatever stands before the last @ of a URL, but for the user's name. A password that was not
 # escaped may hold any character.
@@ -20,7 +20,7 @@ def client_of(*, sandbox: bool, sharing: str | None) -> Callable[..., KiwoomClie
     if not sandbox:
         if sharing is None:
             return KiwoomClient.from_env
-        return partial(KiwoomClient.from_env, sharing=named(sharing))
+        return partial(KiwoomClient.from_env, sharing=from_url(sharing))
     if sharing is not None:
         raise ValueError(
             "--sharing: the exchange of --sandbox is this process's own, so nobody can share it; "

@@ -10,9 +10,9 @@ and without a trace in matplotlib's settings: it may be drawn in any thread. Amo
 sold, as Korean prices are red when they rise; a shape or a sign always says the same.
 """
 
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
-with needed("plot", "matplotlib"):
+with require_extra("plot", "matplotlib"):
     import matplotlib  # noqa: F401 - the rooms below need it
 
 from ._concentration import concentration

@@ -7,7 +7,7 @@
 """
 
 from ._files import SharedFiles
-from ._named import named
+from ._from_url import from_url
 from ._redis import SharedRedis
 
-__all__ = ["SharedFiles", "SharedRedis", "named"]
+__all__ = ["SharedFiles", "SharedRedis", "from_url"]

@@ -4,7 +4,7 @@ import math
 
 from attrs import frozen
 
-from kiwoom_async._errors import shown
+from kiwoom_async.errors import short_repr
 
 
 @frozen
@@ -37,10 +37,12 @@ def declared(wait_seconds: float, local_share: int | None, reserved: int | None)
         or not isinstance(wait_seconds, int | float)
         or not 0 <= wait_seconds < math.inf
     ):
-        raise ValueError(f"wait_seconds: got {shown(wait_seconds)}; expected 0 or more")
+        raise ValueError(f"wait_seconds: got {short_repr(wait_seconds)}; expected 0 or more")
     for name, value in (("local_share", local_share), ("reserved", reserved)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise ValueError(f"{name}: got {shown(value)}; expected a whole number of requests/s")
+            raise ValueError(
+                f"{name}: got {short_repr(value)}; expected a whole number of requests/s"
+            )
     if local_share is not None and local_share < 1:
         raise ValueError(f"local_share: got {local_share}; expected 1 request/s or more")
     together = (local_share or 0) if reserved is None else reserved

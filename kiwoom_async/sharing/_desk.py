@@ -13,8 +13,8 @@ from attrs import asdict, define, field, frozen
 from attrs.validators import ge, lt
 
 from kiwoom_async import Token
-from kiwoom_async._token import KEEP_AT_LEAST, RENEW_BEFORE
-from kiwoom_async._wire import KST
+from kiwoom_async._io.tokens import KEEP_AT_LEAST, RENEW_BEFORE
+from kiwoom_async._protocol.convert import KST
 
 from ._place import Place, T, structured
 

@@ -15,8 +15,7 @@ from anyio.to_thread import run_sync
 from attrs import asdict
 
 from kiwoom_async import SharingReport
-from kiwoom_async._errors import shown
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra, short_repr
 
 from ._declared import declared
 from ._desk import Desk
@@ -60,7 +59,7 @@ class SharedFiles:
     def __repr__(self) -> str:
         return f"SharedFiles({str(self.directory)!r})"
 
-    def pace(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
+    def rate_limiter(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
         """The bucket of an api-id."""
         return SharedPace(
             FileBucket(self._file(account, api_id)),
@@ -68,7 +67,7 @@ class SharedFiles:
             self._when_away,
         )
 
-    def tokens(self, account: str) -> SharedTokens:
+    def token_store(self, account: str) -> SharedTokens:
         """Where the account's token is."""
         desk = Desk(self._file(account, _TOKEN))
         return SharedTokens(desk, self._when_away)
@@ -121,7 +120,7 @@ class FileBucket:
 
 def _checked(directory: object) -> Path:
     """An absolute path: the program may change its directory on the way."""
-    wrong = f"directory: got {shown(directory)}; expected a path"
+    wrong = f"directory: got {short_repr(directory)}; expected a path"
     if not isinstance(directory, str | Path) or not str(directory) or "\0" in str(directory):
         raise ValueError(wrong)
     try:
@@ -131,6 +130,6 @@ def _checked(directory: object) -> Path:
 
 
 def _state_directory() -> Path:
-    with needed("files", "platformdirs"):
+    with require_extra("files", "platformdirs"):
         from platformdirs import user_state_path  # noqa: PLC0415 - an extra
     return user_state_path("kiwoom_async", appauthor=False) / "sharing"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiwoom_async import SharingError
-from kiwoom_async._locking import locked
+from kiwoom_async._io.file_lock import locked
 
 from ._place import FORMAT, Step, T, checked_format
 

@@ -21,7 +21,7 @@ from anyio.to_thread import run_sync
 from attrs import asdict
 
 from kiwoom_async import SharingError, SharingReport
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
 from ._declared import declared
 from ._desk import Desk
@@ -75,7 +75,7 @@ class SharedRedis:
     def __repr__(self) -> str:
         return f"SharedRedis({self._server.shown!r})"
 
-    def pace(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
+    def rate_limiter(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
         """The bucket of an api-id."""
         return SharedPace(
             RedisBucket(self._server, _key(account, f"pace:{api_id}")),
@@ -83,7 +83,7 @@ class SharedRedis:
             self._when_away,
         )
 
-    def tokens(self, account: str) -> SharedTokens:
+    def token_store(self, account: str) -> SharedTokens:
         """Where the account's token is."""
         return SharedTokens(self._desk(account), self._when_away)
 
@@ -182,7 +182,7 @@ class _Server:
     """The connections to a server, and its errors in our words."""
 
     def __init__(self, url: str) -> None:
-        with needed("redis", "redis"):
+        with require_extra("redis", "redis"):
             from redis import (  # noqa: PLC0415 - an extra
                 AuthenticationError,
                 ConnectionError,  # noqa: A004 - a RedisError

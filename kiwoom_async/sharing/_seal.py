@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from kiwoom_async import SharingError
-from kiwoom_async._extras import needed
+from kiwoom_async.errors import require_extra
 
 _PLAIN: Final = "plain:"
 _SEALED: Final = "fernet:"
@@ -19,7 +19,7 @@ def seals(key: str | bytes | None) -> tuple[Callable[[str], str], Callable[[str]
     """How to seal a token, and how to open it again."""
     if key is None:
         return _PLAIN.__add__, partial(_without, _PLAIN)
-    with needed("redis", "cryptography"):
+    with require_extra("redis", "cryptography"):
         from cryptography.fernet import Fernet, InvalidToken  # noqa: PLC0415 - an extra
     try:
         fernet = Fernet(key)

@@ -10,7 +10,7 @@ import anyio
 from anyio import current_time
 
 from kiwoom_async import Priority, SharingError
-from kiwoom_async._pace import OwnPace, spacing_seconds
+from kiwoom_async._io.rate_limit import LocalRateLimiter, spacing_seconds
 
 from ._declared import WhenAway
 from ._place import Errands, program_id, program_name
@@ -42,7 +42,7 @@ class SharedPace:
         self._most = per_second - when_away.reserved
         self._limit = 0.0
         share = when_away.local_share
-        self._own = None if share is None else OwnPace(share)
+        self._own = None if share is None else LocalRateLimiter(share)
         self._errands = Errands(when_away.wait_seconds)
         self._id = uuid4().hex
         self._heads = {priority: anyio.Lock() for priority in Priority}
@@ -55,7 +55,7 @@ class SharedPace:
         """What all programs have together."""
         return min(self._most, self._limit or math.inf)
 
-    async def slot(self, priority: Priority) -> None:
+    async def acquire(self, priority: Priority) -> None:
         """Return when a call may be sent; SharingError when the place is away."""
         # One of this program's calls stands in the queue for each priority, so that an
         # interactive one need not wait for a bulk one that others keep waiting.
@@ -63,20 +63,20 @@ class SharedPace:
             while not await self._given(priority):
                 pass
 
-    async def connected(self) -> None:
+    async def delay_next(self) -> None:
         """Space the next slot from now."""
         if self._own is not None:
-            await self._own.connected()
+            await self._own.delay_next()
         try:
             await self._hold(spacing_seconds(self.per_second), 0.0)
         except SharingError as error:
             # The call is under way and well; whoever wants the next slot will be told.
             _logger.debug("sharing: %s", error)
 
-    async def refused(self, pause_seconds: float, limit: float) -> None:
+    async def pause(self, pause_seconds: float, limit: float) -> None:
         """Pause for all programs, and lower the limit for all."""
         if self._own is not None:
-            await self._own.refused(pause_seconds, limit)
+            await self._own.pause(pause_seconds, limit)
         self._limit = min(limit, self._limit or math.inf)
         asked_at = current_time()
         try:
@@ -92,7 +92,7 @@ class SharedPace:
         """Ask once, and wait as told; whether a slot begins now."""
         await anyio.sleep_until(self._ask_at)
         if self._own is not None and current_time() < self._try_at:
-            await self._own.slot(priority)
+            await self._own.acquire(priority)
             return True
         asked_at = current_time()
         try:

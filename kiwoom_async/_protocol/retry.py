@@ -1,0 +1,122 @@
+"""What to do after a failed attempt: wait, renew the token, or give up.
+
+Pure: decides from the error's facts and counts; does not sleep, draw lots or send.
+"""
+
+from typing import Final
+
+from attrs import frozen
+
+from kiwoom_async.errors import (
+    ApiError,
+    AuthError,
+    BlockedError,
+    DecodeError,
+    KiwoomError,
+    RateLimited,
+    TransportError,
+)
+
+# wire-facts.md, section 3: worth one renewal and a retry.
+_RENEWABLE: Final = frozenset({"8003", "8005", "8010", "8103"})
+# Unexpected error; token issue failed. Every other code says the request itself is wrong.
+_TRANSIENT: Final = frozenset({"1999", "8006", "8009"})
+
+# Waiting 1.0 to 1.3 s clears a 429 (wire-facts.md, section 4).
+_RATE_FLOOR_SECONDS: Final = 1.0
+_RATE_JITTER_SECONDS: Final = 0.3
+# A longer Retry-After is the caller's to wait for, not a call's.
+_LONGEST_RETRY_AFTER_SECONDS: Final = 60.0
+_FIRST_BACKOFF_SECONDS: Final = 0.2
+_LONGEST_BACKOFF_SECONDS: Final = 5.0
+
+
+@frozen
+class Wait:
+    """Try again after a random time between these two."""
+
+    at_least_seconds: float
+    at_most_seconds: float
+
+
+@frozen
+class Renew:
+    """Get another token, then try again at once."""
+
+
+@frozen
+class GiveUp:
+    """Raise the error."""
+
+
+def recovery(
+    error: KiwoomError, attempt: int, *, attempts: int, may_renew: bool
+) -> Wait | Renew | GiveUp:
+    """The step after `attempt` (from 1) of `attempts` failed with `error`.
+
+    A renewal is no retry: it is offered whatever the number of attempts, once for a call.
+    """
+    if isinstance(error, AuthError) and error.code in _RENEWABLE:
+        return Renew() if may_renew else GiveUp()
+    if attempt >= attempts:
+        return GiveUp()
+    if isinstance(error, RateLimited):
+        return _after_rate_limit(error, attempt)
+    if _transient(error):
+        return Wait(0.0, min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)))
+    return GiveUp()
+
+
+def pause_seconds(error: RateLimited) -> float:
+    """How long nobody should call after a refusal; the first minute of a longer Retry-After."""
+    asked = max(_RATE_FLOOR_SECONDS, error.retry_after or 0.0)
+    return min(_LONGEST_RETRY_AFTER_SECONDS, asked)
+
+
+def _after_rate_limit(error: RateLimited, attempt: int) -> Wait | GiveUp:
+    if (error.retry_after or 0.0) > _LONGEST_RETRY_AFTER_SECONDS:
+        return GiveUp()
+    floor = pause_seconds(error)
+    return Wait(floor, floor + _RATE_JITTER_SECONDS * 2 ** (attempt - 1))
+
+
+def _transient(error: KiwoomError) -> bool:
+    """Whether the same request may well succeed a moment later."""
+    match error:
+        case TransportError():
+            return not error.local
+        case DecodeError():
+            return error.damaged
+        case ApiError():
+            # The code knows better than the status.
+            return error.code in _TRANSIENT or (error.code is None and error.status >= 500)
+        case BlockedError():
+            return error.status >= 500
+    return False
+
+
+class RetryBudget:
+    """How many retries a client may still make, so that an outage is not answered with a storm.
+
+    A retry costs one, an answered call gives a fifth back, up to where it began. Waiting out a
+    429 costs nothing: that storm is held back by the pace, and another program may be the reason.
+    """
+
+    # One walk of 60 pages survives this many faults in a row of calls; a hundred walks on a dead
+    # server make no more than this many calls beyond their first.
+    CAPACITY: Final = 20.0
+    EARNED: Final = 0.2
+
+    def __init__(self) -> None:
+        self._left = self.CAPACITY
+
+    def spend(self) -> bool:
+        """Take one retry; false when none is left."""
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def earn(self) -> None:
+        """Count an answered call."""
+        self._left = min(self.CAPACITY, self._left + self.EARNED)

@@ -1,0 +1,1 @@
+"""The declared requests, one file for each."""

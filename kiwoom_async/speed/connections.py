@@ -1,0 +1,241 @@
+"""The connections of the compiled transport, each with the one call that is under way on it.
+
+Knows asyncio's sockets and httptools; does not know who asks, nor what for.
+"""
+
+import asyncio
+import selectors
+import ssl
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple, cast
+
+import httptools
+import httpx
+
+from kiwoom_async._protocol.body import LARGEST_BODY_BYTES
+
+# A connection that was idle for longer may be half closed already; httpx keeps them as long.
+_IDLE_SECONDS: Final = 5.0
+_MOST_HEADER_BYTES: Final = 64 * 1024
+# A page fits. asyncio's own buffer is larger, and made anew for each.
+_BUFFER_BYTES: Final = 64 * 1024
+# Needs no file descriptor of its own; Windows has none.
+_Poll: Final[type[selectors.BaseSelector]] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
+Headers = list[tuple[bytes, bytes]]
+Origin = tuple[str, str, int | None]
+
+
+class Answer(NamedTuple):
+    """One answer, its body still packed: who reads it decides how far it may be unpacked."""
+
+    status: int
+    headers: Headers
+    chunks: list[bytes]
+
+
+def origin_of(url: httpx.URL) -> Origin:
+    # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
+    return url.scheme, url.raw_host.decode("ascii"), url.port
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection, and the one call that is under way on it."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self.reusable = self._in_body = False
+        self._loop = asyncio.get_running_loop()
+        self._idle_since = self._loop.time()
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+
+    async def exchange(self, sent: bytes) -> Answer:
+        """Send it, and wait for the answer."""
+        if self.lost.is_set():
+            raise httpx.ReadError("the server closed the connection")
+        self.reusable = True
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: Headers = []
+        self._chunks: list[bytes] = []
+        self._other_bytes = self._body_bytes = 0
+        self._in_body = False
+        self._waiting = self._loop.create_future()
+        self._transport.write(sent)
+        try:
+            return await self._waiting
+        finally:
+            if self._waiting.done() and not self._waiting.cancelled():
+                self._waiting.exception()  # asyncio complains where nobody has looked
+            self._waiting = None
+            self._idle_since = self._loop.time()
+
+    def fresh(self) -> bool:
+        """Whether a call may be sent on it."""
+        recent = self._loop.time() - self._idle_since < _IDLE_SECONDS
+        # Over TLS, `connection_lost` comes a turn later than the end.
+        ended = self._transport.is_closing()
+        # Something may have come, or the end, that the loop has had no turn to tell of.
+        return self.reusable and recent and not ended and not self._poll.select(0)
+
+    def abort(self) -> None:
+        """Close it now."""
+        self._transport.abort()
+
+    # What asyncio tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's over TLS is one by what it does, not by its class.
+        self._transport = cast("asyncio.Transport", transport)
+        self._poll = _Poll()
+        self._poll.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._waiting is None or self._waiting.done():
+            # What nobody asked for would be taken for the answer to the next call.
+            self.reusable = False
+            return
+        try:
+            self._parser.feed_data(self._buffer[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(httpx.RemoteProtocolError(type(error).__name__))
+        self._other_bytes += nbytes
+        # A body in pieces of one byte has five others around each.
+        if self._other_bytes > _MOST_HEADER_BYTES + 8 * self._body_bytes:
+            self._fail(httpx.RemoteProtocolError("headers without end"))
+        if self._body_bytes > LARGEST_BODY_BYTES:
+            # Whoever reads it refuses it for its size.
+            self.reusable = False
+            self._finish()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.lost.set()
+        self.reusable = False
+        if exc is None and self._in_body and self._ends_with_connection():
+            self._finish()
+        else:
+            self._fail(httpx.ReadError("the server closed the connection"))
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        if self._waiting is not None and self._waiting.done():
+            self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What stands behind a body in pieces is no header of the answer.
+        if not self._in_body:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+
+    def on_body(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._body_bytes += len(chunk)
+        self._other_bytes -= len(chunk)
+
+    def on_message_complete(self) -> None:
+        if 100 <= self._parser.get_status_code() < 200:
+            self._headers, self._in_body = [], False
+            return
+        self.reusable = self.reusable and self._parser.should_keep_alive()
+        self._finish()
+
+    def _ends_with_connection(self) -> bool:
+        names = {name.lower() for name, _ in self._headers}
+        return not names & {b"content-length", b"transfer-encoding"}
+
+    def _finish(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            answer = Answer(self._parser.get_status_code(), self._headers, self._chunks)
+            self._waiting.set_result(answer)
+            # What follows in the same breath is no part of it.
+            self._headers, self._chunks = [], []
+
+    def _fail(self, error: httpx.TransportError) -> None:
+        self.reusable = False
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
+
+
+class Connections:
+    """Those to all hosts, kept while they are good for another call."""
+
+    def __init__(self, verify: ssl.SSLContext | None) -> None:
+        self._verify = verify
+        self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
+
+    def kept(self, origin: Origin) -> Connection | None:
+        """One on which a call may be sent at once; it is the caller's then."""
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if connection.fresh():
+                return connection
+            connection.abort()
+        return None
+
+    async def exchange(self, connection: Connection, origin: Origin, sent: bytes) -> Answer:
+        """The answer to what is sent on it; afterwards it is kept, or closed."""
+        try:
+            answer = await connection.exchange(sent)
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.reusable:
+            self._idle[origin].append(connection)
+        else:
+            connection.abort()
+        return answer
+
+    async def opened(
+        self, origin: Origin, connected: Callable[[], Awaitable[object]]
+    ) -> Connection:
+        """A new one; `connected` is awaited when it is ready."""
+        connection = await self._open(origin)
+        try:
+            await connected()
+        except BaseException:
+            connection.abort()
+            raise
+        return connection
+
+    async def _open(self, origin: Origin) -> Connection:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "CompiledTransport needs asyncio; on trio, leave `transport` away"
+            ) from None
+        scheme, host, port = origin
+        context = None
+        if scheme == "https":
+            context = self._verify = self._verify or httpx.create_ssl_context()
+        elif scheme != "http":
+            raise httpx.UnsupportedProtocol("expected http or https")
+        try:
+            _, connection = await loop.create_connection(
+                Connection,
+                host,
+                port or (80 if context is None else 443),
+                # No `happy_eyeballs_delay`: cancelled in it, asyncio leaves sockets behind.
+                ssl=context,
+            )
+        except (OSError, UnicodeError) as error:
+            # The latter of a name with an empty part, or one that is too long.
+            raise httpx.ConnectError(str(error)) from error
+        return connection
+
+    async def aclose(self) -> None:
+        """Close what is kept."""
+        for idle in [*self._idle.values()]:
+            while idle:
+                connection = idle.pop()
+                connection.abort()
+                await connection.lost.wait()

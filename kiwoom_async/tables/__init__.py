@@ -1,0 +1,151 @@
+"""Rows as tables: one Arrow schema, derived from the row class, for everything columnar.
+
+Extras: arrow (pyarrow), pandas, polars. Pages, walks and `Rows` have methods of the same names.
+"""
+
+import datetime
+import types
+import typing
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+
+from kiwoom_async.errors import require_extra
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+with require_extra("arrow", "pyarrow"):
+    import pyarrow as pa
+
+RowT = TypeVar("RowT")
+
+# As many digits as an int64 column of the same figures could hold.
+_DECIMAL_DIGITS: Final = 18
+
+
+def schema(row: type[Any]) -> pa.Schema:
+    """The Arrow schema of a row class.
+
+    `int` is int64, `Decimal` decimal128 with as many decimals as the field's metadata says, `str`
+    and every enum string, `date` date32; a field that may be None is nullable. Each field's
+    metadata holds `unit`, `korean` and `wire`, where the class has them.
+    """
+    return pa.schema([_field(field) for field in _fields(row)])
+
+
+def to_arrow(rows: Sequence[Any], row: type[Any] | None = None) -> pa.Table:
+    """The rows as a pyarrow table; `row` is their class, needed where there are none."""
+    if row is None and not rows:
+        raise ValueError("no rows, and no class of rows: the table's columns are unknown")
+    of = schema(row or type(rows[0]))
+    return pa.table([_column(rows, field) for field in of], schema=of)
+
+
+def to_pandas(rows: Sequence[Any], row: type[Any] | None = None) -> "pd.DataFrame":
+    """The rows as a pandas frame, without a float where an int may be missing."""
+    with require_extra("pandas", "pandas"):
+        import pandas as pd  # noqa: PLC0415 - an extra
+
+    table = to_arrow(rows, row)
+    # Left to itself, pandas makes 75000.0 of a price as soon as another one is missing.
+    dtypes = {
+        field.name: pd.Int64Dtype() if field.type == pa.int64() else pd.ArrowDtype(field.type)
+        for field in table.schema
+        if pa.types.is_decimal(field.type) or (field.type == pa.int64() and field.nullable)
+    }
+    frame = table.drop_columns(list(dtypes)).to_pandas(date_as_object=False)
+    for name, dtype in dtypes.items():
+        values = table[name].to_pandas(types_mapper={table[name].type: dtype}.get)
+        frame.insert(table.schema.get_field_index(name), name, values)
+    return frame
+
+
+def to_polars(rows: Sequence[Any], row: type[Any] | None = None) -> "pl.DataFrame":
+    """The rows as a polars frame."""
+    with require_extra("polars", "polars"):
+        import polars as pl  # noqa: PLC0415 - an extra
+
+    return typing.cast("pl.DataFrame", pl.from_arrow(to_arrow(rows, row)))
+
+
+def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
+    """The rows of a table: the way back, from anything that speaks Arrow (polars, pandas 3, ...).
+
+    Columns are found by name. ValueError for one that is missing or of another type.
+    """
+    of = schema(row)
+    arrow = table if isinstance(table, pa.Table) else pa.table(table)
+    if missing := [name for name in of.names if name not in arrow.schema.names]:
+        raise ValueError(f"the table lacks the columns {', '.join(missing)}")
+    try:
+        columns = arrow.select(of.names).cast(of)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise ValueError(f"the table is not one of {row.__name__}: {error}") from error
+    values = [
+        _read(column.to_pylist(), _kind(field)[0])
+        for field, column in zip(_fields(row), columns.columns, strict=True)
+    ]
+    return [row(**dict(zip(of.names, each, strict=True))) for each in zip(*values, strict=True)]
+
+
+def _read(values: list[Any], kind: type[Any]) -> list[Any]:
+    if not issubclass(kind, StrEnum):
+        return values
+    return [None if value is None else kind(value) for value in values]
+
+
+def _fields(row: type[Any]) -> "Sequence[attrs.Attribute[Any]]":
+    fields: Sequence[attrs.Attribute[Any]] = attrs.fields(attrs.resolve_types(row))
+    return fields
+
+
+def _field(field: "attrs.Attribute[Any]") -> pa.Field:
+    kind, nullable = _kind(field)
+    said = {name: field.metadata.get(name) for name in ("unit", "korean", "wire")}
+    metadata = {name: value for name, value in said.items() if value}
+    return pa.field(field.name, _type(kind, field), nullable=nullable, metadata=metadata)
+
+
+def _kind(field: "attrs.Attribute[Any]") -> tuple[type[Any], bool]:
+    """A field's class, and whether it may be None."""
+    hint: Any = field.type
+    if not isinstance(hint, types.UnionType):
+        return hint, False
+    kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+    return kinds[0], True
+
+
+def _type(kind: type[Any], field: "attrs.Attribute[Any]") -> pa.DataType:
+    if kind is int:
+        return pa.int64()
+    if kind is Decimal:
+        return pa.decimal128(_DECIMAL_DIGITS, field.metadata["decimals"])
+    if kind is datetime.date:
+        return pa.date32()
+    # Not a dictionary: joins and comparisons with plain strings work everywhere.
+    return pa.string()
+
+
+def _column(rows: Sequence[Any], field: pa.Field) -> pa.Array:
+    values = [getattr(row, field.name) for row in rows]
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, OverflowError) as error:
+        raise ValueError(_too_much(values, field, error)) from error
+
+
+def _too_much(values: list[Any], field: pa.Field, error: Exception) -> str:
+    """Name the first value that the column cannot hold."""
+    for index, value in enumerate(values):
+        try:
+            pa.array([value], field.type)
+        except (pa.ArrowInvalid, OverflowError):
+            return (
+                f"{field.name} of row {index} is {value}: a column of {field.type} cannot hold it"
+            )
+    return f"{field.name}: {error}"

@@ -1,0 +1,200 @@
+"""`kiwoom-async archive`: what it prints, how it ends, and that it goes on where it was."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from support.exchange import small_sandbox
+from support.servers import on_a_port
+
+from kiwoom_async.archive import Archive
+from kiwoom_async.sandbox import Fault, Sandbox
+
+DAYS = ["--from", "2026-11-19", "--to", "2026-11-21"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def fetch(run, folder):
+    def fetch(*options, sandbox=None):
+        return run("archive", "fetch", str(folder), *DAYS, "--sandbox", *options, sandbox=sandbox)
+
+    return fetch
+
+
+def test_a_fetch_says_what_it_will_take_and_what_has_come(fetch, folder):
+    result = fetch()
+    assert result.exit_code == 0
+    assert result.stderr.startswith("0 queries done; left: 6 queries, 224 calls, about ")
+    assert re.fullmatch(r"4 complete, 2 no data; 380 rows, \d\d kB\n", result.stdout)
+    again = fetch()
+    assert again.stderr.startswith("6 queries done; left: 0 queries, 0 calls")
+    assert again.stdout == result.stdout
+    assert Archive(folder).verify() == []
+
+
+def test_a_dry_run_sends_nothing_and_makes_nothing(fetch, folder):
+    sandbox = small_sandbox()
+    result = fetch("--dry-run", "--exchange", "NXT", "--market", "kosdaq", sandbox=sandbox)
+    assert result.stdout.startswith("0 queries done; left: 3 queries, 123 calls, about ")
+    assert " on disk" in result.stdout
+    assert not sandbox.arrivals
+    assert not folder.exists()
+
+
+def test_after_an_error_the_same_command_goes_on(fetch, folder):
+    failed = fetch(sandbox=small_sandbox(Fault("firewall", call=5)))
+    assert failed.exit_code == 1
+    assert "BlockedError: " in failed.stderr
+    assert "the same command goes on where this stopped" in failed.stderr
+    sandbox = small_sandbox()
+    again = fetch(sandbox=sandbox)
+    assert again.exit_code == 0
+    assert sum(one.api_id == "ka90004" for one in sandbox.arrivals) == 14 - 4
+    assert Archive(folder).verify() == []
+
+
+def test_walks_that_failed_are_counted_and_named(fetch, run, folder):
+    refused = small_sandbox(Fault("code", code="1517", call=2))
+    failed = fetch(sandbox=refused)
+    assert failed.exit_code == 1
+    assert "1 of 6 walks failed, the others are in the archive" in failed.stderr
+    status = run("archive", "status", str(folder))
+    assert status.exit_code == 0
+    first, second, named = status.stdout.splitlines()
+    assert {first.split(",")[0], second.split(",")[0]} == {"KOSPI KRX", "KOSDAQ KRX"}
+    assert ": failed; " in named
+    assert "1517" in named
+    verify = run("archive", "verify", str(folder))
+    assert verify.exit_code == 1
+    assert "1517" in verify.stdout
+    assert "1 findings in" in verify.stderr
+
+
+def test_status_and_verify_of_a_whole_archive(fetch, run, folder):
+    fetch()
+    status = run("archive", "status", str(folder))
+    assert [line.rpartition(", ")[0] for line in status.stdout.splitlines()] == [
+        "KOSPI KRX, 2026-11-19 to 2026-11-21: 2 complete, 1 no data; 240 rows",
+        "KOSDAQ KRX, 2026-11-19 to 2026-11-21: 2 complete, 1 no data; 140 rows",
+    ]
+    verify = run("archive", "verify", str(folder))
+    assert verify.exit_code == 0
+    assert verify.stdout.startswith("nothing found in 4 complete, 2 no data; 380 rows, ")
+
+
+def test_damage_is_called_damage(fetch, run, folder):
+    fetch()
+    next((folder / "data").rglob("*.parquet")).write_bytes(b"PAR1")
+    verify = run("archive", "verify", str(folder))
+    assert verify.exit_code == 1
+    assert verify.stdout.startswith("DAMAGED 2026-11-")
+    assert "its file is not what was written" in verify.stdout
+
+
+def test_sql_as_table_csv_and_json_lines(fetch, run, folder):
+    fetch()
+    sql = (
+        "select market, count(*) as n, sum(net_buy_amount) as net, sum(turnover_share) as share "
+        "from trades group by 1 order by 1"
+    )
+    table = run("archive", "query", str(folder), sql)
+    assert table.stdout.splitlines()[0].split() == ["market", "n", "net", "share"]
+    assert table.stdout.splitlines()[1].split()[:2] == ["KOSDAQ", "140"]
+    lines = run("archive", "query", str(folder), sql, "--format", "jsonl").stdout.splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["n"] for record in records] == [140, 240]
+    assert [record["share"] for record in records] == [200, 200]
+    text = run("archive", "query", str(folder), sql, "--format", "csv").stdout
+    assert [int(row["net"]) for row in csv.DictReader(text.splitlines())] == [
+        record["net"] for record in records
+    ]
+    many = run("archive", "query", str(folder), "select symbol from trades")
+    assert "... and 340 more rows; --format csv or jsonl writes all of them" in many.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["status", "{}"], 1, "holds no archive; a fetch makes one"),
+        (["verify", "{}"], 1, "holds no archive"),
+        (["query", "{}", "select 1"], 1, "holds no archive"),
+        (["fetch", "{}", "--sandbox"], 2, "name one day with --date, or a range"),
+        (["fetch", "{}", "--date", "2999-01-01", "--sandbox"], 2, "has not come yet"),
+        (["fetch", "{}", "--date", "2026-11-20"], 2, "KIWOOM_APP_KEY"),
+    ],
+)
+def test_wrong_use_says_why(run, folder, arguments, code, message):
+    result = run("archive", *(word.format(folder) for word in arguments))
+    assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+    assert not folder.exists()
+
+
+def test_two_columns_of_one_name_are_both_written(fetch, run, folder):
+    fetch()
+    sql = "select market as a, exchange as a from trades limit 1"
+    text = run("archive", "query", str(folder), sql, "--format", "csv").stdout
+    assert text.splitlines()[0] == "a,a"
+    assert text.splitlines()[1].split(",")[1] == "KRX"
+    refused = run("archive", "query", str(folder), sql, "--format", "jsonl")
+    assert (refused.exit_code, "two columns have one name" in refused.stderr) == (2, True)
+
+
+def test_bad_sql_is_one_message(fetch, run, folder):
+    fetch()
+    result = run("archive", "query", str(folder), "selec")
+    assert result.exit_code == 1
+    assert "syntax error" in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "duckdb", "holidays"])
+def test_a_missing_package_is_named_with_its_extra(tmp_path, missing):
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from kiwoom_async.cli import main\n"
+        f"sys.argv = ['kiwoom-async', 'archive', 'status', {str(tmp_path)!r}]\nmain()"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: PLW1510, S603
+    assert run.returncode == 1
+    assert f"{missing} is not installed: pip install 'kiwoom-async[" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
+    # Sixteen pages and eighteen, at twenty calls a second.
+    exchange = Sandbox(
+        kospi_stocks=800, kosdaq_stocks=540, requests_per_second=None, latency_seconds=0.05
+    )
+    with on_a_port(exchange) as base_url:
+        keys = {"KIWOOM_APP_KEY": "a-key", "KIWOOM_SECRET_KEY": "a-secret"}
+        env = os.environ | keys | {"KIWOOM_BASE_URL": base_url}
+        command = [sys.executable, "-m", "kiwoom_async", "archive", "fetch", str(folder)]
+        command += ["--date", "2026-11-20", "--pace", "20"]
+        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)  # noqa: S603
+        while len(exchange.arrivals) < 10:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(number)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 128 + number, said
+        assert "the same command goes on where this stopped" in said
+        assert "Traceback" not in said
+        kept = sum(entry.kept_pages for entry in Archive(folder).entries())
+        assert kept >= 5
+        assert not list((folder / "processes").iterdir())
+        before = len(exchange.arrivals)
+        subprocess.run([*command[:-1], "1000"], env=env, check=True, capture_output=True)  # noqa: S603
+        # One call is the new process's token.
+        assert len(exchange.arrivals) - before == 16 + 18 - kept + 1
+    assert Archive(folder).verify() == []

@@ -1,0 +1,541 @@
+"""The command line: what it prints, how it ends, how it resumes; run as a user runs it."""
+
+import csv
+import errno
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.cells import cell_len
+from support.exchange import small_sandbox as small
+from support.servers import on_a_port
+from typer.testing import CliRunner
+
+import kiwoom_async
+from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
+from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async.cli import _app, _days, _formats, _left, _output, _rehearsal, _rows
+from kiwoom_async.sandbox import Fault, Sandbox
+
+DAY = ["--date", "2026-11-20"]
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
+
+
+def truth(market="P00101", exchange="1"):
+    return [row["stk_cd"] for row in small().rows("20261120", market, exchange)]
+
+
+def test_rows_as_json_lines(run):
+    result = run("rows", *DAY, "--format", "jsonl", "--sandbox")
+    assert result.exit_code == 0
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["symbol"] for record in records] == truth()
+    assert records[0]["date"] == "2026-11-20"
+    assert records[0]["market"] == "KOSPI"
+    assert isinstance(records[0]["turnover_share"], float)
+    assert {record["move"] for record in records} <= {*PriceMove, None}
+    assert result.stderr == ""
+
+
+def test_rows_as_csv(run):
+    result = run("rows", *DAY, "--format", "csv", "--sandbox", "--market", "kosdaq")
+    records = list(csv.DictReader(result.stdout.splitlines()))
+    assert [record["symbol"] for record in records] == truth("P10102")
+    assert tuple(records[0]) == _formats.COLUMNS
+
+
+def test_rows_as_a_table(run):
+    result = run("rows", *DAY, "--sandbox", "--exchange", "CONSOLIDATED")
+    heading, *lines = result.stdout.splitlines()
+    assert heading.split()[:3] == ["symbol", "name", "price"]
+    assert {cell_len(line) for line in lines} == {79}
+    assert [line.split()[0] for line in lines] == truth(exchange="3")
+
+
+def test_a_csv_file_opens_in_a_korean_excel_and_is_never_overwritten(run, tmp_path):
+    file = tmp_path / "day.csv"
+    assert run("rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)).exit_code == 0
+    assert file.read_bytes().startswith("\ufeffsymbol,".encode())
+    again = run("rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file))
+    assert again.exit_code == 2
+    assert "exists already" in again.stderr
+    assert len(file.read_text(encoding="utf-8-sig").splitlines()) == 121
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "table"])
+def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, form):
+    file = tmp_path / "day"
+    arguments = ["rows", *DAY, "--format", form, "--sandbox", "--output", str(file)]
+    failed = run(*arguments, sandbox=small(Fault("firewall", call=3)))
+    assert failed.exit_code == 1
+    assert "BlockedError: " in failed.stderr
+    partial = file.read_text(encoding="utf-8")
+    command = shlex.split(failed.stderr.splitlines()[-1])
+    assert command[:2] == ["kiwoom-async", "rows"]
+    assert run(*command[1:]).exit_code == 0
+    whole = file.read_text(encoding="utf-8")
+    again = run(*command[1:])
+    assert (again.exit_code, file.read_text(encoding="utf-8")) == (2, whole)
+    assert "was it resumed already?" in again.stderr
+    assert whole.startswith(partial)
+    fresh = tmp_path / "fresh"
+    run(*arguments[:-1], str(fresh))
+    assert file.read_bytes() == fresh.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rows"], "name one day with --date, or a range"),
+        (["rows", "--date", "2026-02-30", "--sandbox"], "is no day of the calendar"),
+        (["rows", "--date", "2999-01-01", "--sandbox"], "has not come yet"),
+        (["rows", *DAY, "--market", "KONEX"], "KONEX"),
+        (["rows", *DAY, "--format", "xml"], "xml"),
+        (["rows", *DAY, "--sandbox", "--resume", "k1.x"], "cursor: "),
+        (["rows", *DAY], "KIWOOM_APP_KEY"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_day_without_data_is_an_empty_file_where_the_form_has_no_heading(run, tmp_path):
+    file = tmp_path / "sunday.jsonl"
+    sunday = ["rows", "--date", "2026-11-15", "--format", "jsonl", "--sandbox"]
+    result = run(*sunday, "--output", str(file))
+    assert (result.exit_code, file.read_bytes()) == (0, b"")
+    assert "no data for 2026-11-15" in result.stderr
+
+
+def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_path):
+    file = tmp_path / "day.csv"
+    arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
+    failed = run(*arguments, sandbox=small(Fault("code", code="8050", api_id="au10001")))
+    assert failed.exit_code == 1
+    assert "[8050:" in failed.stderr
+    assert "register this machine's public IP address" in failed.stderr
+    assert not file.exists()
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+    assert file.exists()
+
+
+def test_a_day_without_data_is_a_heading_and_no_rows(run):
+    result = run("rows", "--date", "2026-11-15", "--format", "csv", "--sandbox")
+    assert (result.exit_code, result.stdout) == (0, ",".join(_formats.COLUMNS) + "\n")
+    assert "no data for 2026-11-15 KOSPI KRX" in result.stderr
+
+
+def test_a_file_to_resume_must_be_there(run, tmp_path):
+    output = ["--output", str(tmp_path / "gone")]
+    result = run("rows", *DAY, "--sandbox", *output, "--resume", str(first_cursor(QUERY)))
+    assert result.exit_code == 2
+    assert "is not there to be resumed" in result.stderr
+
+
+def test_a_resumed_walk_on_standard_output_has_no_heading(run):
+    resume = ["--resume", str(first_cursor(QUERY))]
+    result = run("rows", *DAY, "--format", "csv", "--sandbox", *resume)
+    assert result.stdout.startswith(truth()[0])
+
+
+class FullDisk(io.FileIO):
+    """A file that takes a hundred bytes of the third page, and no more."""
+
+    pages = 0
+
+    def write(self, data):
+        self.pages += 1
+        if self.pages == 3:
+            return super().write(bytes(data)[:100])
+        if self.pages == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+def test_a_full_disk_leaves_whole_pages_and_the_command_that_resumes(run, tmp_path, monkeypatch):
+    file = tmp_path / "day.csv"
+    arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+        failed = run(*arguments)
+    assert failed.exit_code == 1
+    assert "No space left on device" in failed.stderr
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 101
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+    whole = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
+    assert [line["symbol"] for line in whole] == truth()
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_file(run, tmp_path, monkeypatch):
+    file = tmp_path / "day.csv"
+    arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
+    with monkeypatch.context() as full:
+        full.setattr(FullDisk, "pages", 3)
+        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+        failed = run(*arguments)
+    assert (failed.exit_code, file.exists()) == (1, False)
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+
+
+@pytest.mark.parametrize("size", ["", "x", "-5", "1x", "1@2", " 1"])
+def test_a_damaged_length_does_not_turn_the_guard_off(run, tmp_path, size):
+    file = tmp_path / "day"
+    file.write_text("1")
+    resume = f"{first_cursor(QUERY)}@{size}"
+    result = run("rows", *DAY, "--sandbox", "--output", str(file), "--resume", resume)
+    assert (result.exit_code, file.read_text()) == (2, "1")
+
+
+def test_an_interrupt_in_the_middle_of_a_write_leaves_whole_pages(tmp_path, monkeypatch):
+    with _output.PagedFile(tmp_path / "f", new=True) as file:
+        file.write("whole")
+        monkeypatch.setattr(file, "_raw", Interrupted(file._raw))
+        with pytest.raises(KeyboardInterrupt):
+            file.write("half a page")
+    assert (tmp_path / "f").read_text() == "whole"
+
+
+class Interrupted:
+    """A raw file whose write is interrupted half-way."""
+
+    def __init__(self, raw):
+        self.raw = raw
+
+    def __getattr__(self, name):
+        return getattr(self.raw, name)
+
+    def write(self, data):
+        self.raw.write(bytes(data)[:4])
+        raise KeyboardInterrupt
+
+
+def test_a_walk_that_cannot_be_trusted_may_be_tried_again_but_not_for_ever(run):
+    result = run("rows", *DAY, "--sandbox", sandbox=small(Fault("empty_key", call=2)))
+    assert result.exit_code == 1
+    assert "--resume" in result.stderr.splitlines()[-2]
+    assert result.stderr.splitlines()[-1].startswith("If it comes again, start over")
+
+
+def test_a_doubt_is_printed_without_source_code(run):
+    simulated = Sandbox(kospi_stocks=1)
+    make = partial(kiwoom_async.KiwoomClient.sandbox, environment=kiwoom_async.Environment.MOCK)
+    arguments = ["rows", *DAY, "--sandbox", "--exchange", "NXT"]
+    result = run(*arguments, sandbox=simulated, make=make)
+    assert result.exit_code == 0
+    assert "warning: the specification says that the mock host" in result.stderr
+    assert ".py" not in result.stderr
+
+
+def test_a_complete_walk_prints_no_command(capsys):
+    done = _left.Left(total=1, fresh=1)
+    job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, done)
+    _app._say_how_to_go_on(job)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_cannot_be_written_ends_with_1(run, tmp_path):
+    file = tmp_path / ("x" * 300)
+    result = run("rows", *DAY, "--sandbox", "--output", str(file))
+    assert result.exit_code == 1
+    assert "File name too long" in result.stderr
+
+
+class Sipping(io.RawIOBase):
+    """Takes a hundred bytes at a time, and none after so many."""
+
+    def __init__(self, most=10**9):
+        self.taken = b""
+        self._most = most
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if len(self.taken) >= self._most:
+            raise OSError(errno.EPIPE, "the reader has left")
+        self.taken += bytes(data[:100])
+        return min(100, len(data))
+
+
+def test_without_a_buffer_every_byte_is_written_all_the_same(monkeypatch):
+    """As under PYTHONUNBUFFERED, where a pipe may take part of what it is given."""
+    raw = Sipping()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+    _output.StandardOutput().write("가나다라\n" * 200)
+    assert raw.taken.decode() == "가나다라\n" * 200
+
+
+def test_a_page_that_is_cut_short_is_counted(monkeypatch):
+    raw = Sipping(most=300)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+    output = _output.StandardOutput()
+    with pytest.raises(OSError, match="the reader has left"):
+        output.write("x" * 1000)
+    assert output.cut_bytes == 300
+
+
+def test_a_page_that_is_cut_short_in_a_file_is_taken_back(tmp_path, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, data):
+            super().write(bytes(data[:100]))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = tmp_path / "out"
+    file.write_text("whole page\n", encoding="utf-8")
+    raw = Full(file, "ab")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
+    output = _output.StandardOutput()
+    with pytest.raises(OSError, match="No space left"):
+        output.write("x" * 1000)
+    raw.close()
+    assert output.cut_bytes == 0
+    assert file.read_text(encoding="utf-8") == "whole page\n"
+
+
+def test_a_cursor_of_another_query_ends_with_1_and_says_so(run):
+    other = first_cursor(ProgramTradeQuery("20261119", Market.KOSPI, Exchange.KRX))
+    result = run("rows", *DAY, "--sandbox", "--resume", str(other))
+    assert result.exit_code == 1
+    assert "belongs to another query" in result.stderr
+
+
+def test_the_version(run):
+    assert run("--version").stdout.strip() == kiwoom_async.__version__
+
+
+def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
+    monkeypatch.setattr(_app, "Sandbox", lambda **_: small())
+    result = CliRunner().invoke(_app.app, ["demo", "--fast"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    for text in ("Most bought by program", "Most sold by program", "억원", "█",
+                 "KOSPI: 3 pages, 120 rows", "KOSDAQ: 3 pages, 70 rows",
+                 "everything adds up", "invented"):  # fmt: skip
+        assert text in result.stdout
+    assert len(re.findall("█+", result.stdout)) == 20
+    assert max(map(cell_len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("today", "chosen"),
+    [
+        (date(2026, 11, 20), date(2026, 11, 19)),
+        (date(2026, 11, 21), date(2026, 11, 20)),
+        (date(2026, 11, 22), date(2026, 11, 20)),
+        (date(2026, 11, 23), date(2026, 11, 20)),
+        (date(2026, 11, 24), date(2026, 11, 23)),
+    ],
+    ids=["Friday", "Saturday", "Sunday", "Monday", "Tuesday"],
+)
+def test_the_demo_chooses_a_weekday_before_today(monkeypatch, today, chosen):
+    monkeypatch.setattr(_days, "today", lambda: today)
+    assert _days.last_weekday() == chosen
+
+
+@pytest.mark.parametrize(
+    ("moment", "there"),
+    [
+        (datetime(2026, 11, 23, 14, 59, 59, tzinfo=UTC), date(2026, 11, 23)),
+        (datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC), date(2026, 11, 24)),
+    ],
+    ids=["before", "at"],
+)
+def test_a_day_begins_at_midnight_in_korea(monkeypatch, moment, there):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz):
+            return moment.astimezone(tz)
+
+    monkeypatch.setattr(_days, "datetime", Clock)
+    assert _days.today() == there
+
+
+def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
+    served = []
+
+    def serve(sandbox, *, ready, **at):
+        served.append((sandbox, at))
+        ready("http://127.0.0.1:9000")
+
+    monkeypatch.setattr(_rehearsal, "serve", serve)
+    result = run("sandbox", "--port", "9000", "--limit", "0")
+    assert result.exit_code == 0
+    assert served[0][1] == {"host": "127.0.0.1", "port": 9000}
+    assert served[0][0].requests_per_second is None
+    assert "KIWOOM_BASE_URL=http://127.0.0.1:9000" in result.stderr
+
+
+def test_the_sandbox_command_on_a_port_that_is_taken(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("sandbox", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "in use" in result.stderr
+    assert "KIWOOM_BASE_URL" not in result.stderr
+
+
+def test_the_sandbox_command_names_its_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = run("sandbox")
+    assert result.exit_code == 1
+    assert "pip install 'kiwoom-async[sandbox]'" in result.stderr
+
+
+def test_without_typer_the_command_line_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "typer", None)
+    monkeypatch.delitem(sys.modules, "kiwoom_async.cli._app")
+    with pytest.raises(SystemExit, match=r"pip install 'kiwoom-async\[cli\]'"):
+        kiwoom_async.cli.main()
+
+
+def test_importing_the_library_imports_no_extra():
+    # httpx imports rich by itself where it finds it.
+    extras = "{'typer', 'uvicorn', 'kiwoom_async.sandbox', 'kiwoom_async.cli'}"
+    code = f"import sys, kiwoom_async; print(sorted({extras} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)  # noqa: S603
+    assert run.stdout.strip() == "[]"
+
+
+# ---- as a process
+
+
+def environment(base_url=None):
+    return os.environ | {
+        "KIWOOM_APP_KEY": "cli-app-key-0001",
+        "KIWOOM_SECRET_KEY": "cli-secret-key-0001",
+        "KIWOOM_BASE_URL": base_url or "",
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+
+def wait_until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("signals", "code"),
+    [
+        ([signal.SIGINT], 130),
+        ([signal.SIGINT, signal.SIGINT, signal.SIGINT], 130),
+        ([signal.SIGTERM], 143),
+        ([signal.SIGTERM, signal.SIGINT], 143),
+    ],
+)
+def test_ctrl_c_keeps_what_is_written_and_prints_the_command_that_resumes(tmp_path, signals, code):
+    """A key that is held down, or a polite kill, too."""
+    file = tmp_path / "day.jsonl"
+    arguments = ["rows", *DAY, "--format", "jsonl", "--output", str(file)]
+    sandbox = Sandbox(kospi_stocks=300)
+    with on_a_port(sandbox) as base_url:
+        env = environment(base_url)
+        process = subprocess.Popen(  # noqa: S603
+            [*COMMAND, *arguments],
+            env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        wait_until(lambda: file.exists() and file.stat().st_size > 0)
+        for one in signals:
+            process.send_signal(one)
+            time.sleep(0.01)
+        out, err = process.communicate(timeout=20)
+        assert (process.returncode, out) == (code, "")
+        assert "Traceback" not in err
+        assert "cli-secret-key-0001" not in err
+        written = file.read_text(encoding="utf-8")
+        assert 0 < written.count("\n") < 300
+        sandbox.requests_per_second = None
+        resume = shlex.split(err.splitlines()[-1])[1:]
+        subprocess.run([*COMMAND, *resume], env=env, check=True, timeout=60)  # noqa: S603
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith(written)
+    assert [json.loads(line)["symbol"] for line in text.splitlines()] == [
+        row["stk_cd"] for row in sandbox.rows("20261120", "P00101", "1")
+    ]
+
+
+def test_a_reader_that_leaves_early_is_no_crash():
+    with on_a_port(Sandbox(kospi_stocks=500)) as base_url:
+        process = subprocess.Popen(  # noqa: S603
+            [*COMMAND, "rows", *DAY], env=environment(base_url),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(timeout=20)
+        err = process.stderr.read()
+        process.stderr.close()
+    assert (process.returncode, err) == (1, b"")
+
+
+def in_ascii(*arguments):
+    env = environment() | {"PYTHONIOENCODING": "ascii"}
+    return subprocess.run(  # noqa: S603
+        [*COMMAND, *arguments], env=env, capture_output=True, encoding="ascii", check=False
+    )
+
+
+def test_an_output_that_cannot_show_korean_says_what_to_do():
+    result = in_ascii("rows", *DAY, "--sandbox")
+    assert result.returncode == 1
+    assert "set PYTHONIOENCODING=utf-8, or name a file with --output" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("kiwoom-async rows --date")
+    assert "Traceback" not in result.stderr
+
+
+def test_the_demo_survives_an_output_that_cannot_show_its_bars():
+    result = in_ascii("demo", "--fast")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Most bought by program" in result.stdout
+
+
+def test_a_closed_standard_output_says_what_to_do():
+    command = shlex.join([*COMMAND, "rows", *DAY, "--sandbox"])
+    result = subprocess.run(  # noqa: S602
+        f"{command} >&-", shell=True, env=environment(), stderr=subprocess.PIPE, check=False
+    )
+    assert result.returncode == 1
+    assert b"standard output is closed; name a file with --output" in result.stderr
+
+
+def test_ctrl_c_ends_the_sandbox_and_it_says_what_has_come():
+    process = subprocess.Popen(  # noqa: S603
+        [*COMMAND, "sandbox", "--port", "0"],
+        env=environment(), stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    base_url = re.search(r"http://\S+", process.stderr.readline())[0]
+    wait_until(lambda: answers(base_url))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert re.fullmatch(r"nobody known no api-id \d+ calls?, .* 0 refused with 429\n", err)
+
+
+def answers(base_url):
+    try:
+        return httpx.get(base_url, trust_env=False).status_code == 404
+    except httpx.TransportError:
+        return False
+
+
+def test_the_script_is_installed():
+    script = Path(sys.executable).with_name("kiwoom-async")
+    run = subprocess.run([script, "--help"], capture_output=True, check=True, encoding="utf-8")  # noqa: S603
+    for command in ("demo", "rows", "sandbox"):
+        assert command in run.stdout

@@ -1,0 +1,865 @@
+"""`doctor` and `token`: what each check finds, what it advises, how they end; and no secret."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from typing import ClassVar
+
+import anyio
+import httpx
+import pytest
+import uvicorn
+from attrs import evolve
+from support.exchange import small_sandbox as small
+from support.servers import on_a_port
+from typer.testing import CliRunner
+
+from kiwoom_async import (
+    CallEnded,
+    Exchange,
+    KiwoomClient,
+    KiwoomError,
+    Market,
+    Priority,
+    Program,
+    ProgramTradeQuery,
+    SharingReport,
+)
+from kiwoom_async._io import calls
+from kiwoom_async._io.rate_limit import LocalRateLimiter
+from kiwoom_async._io.tokens import NullTokenStore
+from kiwoom_async._protocol.convert import KST
+from kiwoom_async.cli import _case, _checks, _clients, _reach
+from kiwoom_async.cli._app import app
+from kiwoom_async.sandbox import Fault
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+APP_KEY, SECRET_KEY = "sentinel-APP/key+0123456789==", "sentinel-SECRET/key+9876543210=="
+CHECKS = ["settings", "DNS", "TLS", "sharing", "firewall", "token", "IP address", "clock", "page"]
+IN_PROCESS = ["skipped"] * 4
+ON_LOOPBACK = ["ok"] * 3 + ["skipped"]
+COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    """No waits between attempts, and nothing from the machine's environment."""
+    monkeypatch.setattr(calls.random, "uniform", lambda least, _: least)
+    for name in ("KIWOOM_ENVIRONMENT", "KIWOOM_BASE_URL", "SSL_CERT_FILE", "SSL_CERT_DIR",
+                 "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
+                 "KIWOOM_SHARING"):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """A command at a host, with keys that are easily found again."""
+
+    def at(base_url, *command, **variables):
+        variables = {
+            "KIWOOM_APP_KEY": APP_KEY, "KIWOOM_SECRET_KEY": SECRET_KEY,
+            "KIWOOM_BASE_URL": base_url, **variables,
+        }  # fmt: skip
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        result = CliRunner().invoke(app, list(command or ["doctor"]))
+        for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
+            assert variables[name] == "" or variables[name] not in result.output + result.stderr
+        assert result.stderr == "" or command
+        return result
+
+    return at
+
+
+def sheet(result):
+    """What is printed, by check: status, and all that was found and advised."""
+    parts = re.split(r"^([a-z ]{10})(\S[\w ]{9}) ", result.stdout, flags=re.MULTILINE)
+    assert parts[0] == ""
+    found = {
+        name.strip(): (status.strip(), text)
+        for status, name, text in zip(*[iter(parts[1:])] * 3, strict=True)
+    }
+    assert list(found) == CHECKS
+    return found
+
+
+def statuses(result):
+    return [status for status, _ in sheet(result).values()]
+
+
+def summary(result):
+    return result.stdout.splitlines()[-1]
+
+
+def test_all_is_well_in_process(run):
+    result = run("doctor", "--sandbox")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert statuses(result) == [*IN_PROCESS, *["ok"] * 5]
+    found = sheet(result)
+    assert re.match(r"valid until .* KST, 2\d h \d+ min .* presumably just now", found["token"][1])
+    assert "the token ends within 24 h, as it must" in found["clock"][1]
+    assert re.search(r"KOSPI KRX: 50 rows, more pages .* took 0\.\d\d\d s", found["page"][1])
+    assert summary(result) == "all is well; no pace is set"
+
+
+def test_all_is_well_on_a_port_and_piped_output_is_plain(at):
+    sandbox = small(requests_per_second=5)
+    with on_a_port(sandbox) as base_url:
+        result = at(base_url, FORCE_COLOR="1", KIWOOM_ENVIRONMENT="mock")
+    assert result.exit_code == 0
+    assert statuses(result) == [*ON_LOOPBACK, *["ok"] * 5]
+    found = sheet(result)
+    lengths = f"KIWOOM_APP_KEY of {len(APP_KEY)} characters, KIWOOM_SECRET_KEY of {len(SECRET_KEY)}"
+    assert lengths in found["settings"][1]
+    assert f"environment mock, {base_url}" in found["settings"][1]
+    assert "nothing to look up" in found["DNS"][1]
+    assert "no TLS on loopback" in found["TLS"][1]
+    assert re.match(r"at most \d\.\d s from the server's", found["clock"][1])
+    assert summary(result) == "all is well; the pace is 1 requests/s for each api-id"
+    assert "\x1b" not in result.stdout
+    assert not [token for token in sandbox._access._issued if token in result.stdout]
+
+
+NO_ADDRESS = ["ok", "skipped", "problem", "skipped", "not tried"]
+NO_TOKEN = ["ok", "problem", "skipped", "skipped", "not tried"]
+BLOCKED = ["problem", "not tried", "not tried", "skipped", "not tried"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "check", "words"),
+    [
+        (Fault("firewall", "au10001", times=9), BLOCKED, "firewall", "refuses this program's User"),
+        (Fault("maintenance_html", "au10001", times=9), BLOCKED, "firewall", "try again later"),
+        (Fault("redirect", "au10001", times=9), BLOCKED, "firewall", "check base_url"),
+        (Fault("empty_body", "au10001", times=9), BLOCKED, "firewall", "a proxy, a VPN"),
+        (Fault("code", "au10001", code="8001"), NO_TOKEN, "token", "check the app"),
+        (Fault("code", "au10001", code="8002"), NO_TOKEN, "token", "check the app"),
+        (Fault("code", "au10001", code="8030"), NO_TOKEN, "token", "mock keys"),
+        (Fault("code", "au10001", code="8031"), NO_TOKEN, "token",
+         "are the keys for production? KIWOOM_ENVIRONMENT says which"),
+        (Fault("rate_limit", "au10001", times=9), NO_TOKEN, "token", "lower requ"),
+        (Fault("code", "au10001", code="8050"), NO_ADDRESS,
+         "IP address", "register this machine's public IP address"),
+        (Fault("code", code="8050"), ["ok", "ok", "problem", "ok", "not tried"],
+         "IP address", "room for ten"),
+        (Fault("code", code="8005", times=9), ["ok", "ok", "skipped", "ok", "problem"],
+         "page", "another program may have revoked the token"),
+        (Fault("code", code="8031"), ["ok", "ok", "skipped", "ok", "problem"], "page", "mock keys"),
+        (Fault("maintenance_html", times=9), ["ok", "ok", "skipped", "ok", "problem"],
+         "page", "maintenance"),
+        (Fault("unreadable_row"), ["ok", "ok", "skipped", "ok", "problem"], "page", "DecodeError"),
+        (Fault("rate_limit", times=9), ["ok", "ok", "skipped", "ok", "problem"],
+         "page", "something else is using this app key"),
+    ],
+)  # fmt: skip
+def test_a_fault_is_found_by_its_check(run, fault, expected, check, words):
+    result = run("doctor", "--sandbox", sandbox=small(fault))
+    assert result.exit_code == 1
+    assert statuses(result) == [*IN_PROCESS, *expected]
+    assert sheet(result)[check][0] == "problem"
+    assert words in sheet(result)[check][1]
+    assert summary(result).startswith("1 problem")
+    for status, text in sheet(result).values():
+        assert status != "not tried" or text.startswith(f"because of {check}\n")
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "words"),
+    [
+        (Fault("server_error"), "page", "because of BlockedError: "),
+        (Fault("rate_limit"), "page", "because of RateLimited: "),
+        (Fault("token_dies"), "page", "because of AuthError: "),
+        (Fault("server_error", "au10001"), "token", "because of BlockedError: "),
+    ],
+)
+def test_what_passes_at_the_second_attempt_is_a_warning(run, fault, check, words):
+    result = run("doctor", "--sandbox", sandbox=small(fault))
+    assert result.exit_code == 0
+    assert [name for name, (status, _) in sheet(result).items() if status == "warning"] == [check]
+    assert words in sheet(result)[check][1]
+    assert summary(result).startswith("1 warning; ")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"KIWOOM_APP_KEY": ""}, "KIWOOM_APP_KEY not set\n"),
+        ({"KIWOOM_SECRET_KEY": ""}, "KIWOOM_SECRET_KEY not set\n"),
+        ({"KIWOOM_APP_KEY": "", "KIWOOM_SECRET_KEY": ""}, "_APP_KEY and KIWOOM_SECRET_KEY not set"),
+        ({"KIWOOM_APP_KEY": "senti nel"}, "character 6 of KIWOOM_APP_KEY is a space; copy"),
+        ({"KIWOOM_SECRET_KEY": "sent\u0007inel"}, "character 5 of KIWOOM_SECRET_KEY is unprint"),
+        ({"KIWOOM_SECRET_KEY": "sentinel-열쇠"}, "character 10 of KIWOOM_SECRET_KEY is unprint"),
+        ({"KIWOOM_ENVIRONMENT": "moock"}, "allowed are production, mock"),
+        ({"KIWOOM_BASE_URL": "http://api.kiwoom.com"}, "allowed are https, and http for loopback"),
+        ({"SSL_CERT_FILE": "/no/such/file"}, "check SSL_CERT_FILE"),
+    ],
+)
+def test_settings_that_make_no_client_are_a_problem(at, variables, words):
+    result = at("https://api.kiwoom.invalid", **variables)
+    assert result.exit_code == 1
+    assert statuses(result) == ["problem", *["not tried"] * 8]
+    assert words in sheet(result)["settings"][1]
+    assert summary(result) == "1 problem, 8 not tried; no pace is set"
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "words"),
+    [
+        ({"KIWOOM_APP_KEY": "\u200bsentinel-1\ufeff \n"}, "ok",
+         "KIWOOM_APP_KEY of 10 characters (and 4 of pasting, left out), "),
+        ({"KIWOOM_APP_KEY": "'sentinel-1'"}, "warning", "probably not the key's"),
+        ({"KIWOOM_APP_KEY": f"{SECRET_KEY}"}, "warning", "both are the same"),
+    ],
+)  # fmt: skip
+def test_keys_that_were_pasted_strangely_are_told(at, variables, status, words):
+    result = at("https://api.kiwoom.invalid", **variables)
+    assert sheet(result)["settings"][0] == status
+    assert words in sheet(result)["settings"][1]
+
+
+def test_a_name_that_nobody_knows(at):
+    result = at("https://api.kiwoom.invalid")
+    assert result.exit_code == 1
+    assert statuses(result) == ["ok", "problem", *["not tried"] * 7]
+    assert "api.kiwoom.invalid is not found: " in sheet(result)["DNS"][1]
+    assert "check the network" in sheet(result)["DNS"][1]
+
+
+def test_a_name_that_is_known(at):
+    with on_a_port(small()) as base_url:
+        result = at(base_url.replace("127.0.0.1", "localhost"))
+    assert result.exit_code == 0
+    assert re.match(r"localhost is at .*127\.0\.0\.1", sheet(result)["DNS"][1])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_where_nobody_listens(at, host):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    result = at(f"http://{host}:{port}")
+    assert result.exit_code == 1
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+    assert f"port {port}: Connection refused\n" in sheet(result)["TLS"][1]
+
+
+def test_a_handshake_that_never_ends(at, monkeypatch):
+    monkeypatch.setattr(_reach, "_TIMEOUT_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = at(f"https://127.0.0.1:{silent.getsockname()[1]}")
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+    assert "no answer within 0.3 s" in sheet(result)["TLS"][1]
+
+
+def test_a_server_that_speaks_no_tls(at):
+    with on_a_port(small()) as base_url:
+        result = at(base_url.replace("http", "https"))
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+    assert "connected, but no TLS: " in sheet(result)["TLS"][1]
+
+
+@pytest.mark.parametrize(
+    ("variables", "status"),
+    [
+        ({"HTTPS_PROXY": "http://user:sentinel-password@127.0.0.1:1"}, "skipped"),
+        ({"ALL_PROXY": "127.0.0.1:1"}, "skipped"),
+        ({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "api.kiwoom.invalid"}, "problem"),
+    ],
+)
+def test_a_proxy_is_left_to_look_names_up(at, variables, status):
+    result = at("https://api.kiwoom.invalid", **variables)
+    assert result.exit_code == 1
+    assert sheet(result)["DNS"][0] == status
+    if status == "skipped":
+        assert sheet(result)["TLS"][1].startswith("left to the proxy 127.0.0.1:1, ")
+        assert sheet(result)["firewall"][0] == "problem"
+    assert "sentinel-password" not in result.stdout
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Key and certificate of 127.0.0.1, signed by itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path_factory.mktemp("tls")
+    key, signed = str(folder / "key.pem"), str(folder / "signed.pem")
+    subprocess.run(  # noqa: S603
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",  # noqa: S607
+         "-nodes", "-keyout", key, "-out", signed, "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return key, signed
+
+
+@contextmanager
+def by_tls(sandbox, key, signed):
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(sandbox, log_level="critical", ssl_keyfile=key, ssl_certfile=signed)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def test_a_certificate_that_nobody_vouches_for(at, certificate):
+    with by_tls(small(), *certificate) as base_url:
+        result = at(base_url)
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+    assert re.search(r"no TLS: self.signed certificate", sheet(result)["TLS"][1])
+    assert "SSL_CERT_FILE" in sheet(result)["TLS"][1]
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_certificate_that_the_environment_vouches_for(at, certificate, variable, tmp_path):
+    """What the check trusts is what the calls trust."""
+    key, signed = certificate
+    trusted = signed
+    if variable == "SSL_CERT_DIR":
+        shutil.copy(signed, tmp_path / "signed.pem")
+        subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)  # noqa: S603, S607
+        trusted = str(tmp_path)
+    with by_tls(small(), key, signed) as base_url:
+        result = at(base_url, **{variable: trusted})
+    assert result.exit_code == 0
+    assert statuses(result) == [*ON_LOOPBACK, *["ok"] * 5]
+    ends = datetime.now(UTC) + timedelta(days=2)
+    assert re.match(rf"TLSv1\.\d; .* valid until {ends:%Y-%m-%d}", sheet(result)["TLS"][1])
+
+
+def told(sandbox, ahead):
+    """The sandbox, naming the time of a clock that is so many seconds ahead of ours."""
+
+    async def app(scope, receive, send):
+        async def dated(message):
+            if message["type"] == "http.response.start":
+                moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
+                stamp = (b"date", format_datetime(moment, usegmt=True).encode())
+                message = message | {"headers": [*message["headers"], stamp]}
+            await send(message)
+
+        await sandbox(scope, receive, dated)
+
+    app.requests_per_second = None
+    return app
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "words"),
+    [
+        (0, "ok", "at most "),
+        (-4, "ok", "at most "),
+        (20, "warning", "s behind the server's\n"),
+        (-20, "warning", "s ahead of the server's\n"),
+        (3600, "problem", "at least 3,"),
+        (-3600, "problem", "at least 3,"),
+    ],
+)
+def test_a_clock_is_judged_by_the_server_s(run, ahead, status, words):
+    result = run("doctor", "--sandbox", sandbox=told(small(), ahead))
+    assert sheet(result)["clock"][0] == status
+    assert words in sheet(result)["clock"][1]
+    assert result.exit_code == (status == "problem")
+    if status != "ok":
+        assert "which day it is in Korea" in sheet(result)["clock"][1]
+
+
+def test_a_firewall_may_tell_the_time_too(run):
+    sandbox = told(small(Fault("firewall", "au10001", times=9)), 3600)
+    result = run("doctor", "--sandbox", sandbox=sandbox)
+    assert statuses(result)[4:] == ["problem", "not tried", "not tried", "problem", "not tried"]
+    assert summary(result).startswith("2 problems, 3 not tried; ")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "words"),
+    [
+        (0, "ok", "the token ends within 24 h, as it must"),
+        (-23 * 3600, "ok", "the token ends within 24 h, as it must"),
+        (30, "warning", "s behind the server's"),
+        (7200, "problem", "at least 7,"),
+        (-25 * 3600, "problem", "at least 3,"),
+    ],
+)
+def test_without_the_server_s_time_a_clock_is_judged_by_the_token(run, ahead, status, words):
+    sandbox = small(now=lambda: datetime.now(UTC) + timedelta(seconds=ahead))
+    result = run("doctor", "--sandbox", sandbox=sandbox)
+    assert sheet(result)["clock"][0] == status
+    assert words in sheet(result)["clock"][1]
+
+
+def test_the_clock_that_is_judged_is_this_machine_s(at, monkeypatch):
+    def fast():
+        return datetime.now(UTC) + timedelta(seconds=95)
+
+    monkeypatch.setattr(_case, "now", fast)
+    monkeypatch.setattr(_checks, "now", fast)
+    with on_a_port(small()) as base_url:
+        result = at(base_url)
+    assert re.match(r"at least 9[345] s ahead of the server's\n", sheet(result)["clock"][1])
+    assert (result.exit_code, statuses(result).count("problem")) == (1, 1)
+
+
+def test_a_holiday_is_fine(run, monkeypatch):
+    monkeypatch.setattr(_case, "last_weekday", lambda: date(2026, 11, 15))
+    result = run("doctor", "--sandbox")
+    assert result.exit_code == 0
+    assert "2026-11-15 KOSPI KRX: no rows: a holiday, which is fine" in sheet(result)["page"][1]
+
+
+def test_a_day_of_one_page(run):
+    result = run("doctor", "--sandbox", sandbox=small(kospi_stocks=7))
+    assert "7 rows, the only page" in sheet(result)["page"][1]
+
+
+def test_no_call_is_made_twice(run):
+    sandbox = small()
+    run("doctor", "--sandbox", sandbox=sandbox)
+    assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"]
+    refused = small(Fault("code", "au10001", code="8001", times=9))
+    run("doctor", "--sandbox", sandbox=refused)
+    assert [one.api_id for one in refused.arrivals] == ["au10001"]
+
+
+def test_a_message_of_the_server_s_does_nothing_to_a_terminal(run):
+    def answer(_):
+        body = {"return_code": 7, "return_msg": "\x1b[31mred\x07\nok        page       forged"}
+        return httpx.Response(200, json=body)
+
+    def make(_, **options):
+        return KiwoomClient("a", "b", transport=httpx.MockTransport(answer), **options)
+
+    result = run("doctor", "--sandbox", make=make)
+    assert statuses(result)[4:] == ["ok", "problem", "skipped", "skipped", "not tried"]
+    assert "[31mred  ok        page       forged" in sheet(result)["token"][1]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]", result.stdout)
+
+
+def test_on_a_terminal_it_is_coloured_and_fits(run, monkeypatch):
+    monkeypatch.setattr("kiwoom_async.cli._doctor.on_terminal", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    result = run("doctor", "--sandbox", sandbox=small(Fault("code", code="8050")))
+    assert result.exit_code == 1
+    assert "\x1b[" in result.stdout
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", result.stdout)
+    assert max(map(len, plain.splitlines())) <= 80  # one line of Korean sentences
+    assert re.search(r"^problem   IP address AuthError: ka90004: ", plain, re.MULTILINE)
+
+
+def test_an_output_that_cannot_show_korean_shows_the_rest():
+    # The answer is the sandbox's 8050, whose sentence is Korean.
+    with on_a_port(small(Fault("code", "au10001", code="8050"))) as base_url:
+        result = subprocess.run(  # noqa: S603
+            [*COMMAND, "doctor"], env=environment(base_url, PYTHONIOENCODING="ascii"),
+            capture_output=True, encoding="ascii", check=False, timeout=60,
+        )  # fmt: skip
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "[8050:" in result.stdout
+
+
+def environment(base_url, **more):
+    keys = {"KIWOOM_APP_KEY": APP_KEY, "KIWOOM_SECRET_KEY": SECRET_KEY}
+    return os.environ | keys | {"KIWOOM_BASE_URL": base_url, **more}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_ends_it_as_any_command(number, code):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = subprocess.Popen(  # noqa: S603
+            [*COMMAND, "doctor"],
+            env=environment(f"http://127.0.0.1:{silent.getsockname()[1]}"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        # Each line is out as soon as its check is done; the next check is never answered.
+        lines = [process.stdout.readline() for _ in ON_LOOPBACK]
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+    assert [line[:10].strip() for line in lines] == ON_LOOPBACK
+    assert (process.returncode, out) == (code, "")
+    assert err == ("interrupted\n" if number == signal.SIGINT else "terminated\n")
+
+
+# ---- several app keys
+
+
+def with_numbers(*numbers, app_key=APP_KEY, secret_key=SECRET_KEY):
+    """Variables of more app keys; 1 and so on make them differ."""
+    return {
+        f"KIWOOM_{kind}_KEY_{number}": f"{key}{number}"
+        for number in numbers
+        for kind, key in (("APP", app_key), ("SECRET", secret_key))
+    }
+
+
+def test_several_app_keys_are_told_one_by_one(at):
+    with on_a_port(small()) as base_url:
+        result = at(base_url, **with_numbers(2, 3))
+    assert result.exit_code == 0
+    status, text = sheet(result)["settings"]
+    assert (status, text.splitlines()[0]) == (
+        "ok", f"3 app keys; environment production, {base_url}"
+    )  # fmt: skip
+    assert [line.split()[0] for line in text.splitlines()[1:]] == [
+        "KIWOOM_APP_KEY", "KIWOOM_APP_KEY_2", "KIWOOM_APP_KEY_3"
+    ]  # fmt: skip
+    assert f"KIWOOM_SECRET_KEY_3 of {len(SECRET_KEY) + 1} characters" in text
+    assert "sentinel" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "status", "words"),
+    [
+        ({"KIWOOM_APP_KEY_2": "one"}, "problem", "KIWOOM_SECRET_KEY_2 not set"),
+        ({"KIWOOM_SECRET_KEY_2": "one"}, "problem", "KIWOOM_APP_KEY_2 not set"),
+        (with_numbers(2) | {"KIWOOM_APP_KEY_2": APP_KEY}, "problem", "number 2 came before"),
+        (with_numbers(2) | {"KIWOOM_APP_KEY_2": "senti nel"}, "problem",
+         "character 6 of KIWOOM_APP_KEY_2 is a space; copy"),
+        (with_numbers(2) | {"KIWOOM_SECRET_KEY_2": "'one'"}, "warning",
+         "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: the quotation marks are probably not"),
+        (with_numbers(2, secret_key=APP_KEY), "warning",
+         "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: both are the same"),
+        (with_numbers(2, 4), "warning", "KIWOOM_APP_KEY_4 is not read: the numbers go on from 2"),
+        (with_numbers(3), "warning", "KIWOOM_APP_KEY_3 is not read"),
+        ({"KIWOOM_APP_KEY_3": ""}, "ok", "environment production"),
+    ],
+)  # fmt: skip
+def test_each_app_key_is_looked_at_as_the_first_one_is(at, variables, status, words):
+    result = at("https://api.kiwoom.invalid", **variables)
+    assert sheet(result)["settings"][0] == status
+    assert words in sheet(result)["settings"][1]
+
+
+# ---- sharing
+
+
+def test_a_program_that_shares_nothing_is_told_what_says_where(at):
+    with on_a_port(small()) as base_url:
+        status, text = sheet(at(base_url))["sharing"]
+    assert status == "skipped"
+    assert "this program shares nothing; KIWOOM_SHARING says where" in text
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_who_shares_is_told(at, tmp_path, by):
+    place = f"files:{tmp_path}"
+    sandbox = small()
+    with on_a_port(sandbox) as base_url:
+        options = ["doctor", "--sharing", place] if by == "option" else ["doctor"]
+        result = at(base_url, *options, **({} if by == "option" else {"KIWOOM_SHARING": place}))
+    assert result.exit_code == 0
+    status, text = sheet(result)["sharing"]
+    assert status == "ok"
+    where, heard, ours, token = (line.strip() for line in text.splitlines())
+    (account,) = (folder.name for folder in tmp_path.iterdir())
+    assert where == f"files in {tmp_path}"
+    assert heard == f"app key, fingerprint {account}: 1 program in the last minute"
+    program = re.escape(f"{socket.gethostname()}:{os.getpid()} ") + r"\S+"
+    assert re.fullmatch(rf"{program} \(this doctor\): au10001 \d\.\d s ago", ours)
+    assert re.fullmatch(
+        rf"token valid until 20.* KST, 2\d h \d+ min from now; issued by {program}", token
+    )
+    (issued,) = sandbox._access._issued
+    assert issued not in result.stdout
+
+
+class Told:
+    """Sharing of which everything is known."""
+
+    reports: ClassVar[list[SharingReport]] = []
+
+    def __init__(self):
+        self._left = list(self.reports)
+
+    def rate_limiter(self, *_):
+        return LocalRateLimiter(5)
+
+    def token_store(self, _):
+        return NullTokenStore()
+
+    async def report(self, account):
+        return evolve(self._left.pop(0), account=account)
+
+
+@pytest.fixture
+def told_by(at, monkeypatch):
+    """The lines of the check, when this is what is known."""
+
+    def told_by(*reports, **variables):
+        monkeypatch.setattr(Told, "reports", reports)
+        monkeypatch.setattr(_clients, "from_url", lambda _: Told())
+        with on_a_port(small()) as base_url:
+            result = at(base_url, "doctor", "--sharing", "files", **variables)
+        status, text = sheet(result)["sharing"]
+        assert status == "ok"
+        return [line.strip() for line in text.splitlines()]
+
+    return told_by
+
+
+def program(name, api_id, seconds_ago, *waiting):
+    return Program(name=name, api_id=api_id, seconds_ago=seconds_ago, waiting=waiting)
+
+
+def test_programs_their_waiting_calls_and_limits_are_told(told_by):
+    everything = SharingReport(
+        place="a place",
+        account="",
+        programs=(
+            program("one:1 a.py", "au10001", 12.04),
+            program("one:1 a.py", "ka90004", 0.2, Priority.INTERACTIVE, Priority.BULK),
+            program("two:2 b.py", "ka90004", -0.01, Priority.BULK),
+        ),
+        limits=(("ka90004", 3.0),),
+        token_expires=datetime(2026, 11, 20, 15, tzinfo=KST),
+        token_by="two:2 b.py",
+    )
+    place, heard, *lines = told_by(everything)
+    assert (place, heard.partition(": ")[2]) == ("a place", "2 programs in the last minute")
+    token = lines.pop()
+    assert lines == [
+        "one:1 a.py: au10001 12.0 s ago, ka90004 0.2 s ago (waiting: interactive and bulk)",
+        "two:2 b.py: ka90004 0.0 s ago (waiting: bulk)",
+        "a 429 has named a limit of 3 requests/s for ka90004",
+    ]
+    assert token.startswith("token valid until 2026-11-20 15:00:00 KST, ")
+    assert token.endswith("; issued by two:2 b.py")
+
+
+def test_each_app_key_shares_by_itself(told_by):
+    first = SharingReport(place="a place", account="", programs=(program("one:1 a", "x", 1.0),))
+    lines = told_by(first, SharingReport(place="a place", account=""), **with_numbers(2))
+    assert [line.partition(",")[0] for line in lines] == [
+        "a place", "app key 1", "one:1 a: x 1.0 s ago", "no token is kept there",
+        "app key 2", "no token is kept there",
+    ]  # fmt: skip
+    assert lines[4].endswith(": 0 programs in the last minute")
+
+
+def test_another_program_s_name_does_nothing_to_a_terminal(told_by):
+    strange = program("\x1b[31mred\nok        page       forged", "x", 1.0)
+    report = SharingReport(place="a place", account="", programs=(strange,))
+    assert "[31mred ok        page       forged: x 1.0 s ago" in told_by(report)
+
+
+def test_a_place_that_is_away_is_found_before_any_call(at, tmp_path):
+    (tmp_path / "file").touch()
+    sandbox = small()
+    with on_a_port(sandbox) as base_url:
+        result = at(base_url, KIWOOM_SHARING=f"files:{tmp_path / 'file'}")
+    assert result.exit_code == 1
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    text = sheet(result)["sharing"][1]
+    assert text.startswith(f"SharingError: {tmp_path / 'file'}")
+    assert "-> is the server up and within reach, or the directory writable" in text
+    assert sheet(result)["firewall"][1] == "because of sharing\n"
+    assert not sandbox.arrivals
+
+
+def test_a_place_that_can_be_read_but_not_written_is_a_problem(at, tmp_path):
+    place = f"files:{tmp_path}"
+    with on_a_port(small()) as base_url:
+        at(base_url, "token", KIWOOM_SHARING=place)
+        (account,) = tmp_path.iterdir()
+        (account / "token.lock").unlink()
+        (account / "token.lock").mkdir()
+        result = at(base_url, KIWOOM_SHARING=place)
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    assert "token.json cannot be used: " in sheet(result)["sharing"][1]
+
+
+def test_a_place_that_can_be_used_but_not_read_is_a_problem(at, tmp_path):
+    """The token lives; the queue of another version beside it stops the walks."""
+    place = f"files:{tmp_path}"
+    with on_a_port(small()) as base_url:
+        at(base_url, "token", KIWOOM_SHARING=place)
+        (account,) = tmp_path.iterdir()
+        (account / "ka90004.json").write_text('{"format": 99}')
+        result = at(base_url, KIWOOM_SHARING=place)
+    assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
+    assert "is of format 99, and this version" in sheet(result)["sharing"][1]
+
+
+def test_without_the_server_sharing_is_not_the_problem(at, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    result = at(f"http://127.0.0.1:{port}", KIWOOM_SHARING=f"files:{tmp_path}")
+    assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nowhere:sentinel", "sharing: got 'nowhere'; allowed are files, files:DIRECTORY, redis"),
+        ("redis://:sentinel@host:port", "url: expected redis://"),
+    ],
+)
+def test_a_place_in_the_environment_that_is_none_is_a_problem_of_the_settings(at, place, words):
+    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING=place)
+    assert statuses(result) == ["problem", *["not tried"] * 8]
+    assert words in sheet(result)["settings"][1]
+    assert "sentinel" not in result.stdout
+
+
+def test_an_extra_that_is_missing_is_named_and_nothing_else_blamed(at, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING="redis://127.0.0.1:1")
+    assert statuses(result) == ["problem", *["not tried"] * 8]
+    text = sheet(result)["settings"][1]
+    assert (
+        "no client can be made: redis is not installed: pip install 'kiwoom-async[redis]'" in text
+    )
+    assert "SSL_CERT" not in text
+
+
+# ---- token
+
+
+def test_the_token_s_state_as_text(run):
+    result = run("token", "--sandbox")
+    assert (result.exit_code, result.stderr) == (0, "")
+    names = ["token", "host", "valid until", "first issued", "shared"]
+    facts = {line[:14].strip(): line[14:] for line in result.stdout.splitlines()}
+    assert list(facts) == names
+    assert facts["host"] == "the simulated exchange, in this process"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d [\d:]{8} KST, 2\d h \d+ min from now",
+                        facts["valid until"])  # fmt: skip
+    assert facts["first issued"] == "presumably just now"
+
+
+@pytest.mark.parametrize(
+    ("ago_minutes", "left"),
+    [(5 * 60, r"(19 h 0|18 h 59) min"), (23 * 60 + 30, r"(30|29) min \d+ s"),
+     (24 * 60 - 0.5, r"\d+ s")],
+)  # fmt: skip
+def test_a_token_that_was_there_already_says_so(run, ago_minutes, left):
+    sandbox = small(now=lambda: datetime.now(UTC) - timedelta(minutes=ago_minutes))
+    result = run("token", "--sandbox", sandbox=sandbox)
+    assert re.search(rf"KST, {left} from now\n", result.stdout)
+    assert re.search(r"presumably 20.* KST, so this one was there already\n", result.stdout)
+
+
+def test_a_token_that_is_over_by_this_clock(run):
+    sandbox = small(now=lambda: datetime.now(UTC) - timedelta(days=1, seconds=90))
+    assert "KST, 1 min 3" in run("token", "--sandbox", sandbox=sandbox).stdout
+    assert " s ago\n" in run("token", "--sandbox", sandbox=sandbox).stdout
+
+
+def test_the_token_s_state_as_json_and_never_the_token(at):
+    sandbox = small()
+    with on_a_port(sandbox) as base_url:
+        facts = json.loads(at(base_url, "token", "--format", "json").stdout)
+        text = at(base_url, "token").stdout
+    assert (facts["base_url"], facts["environment"]) == (base_url, "production")
+    assert 86_300 < facts.pop("seconds_left") <= 86_400
+    assert facts["sandbox"] is False
+    until = datetime.fromisoformat(facts["valid_until"])
+    assert until - datetime.fromisoformat(facts["presumably_issued"]) == timedelta(hours=24)
+    assert until.utcoffset() == timedelta(hours=9)
+    assert f"host          {base_url}, production\n" in text
+    (token,) = sandbox._access._issued
+    assert token not in text + str(facts)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [("8001", "check the app key"), ("8050", "register this machine's public IP")],
+)
+def test_a_token_that_cannot_be_had(run, fault, words):
+    result = run("token", "--sandbox", sandbox=small(Fault("code", "au10001", code=fault)))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "AuthError: au10001: " in result.stderr
+    assert words in result.stderr
+
+
+def test_a_token_without_keys(at):
+    result = at("https://api.kiwoom.invalid", "token", KIWOOM_APP_KEY="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "KIWOOM_APP_KEY" in result.stderr
+
+
+# ---- what they stand on
+
+
+@pytest.mark.anyio
+async def test_the_token_s_end_is_asked_for_once():
+    sandbox = small()
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        expires = await kiwoom.token_expires()
+        await kiwoom.page(QUERY)
+        assert await kiwoom.token_expires() == expires
+    assert expires.tzinfo is KST
+    assert timedelta(hours=23) < expires - datetime.now(UTC) <= timedelta(hours=24)
+    assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"]
+
+
+@pytest.mark.anyio
+async def test_a_token_cannot_be_asked_for_once_the_client_is_closed():
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        await kiwoom.token_expires()
+    with pytest.raises(RuntimeError, match="is closed"):
+        await kiwoom.token_expires()
+
+
+@pytest.mark.anyio
+async def test_closing_ends_a_token_that_is_waited_for():
+    ended = []
+
+    async def ask(kiwoom):
+        with pytest.raises(RuntimeError, match="is closed"):
+            await kiwoom.token_expires()
+        ended.append(kiwoom)
+
+    sandbox = small(Fault("slow", "au10001", seconds=5))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
+        group.start_soon(ask, kiwoom)
+        group.start_soon(ask, kiwoom)
+        await anyio.sleep(1)
+        await kiwoom.aclose()
+    assert len(ended) == 2
+
+
+def test_a_client_says_where_it_calls_and_how_often():
+    kiwoom = KiwoomClient("a", "b", base_url="https://kiwoom.invalid/", requests_per_second=2)
+    assert (kiwoom.base_url, kiwoom.requests_per_second) == ("https://kiwoom.invalid", 2)
+    assert kiwoom.environment.value == "production"
+    anyio.run(kiwoom.aclose)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", [None, "maintenance_html"])
+async def test_an_answer_tells_the_server_s_time_whatever_else_it_says(fault):
+    faults = [Fault(fault, times=9)] if fault else []
+    events = []
+    async with KiwoomClient.sandbox(told(small(*faults), 600), on_event=events.append) as kiwoom:
+        with suppress(KiwoomError):
+            await kiwoom.page(QUERY)
+    ended = [event for event in events if isinstance(event, CallEnded)]
+    assert [one.error is not None for one in ended] == [False, fault is not None]
+    for one in ended:
+        assert one.server_time.tzinfo is KST
+        assert 590 < (one.server_time - datetime.now(UTC)).total_seconds() <= 601
+
+
+@pytest.mark.anyio
+async def test_a_server_without_a_clock_tells_no_time():
+    events = []
+    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+        await kiwoom.page(QUERY)
+    assert {one.server_time for one in events if isinstance(one, CallEnded)} == {None}

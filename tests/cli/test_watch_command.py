@@ -1,0 +1,227 @@
+"""`watch`: JSON lines when piped, a table in place on a terminal."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import anyio
+import pytest
+from attrs import evolve
+from rich.cells import cell_len
+from rich.console import Console
+from support.exchange import small_sandbox as small
+from support.servers import on_a_port
+
+from kiwoom_async import (
+    Change,
+    Exchange,
+    Failure,
+    KiwoomClient,
+    Market,
+    ProgramTradeQuery,
+    TransportError,
+    WalkComplete,
+)
+from kiwoom_async.cli import _app, _watch
+from kiwoom_async.sandbox import Fault, Sandbox
+
+KOSPI = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+DAY = ["--date", "2026-11-20"]
+
+
+def test_piped_it_is_a_json_line_for_each_item(run):
+    moving = small(trades_per_second=2000)
+    result = run("watch", *DAY, "--sandbox", "--rounds", "2", sandbox=moving)
+    assert result.exit_code == 0
+    items = [json.loads(line) for line in result.stdout.splitlines()]
+    new = [item for item in items if item["item"] == "change" and item["earlier"] is None]
+    assert len(new) == 120 + 70
+    assert {tuple(item) for item in items if item["item"] == "change"} == {
+        ("item", "earlier", "later")
+    }
+    assert new[0]["later"]["date"] == "2026-11-20"
+    marks = [item for item in items if item["item"] == "complete"]
+    assert [(mark["market"], mark["walk"]) for mark in marks] == [
+        ("KOSPI", 1), ("KOSDAQ", 1), ("KOSPI", 2), ("KOSDAQ", 2),
+    ]  # fmt: skip
+    assert marks[0]["changes"] == 120
+    assert "3 pages, 120 rows" in marks[0]["audit"]
+    changed = [item for item in items if item["item"] == "change" and item["earlier"]]
+    assert all(item["earlier"]["symbol"] == item["later"]["symbol"] for item in changed)
+    assert sum(mark["changes"] for mark in marks[2:]) == len(changed)
+
+
+def test_a_failed_walk_is_a_line_of_its_own(run):
+    broken = small(Fault("firewall", call=2))
+    result = run("watch", *DAY, "--market", "KOSPI", "--sandbox", "--rounds", "1", sandbox=broken)
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert (result.exit_code, last["item"], last["market"]) == (1, "failure", "KOSPI")
+    assert last["error"].startswith("BlockedError: ")
+
+
+def test_keys_that_are_refused_end_it(run):
+    refusing = small(Fault("code", code="8001", times=1000))
+    result = run("watch", *DAY, "--sandbox", sandbox=refusing)
+    assert result.exit_code == 1
+    assert "AuthError: ka90004: " in result.stderr
+
+
+def test_rounds_of_nothing_but_failures_end_with_1(run):
+    broken = small(Fault("code", code="1687", times=1000))
+    result = run("watch", *DAY, "--sandbox", "--rounds", "1", sandbox=broken)
+    assert (result.exit_code, result.stdout.count("failure")) == (1, 2)
+    assert "no walk was complete" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--date", "2126-01-04"], "has not come yet"),
+        (["--date", "yesterday"], "date: got 'yesterday'"),
+        (["--every", "-1"], "--every"),
+        (["--rounds", "0"], "--rounds"),
+    ],
+)
+def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
+    result = run("watch", *arguments, "--sandbox")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_without_a_date_the_sandbox_shows_its_last_weekday(run):
+    result = run("watch", "--sandbox", "--rounds", "1", "--market", "KOSPI")
+    last = json.loads(result.stdout.splitlines()[-1])
+    assert (last["item"], last["changes"]) == ("complete", 120)
+
+
+def test_an_every_that_is_too_short_is_said_in_the_terminal(run):
+    paced = small(requests_per_second=500)
+    result = run("watch", *DAY, "--sandbox", "--rounds", "3", "--every", "0.001", sandbox=paced)
+    assert result.stderr.count("warning: every: 0.001 s is shorter than a round can take") == 1
+
+
+# ---- the table
+
+
+@pytest.fixture
+def board():
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    return _watch.Board(console, lambda: "2 queries, 111 calls, about 23 s a round")
+
+
+async def some_rows():
+    async with KiwoomClient.sandbox(small()) as kiwoom:
+        return (await kiwoom.collect(KOSPI)).rows
+
+
+@pytest.fixture
+def rows():
+    return anyio.run(some_rows)
+
+
+def printed(board):
+    console = Console(file=io.StringIO(), width=80)
+    console.print(board.table())
+    return console.file.getvalue().splitlines()
+
+
+def test_the_board_ranks_by_what_programs_moved_since_the_start(board, rows):
+    for row in rows:
+        board.take(Change(KOSPI, None, row))
+    quiet, busy = rows[5], rows[40]
+    for net in (300, 4500):
+        later = evolve(busy, net_buy_amount=busy.net_buy_amount + net)
+        board.take(Change(KOSPI, busy, later))
+    lines = printed(board)
+    first = next(line for line in lines if busy.symbol in line)
+    assert lines.index(first) == next(at for at, line in enumerate(lines) if "in all" in line) + 1
+    assert "+42.0" in first
+    assert "+45.0" in first
+    assert quiet.symbol in "".join(lines) or len(lines) <= 24
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert len(lines) <= 24
+
+
+def test_a_stock_that_is_gone_leaves_the_board(board, rows):
+    board.take(Change(KOSPI, None, rows[0]))
+    board.take(Change(KOSPI, rows[0], None))
+    assert not any(rows[0].symbol in line for line in printed(board))
+
+
+def test_the_board_is_drawn_in_place_with_marks_and_failures(board, rows):
+    with board:
+        for row in rows[:3]:
+            board.take(Change(KOSPI, None, row))
+        board.take(WalkComplete(KOSPI, 1, 3, None))
+        board.take(Failure(KOSPI, TransportError("no way")))
+    drawn = board.console.file.getvalue()
+    assert "2026-11-20 KOSPI KRX: walk 1, 3 changes" in drawn
+    assert "111 calls, about 23 s a round" in drawn
+    assert "TransportError: no way" in drawn
+    assert "\x1b[" in drawn
+
+
+def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
+    consoles = []
+
+    def terminal():
+        consoles.append(Console(file=io.StringIO(), width=80, height=24, force_terminal=True))
+        return consoles[0]
+
+    monkeypatch.setattr(_watch, "Console", terminal)
+    monkeypatch.setattr(_watch, "on_terminal", lambda: True)
+    result = run("watch", *DAY, "--sandbox", "--rounds", "1")
+    assert (result.exit_code, result.stdout) == (0, "")
+    drawn = consoles[0].file.getvalue()
+    assert "moved most since the start" in drawn
+    assert "KOSDAQ KRX: walk 1, 70 changes" in drawn
+
+
+# ---- as a process
+
+
+def test_ctrl_c_ends_a_watch_whose_lines_are_whole():
+    environment = os.environ | {
+        "KIWOOM_APP_KEY": "watch-app-key-0001",
+        "KIWOOM_SECRET_KEY": "watch-secret-key-0001",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    sandbox = Sandbox(kospi_stocks=120, kosdaq_stocks=70, trades_per_second=50)
+    with on_a_port(sandbox) as base_url:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-W", "error", "-m", "kiwoom_async", "watch", *DAY],
+            env=environment | {"KIWOOM_BASE_URL": base_url},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+        lines = []
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            if Counter(one["item"] for one in lines)["complete"] == 3:
+                process.send_signal(signal.SIGINT)
+                break
+        rest, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    for line in rest.splitlines():
+        json.loads(line)
+
+
+def test_the_sandbox_of_a_watch_moves(monkeypatch):
+    made = []
+    monkeypatch.setattr(_app.KiwoomClient, "sandbox", made.append)
+    monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _made(make))
+    monkeypatch.setattr(_app, "end", lambda *_, **__: None)
+    _app.watch(date="2026-11-20", sandbox=True)
+    (sandbox,) = made
+    assert sandbox.changes is not None
+    assert sandbox._listing.moving is not None
+
+
+async def _made(make):
+    make()

@@ -1,0 +1,273 @@
+"""Sentinel secrets on every path, with every library's log at DEBUG: none is found anywhere."""
+
+import asyncio
+import json
+import logging
+import os
+import stat
+import traceback
+from contextlib import suppress
+
+import anyio
+import httpx
+import pytest
+from support.clock import VirtualTimeLoop
+from support.fault_proxy import FAULTS, FaultProxy
+from support.recorded import recorded
+from typer.testing import CliRunner
+
+from kiwoom_async import (
+    Exchange,
+    KiwoomClient,
+    KiwoomError,
+    Market,
+    ProgramTradeQuery,
+    TransportError,
+)
+from kiwoom_async._io import calls as _calls
+from kiwoom_async.cli._app import app
+from kiwoom_async.sandbox import Fault, Sandbox
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+# Where there is no socket.
+VIRTUAL_TIME = {"loop_factory": VirtualTimeLoop}
+APP_KEY, SECRET_KEY = "sentinel-APP/key+0123456789==", "sentinel-SECRET/key+9876543210=="
+
+
+class Everything:
+    """Whatever the library has said to anybody, as text."""
+
+    def __init__(self, caplog):
+        caplog.set_level(logging.DEBUG)
+        self._caplog = caplog
+        self.tokens = set()
+        self.texts = []
+
+    def tell(self, event):
+        self.texts += [str(event), repr(event)]
+
+    def error(self, error):
+        """An exception with all that hangs on it."""
+        todo, seen = [error], set()
+        while todo:
+            one = todo.pop()
+            if one is None or id(one) in seen:
+                continue
+            seen.add(id(one))
+            self.texts += [str(one), repr(one), repr(one.args), repr(vars(one))]
+            self.texts += getattr(one, "__notes__", [])
+            todo += [one.__cause__, one.__context__, *getattr(one, "exceptions", [])]
+        self.texts.append("".join(traceback.format_exception(error)))
+
+    def client(self, kiwoom):
+        (account,) = kiwoom._accounts
+        held = account.tokens.held
+        self.tokens |= {held.value} if held else set()
+        self.texts += [repr(kiwoom), str(kiwoom), repr(held), repr(account.keys)]
+        self.texts += [
+            repr(one) for one in (account, account.tokens, kiwoom._calls, kiwoom._source)
+        ]
+
+    def leaks(self):
+        records = self._caplog.records
+        said = [record.getMessage() for record in records] + [repr(one.args) for one in records]
+        text = "\n".join(self.texts + said)
+        return [one for one in (APP_KEY, SECRET_KEY, *self.tokens) if one in text]
+
+
+@pytest.fixture
+def everything(caplog):
+    return Everything(caplog)
+
+
+@pytest.fixture(autouse=True)
+def no_waits(monkeypatch):
+    monkeypatch.setattr(_calls.random, "uniform", lambda least, _: least)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_no_fault_makes_a_secret_visible(everything, page, backend):
+    """Every fault of the matrix, on the token's call, the first page and another."""
+
+    async def walk(fault):
+        sandbox = Sandbox(kospi_stocks=120, requests_per_second=None)
+        proxy = FaultProxy(sandbox, lambda request: fault if request.page == page else None)
+        options = {"attempts": 2, "timeout": 0.1, "on_event": everything.tell}
+        async with (
+            proxy.serving() as base_url,
+            KiwoomClient(APP_KEY, SECRET_KEY, base_url=base_url, requests_per_second=2000,
+                         **options) as kiwoom,
+        ):  # fmt: skip
+            try:
+                await kiwoom.collect(QUERY)
+            except KiwoomError as error:
+                everything.error(error)
+            everything.client(kiwoom)
+
+    for fault in FAULTS:
+        anyio.run(walk, fault, backend=backend)
+    assert everything.leaks() == []
+    assert page == 0 or everything.tokens
+
+
+def echoes(secrets):
+    """Answers that repeat what was sent, each in another place."""
+    said = " ".join(secrets)
+    body = recorded("ka90004_rows_20260810_kospi_all") | {"return_code": 0}
+    row = body["stk_prm_trde_prst"][0]
+    escaped = "".join(f"\\u{ord(char):04x}" for char in said)
+    return [
+        httpx.Response(200, json={"return_code": 7, "return_msg": f"boom {said}"}),
+        httpx.Response(200, json={"return_code": 3, "return_msg": f"[8001:{said}]"}),
+        httpx.Response(200, json={"return_code": said}),
+        httpx.Response(200, content=f'{{"return_code":7,"return_msg":"{escaped}"}}'.encode()),
+        httpx.Response(429, json={"return_msg": said}, headers={"retry-after": secrets[0]}),
+        httpx.Response(200, text=said),
+        httpx.Response(503, text=f"<html>{said}</html>"),
+        httpx.Response(400, text=f"<html>Request Blocked {said}</html>"),
+        httpx.Response(307, headers={"location": f"https://x.invalid/{secrets[0]}"}),
+        httpx.Response(200, json=body, headers={"cont-yn": "Y", "next-key": secrets[0]}),
+        httpx.Response(200, json=body, headers={"cont-yn": secrets[0], "next-key": secrets[0]}),
+        httpx.Response(200, json=body | {"stk_prm_trde_prst": [{**row, "buy_cntr_qty": said}]}),
+        httpx.Response(200, json=body | {"stk_prm_trde_prst": said}),
+        httpx.Response(200, json=body | {"tot_1": said}),
+        httpx.Response(200, json={"token": f"bad token {said}", "return_code": 0}),
+        httpx.Response(200, json={"token": 7, "expires_dt": said, "return_code": 0}),
+        httpx.RemoteProtocolError(f"illegal header line: {said}"),
+        httpx.LocalProtocolError(f"Illegal header value b'Bearer {said}'"),
+    ]
+
+
+@pytest.mark.parametrize("whom", ["the token's call", "a page"])
+@pytest.mark.parametrize("number", range(len(echoes(["x"]))))
+def test_no_echo_makes_a_secret_visible(everything, whom, number):
+    token = "sentinel-TOKEN/abc+def0123456789=="
+
+    def answer(request):
+        if request.url.path == "/oauth2/token" and whom == "a page":
+            issued = {"token": token, "expires_dt": "29991231235959", "return_code": 0}
+            return httpx.Response(200, json=issued)
+        secrets = [APP_KEY, SECRET_KEY] if whom != "a page" else [token, APP_KEY, SECRET_KEY]
+        found = echoes(secrets)[number]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def walk(on_undecoded):
+        options = {"attempts": 2, "on_event": everything.tell, "on_undecoded": on_undecoded}
+        transport = httpx.MockTransport(answer)
+        async with KiwoomClient(
+            APP_KEY, SECRET_KEY, transport=transport, requests_per_second=2000, **options
+        ) as kiwoom:
+            try:
+                everything.texts.append(repr(await kiwoom.page(QUERY)))
+            except KiwoomError as error:
+                everything.error(error)
+            everything.client(kiwoom)
+
+    everything.tokens.add(token)
+    for on_undecoded in ("raise", "deliver"):
+        anyio.run(walk, on_undecoded, backend_options=VIRTUAL_TIME)
+    assert everything.texts
+    assert everything.leaks() == []
+
+
+def test_no_way_of_working_makes_a_secret_visible(everything):
+    """Merge, watch, deadlines, cancellation, revoking, closing; with faults in between."""
+
+    async def work():
+        faults = [Fault("server_error", call=3), Fault("token_dies", call=6),
+                  Fault("code", code="8050", call=12), Fault("rate_limit", call=15)]  # fmt: skip
+        sandbox = Sandbox(kospi_stocks=120, kosdaq_stocks=70, faults=faults)
+        options = {"transport": httpx.ASGITransport(app=sandbox), "base_url": "http://localhost"}
+        queries = [ProgramTradeQuery("2026-11-20", m, e) for m in Market for e in Exchange]
+        async with KiwoomClient(
+            APP_KEY, SECRET_KEY, requests_per_second=200, on_event=everything.tell, **options
+        ) as kiwoom:
+            async with kiwoom.merge(queries, on_error="deliver") as items:
+                async for item in items:
+                    everything.texts += [repr(item), str(getattr(item, "cursor", ""))]
+            everything.client(kiwoom)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    async for item in kiwoom.watch(queries):
+                        everything.texts.append(repr(item))
+            with suppress(TransportError):
+                await kiwoom.collect(queries[0], deadline=0.001)
+            everything.texts.append(repr(kiwoom.estimate(queries)))
+            walking = asyncio.create_task(kiwoom.collect(queries[1]))
+            await asyncio.sleep(0)
+            await kiwoom.revoke_token()
+        try:
+            await walking
+        except (KiwoomError, RuntimeError) as error:
+            everything.error(error)
+        everything.client(kiwoom)
+
+    anyio.run(work, backend_options=VIRTUAL_TIME)
+    assert everything.tokens
+    assert everything.leaks() == []
+
+
+@pytest.mark.parametrize("fault", [None, "code", "server_error", "unreadable_row", "token_dies"])
+@pytest.mark.parametrize("command", [["rows"], ["watch", "--rounds", "2"]])
+def test_the_command_line_prints_no_secret(everything, monkeypatch, fault, command, tmp_path):
+    faults = (
+        [Fault(fault, code="8050" if fault == "code" else "", call=2, times=9)] if fault else []
+    )
+    sandbox = Sandbox(kospi_stocks=120, requests_per_second=None, faults=faults)
+    original = KiwoomClient
+
+    def from_env(**options):
+        transport = httpx.ASGITransport(app=sandbox)
+        options |= {"transport": transport, "base_url": "http://localhost", "attempts": 2}
+        return original(APP_KEY, SECRET_KEY, requests_per_second=500, **options)
+
+    monkeypatch.setattr(KiwoomClient, "from_env", from_env)
+    output = tmp_path / "out.jsonl"
+    arguments = [*command, "--date", "2026-11-20", "--market", "KOSPI"]
+    if command == ["rows"]:
+        arguments += ["--format", "jsonl", "--output", str(output)]
+    result = CliRunner().invoke(app, arguments)
+    everything.texts += [result.output, result.stderr, repr(result.exception)]
+    everything.tokens |= set(sandbox._access._issued)
+    assert everything.leaks() == []
+    assert json.dumps(everything.texts)
+
+
+def test_keys_in_the_environment_are_not_printed_by_a_wrong_use(monkeypatch):
+    monkeypatch.setenv("KIWOOM_APP_KEY", APP_KEY)
+    monkeypatch.setenv("KIWOOM_SECRET_KEY", f"{SECRET_KEY}\u0007")
+    monkeypatch.setenv("KIWOOM_ENVIRONMENT", "")
+    result = CliRunner().invoke(app, ["rows", "--date", "2026-11-20"])
+    assert result.exit_code == 2
+    assert SECRET_KEY not in result.output + result.stderr
+    assert APP_KEY not in result.output + result.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such bits")
+def test_the_library_writes_no_file_that_holds_a_secret(tmp_path, monkeypatch):
+    """A token is kept in memory only; what the command line writes is rows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def work():
+        async with KiwoomClient.sandbox(Sandbox(kospi_stocks=120)) as kiwoom:
+            await kiwoom.page(QUERY)
+
+    anyio.run(work)
+    left = [path for path in tmp_path.rglob("*") if stat.S_ISREG(path.stat().st_mode)]
+    assert left == []
+
+
+def test_tls_is_verified_whatever_the_environment_says(monkeypatch):
+    """No argument turns it off, and no variable that httpx knows."""
+    monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
+    monkeypatch.setenv("CURL_CA_BUNDLE", "")
+    kiwoom = KiwoomClient("a", "b")
+    transport = kiwoom._calls._transport._line._transport
+    context = transport._pool._ssl_context
+    assert context.check_hostname
+    assert context.verify_mode.name == "CERT_REQUIRED"
+    anyio.run(kiwoom.aclose)

@@ -1,0 +1,56 @@
+"""Coverage-guided bytes against the boundary where answers are decoded; run on demand.
+
+`pip install atheris`, then `python tests/fuzz_decode.py -max_total_time=60`. Any bytes at all,
+under any status and headers, must give a page, a token, or an error of the tree, and nothing else.
+It begins with the recorded bodies; what it finds on the way is not kept.
+"""
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import atheris
+
+with atheris.instrument_imports(include=["kiwoom_async"]):
+    from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
+    from kiwoom_async._protocol.messages import Request, Response, decode_token
+    from kiwoom_async._protocol.pages import decode_page
+    from kiwoom_async._protocol.query import Walk, first_cursor
+    from kiwoom_async._protocol.redaction import redact
+
+QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+ASKED = Request("ka90004", "/", {}, b"", ("a-token-of-some-length",))
+STATUSES = (200, 200, 200, 204, 307, 400, 429, 500, 503)
+
+
+def one_input(data: bytes) -> None:
+    """A status, a key, and the rest as body."""
+    provider = atheris.FuzzedDataProvider(data)
+    status = STATUSES[provider.ConsumeIntInRange(0, len(STATUSES) - 1)]
+    cont, key = provider.PickValueInList(["Y", "N", "", "y"]), provider.ConsumeUnicode(8)
+    headers = {"cont-yn": cont, "next-key": key, "retry-after": key}
+    body = provider.ConsumeBytes(provider.remaining_bytes())
+    response = redact(Response(ASKED, status, headers, body), ("an-app-key-of-some-length",))
+    for on_undecoded in ("raise", "deliver"):
+        try:
+            page = decode_page(response, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
+            str(Walk.of(QUERY, [page]).audit)
+        except KiwoomError as error:
+            str(error)
+    try:
+        decode_token(response)
+    except KiwoomError as error:
+        str(error)
+
+
+def main() -> None:
+    """Fuzz, from the recorded bodies on."""
+    with TemporaryDirectory() as corpus:
+        for recorded in (Path(__file__).parent.parent / "wire").glob("*.json"):
+            (Path(corpus) / recorded.name).write_bytes(b"\0\0" + recorded.read_bytes())
+        atheris.Setup([*sys.argv, corpus], one_input)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

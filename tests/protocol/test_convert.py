@@ -1,0 +1,141 @@
+"""How Kiwoom spells numbers, signs and blanks (wire-facts.md, sections 1 and 6)."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal, localcontext
+
+import pytest
+
+from kiwoom_async._protocol.convert import (
+    KST,
+    compact_date,
+    decimal_number,
+    http_time,
+    is_blank,
+    kst_time,
+    magnitude_or_none,
+    short_repr,
+    text,
+    whole_number,
+    whole_number_or_none,
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("0", 0),
+        ("-0", 0),
+        ("360000", 360000),
+        ("+6800", 6800),
+        ("-75000", -75000),
+        ("--1109649", -1109649),
+        (" 12 ", 12),
+        ("00000120", 120),
+        ("9" * 20, 10**20 - 1),
+    ],
+)
+def test_whole_numbers(sent, meant):
+    assert whole_number(sent) == meant
+    assert whole_number_or_none(sent) == meant
+    assert magnitude_or_none(sent) == abs(meant)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["", " ", None, "abc", "1.5", "1,000", "1_000", "+-5", "---5", "++5", "-", "٣", "1e3", "0x1F",
+     5, 5.0, True, [], {}, "9" * 21, "NaN"],
+)  # fmt: skip
+def test_what_is_no_whole_number_is_an_error_and_never_a_zero(sent):
+    with pytest.raises(ValueError, match="is not a whole number"):
+        whole_number(sent)
+
+
+@pytest.mark.parametrize("sent", ["", "  ", None])
+def test_blank_is_none_where_blank_is_allowed(sent):
+    assert is_blank(sent)
+    assert whole_number_or_none(sent) is None
+    assert magnitude_or_none(sent) is None
+
+
+@pytest.mark.parametrize("sent", ["0", 0, False, [], {}])
+def test_a_zero_is_not_blank(sent):
+    assert not is_blank(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("+18.71", "18.71"),
+        ("+0.00", "0.00"),
+        ("-0.00", "0.00"),
+        ("-1.05", "-1.05"),
+        ("--1.05", "-1.05"),
+        ("100", "100"),
+        ("5.", "5"),
+    ],
+)
+def test_decimals_keep_their_places(sent, meant):
+    assert str(decimal_number(sent)) == meant
+    assert isinstance(decimal_number(sent), Decimal)
+
+
+@pytest.mark.parametrize(
+    "sent", ["-18.715", "+18.715", "-12345678901234567890.12345678901234567890"]
+)
+def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
+    with localcontext(prec=3):
+        assert str(decimal_number(sent)) == sent.removeprefix("+")
+
+
+@pytest.mark.parametrize(
+    "sent", ["", None, "0." + "0" * 21, "NaN", "Infinity", "1e5", "1.2.3", 1.5, "+-1.0", "."]
+)
+def test_what_is_no_decimal_is_an_error(sent):
+    with pytest.raises(ValueError, match="is not a decimal number"):
+        decimal_number(sent)
+
+
+def test_text_is_as_sent():
+    assert text(" 삼성전자 ") == " 삼성전자 "
+    with pytest.raises(ValueError, match="5 is not text"):
+        text(5)
+
+
+def test_times_are_korean():
+    assert kst_time("20261123083000") == datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("sent", ["", None, "20261123", "20261323083000", "2026112308300x", 5])
+def test_what_is_no_time_is_an_error(sent):
+    with pytest.raises(ValueError, match=r"is not a time|does not match|unconverted"):
+        kst_time(sent)
+
+
+def test_dates_are_compact():
+    assert compact_date(date(2026, 1, 5)) == "20260105"
+
+
+def test_a_value_in_an_error_text_is_short():
+    assert short_repr("abc") == "'abc'"
+    assert len(short_repr("x" * 10_000)) < 50
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("Fri, 20 Nov 2026 15:30:00 GMT", datetime(2026, 11, 21, 0, 30, tzinfo=KST)),
+        ("Fri, 20 Nov 2026 15:30:00 GMT, Fri, 20 Nov 2026 15:30:01 GMT", None),
+        ("Fri, 20 Nov 2026 15:30:00 +0900", None),
+        ("Fri, 32 Nov 2026 15:30:00 GMT", None),
+        ("Fri, 20 Xyz 2026 15:30:00 GMT", None),
+        ("Fri, 20 Nov 2026 99:99:99 GMT", None),
+        ("Fri, 20 Nov 2026 ::::1:1: GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Fri, 01 Jan 0000 00:00:00 GMT", None),
+        ("Fri, 20 Nov 2026 15:30:00 GMT\n", None),
+        ("1795190400", None),
+        ("", None),
+    ],
+)
+def test_a_date_header_is_read_or_left(value, time):
+    assert http_time(value) == time

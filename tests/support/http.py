@@ -1,0 +1,42 @@
+"""Answers written byte by byte, served on a real socket."""
+
+import re
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+from anyio.abc import SocketAttribute
+
+
+@asynccontextmanager
+async def server(answer):
+    """A base URL at which `answer(stream)` is played for every request that came whole."""
+
+    async def connection(stream):
+        async with stream:
+            with suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
+                while True:
+                    await read_request(stream)
+                    await answer(stream)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)
+    async with anyio.create_task_group() as group:
+        group.start_soon(listener.serve, connection)
+        yield f"http://127.0.0.1:{port}"
+        group.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def read_request(stream):
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += await stream.receive()
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = int(re.search(rb"content-length: (\d+)", head.lower())[1])
+    while len(body) < length:
+        body += await stream.receive()
+
+
+def http(body, *headers, status="200 OK", length=None):
+    head = [f"HTTP/1.1 {status}", f"content-length: {len(body) if length is None else length}"]
+    return "\r\n".join([*head, *headers, "", ""]).encode() + body
