@@ -1,9 +1,9 @@
-"""One app key, many programs: they share its pace and its token.
+"""Share the pace and the token of one app key between programs.
 
     async with KiwoomClient(app_key, secret_key, sharing=SharedFiles()) as kiwoom:
         ...
 
-`SharedFiles` for the programs of one host, `SharedRedis` for those of several.
+`SharedFiles` is for programs on one host, `SharedRedis` for programs on several.
 """
 
 from ._files import SharedFiles

@@ -1,8 +1,8 @@
-"""Sharing on one host: a directory with small files, for each app key its own.
+"""Sharing on one host: a directory of small files for each app key.
 
     DIRECTORY/<account>/<api-id>.json    the queue of a bucket
     DIRECTORY/<account>/token.json       the token
-    DIRECTORY/<account>/*.lock           empty; locked while its neighbour is changed
+    DIRECTORY/<account>/*.lock           empty; locked while the JSON file of that name is changed
 
 `account` is a fingerprint of host and app key.
 """
@@ -17,32 +17,41 @@ from attrs import asdict
 from kiwoom_async import SharingReport
 from kiwoom_async.errors import require_extra, short_repr
 
-from ._declared import declared
-from ._desk import Desk
-from ._locked import LockedFile
-from ._place import T, structured
-from ._queue import Answer, Asked, Bucket, arrive, ask, hold, new_bucket, unknown_for_ms
-from ._report import report
-from ._shared_pace import SharedPace
-from ._shared_tokens import SharedTokens
+from ._locked_file import LockedFile
+from ._outage_policy import outage_policy
+from ._queue import (
+    Bucket,
+    SlotReply,
+    SlotRequest,
+    advance_clock,
+    grant_or_queue,
+    new_bucket,
+    new_bucket_wait_ms,
+    pause_bucket,
+)
+from ._report import sharing_report
+from ._shared_rate_limiter import SharedRateLimiter
+from ._shared_token_store import SharedTokenStore
+from ._store import T, structure
+from ._token_leases import TokenLeases
 
 _TOKEN = "token"  # noqa: S105 - a file's name
 
 
 class SharedFiles:
-    """Programs of one user on one host share through files in a directory.
+    """Shares between the programs of one user on one host, through files in a directory.
 
     directory: on a local disk, the same for all programs; without it the user's state directory,
-        which the extra `files` finds.
+        for which the extra `files` is needed.
     wait_seconds: how long a call waits for the directory to be usable again before it raises
-        SharingError; 0 is at once.
-    local_share: how many requests a second this program may make while the directory cannot be
-        used, instead.
-    reserved: what the local shares of all programs add up to, the same for all programs; without
-        it, this program's. It is left unused as long as all is well, because nobody knows who
-        else cannot use the directory.
+        SharingError; 0 raises at once.
+    local_share: instead of raising, this program makes so many requests a second while the
+        directory cannot be used.
+    reserved: the sum of the local shares of all programs, and the same for all of them; without
+        it, this program's. It is left unused at all times, because no program can know which
+        others cannot use the directory.
 
-    The files can be read by their user only; `token.json` holds the token as it is.
+    Only the user can read the files; `token.json` holds the token in plain text.
     """
 
     def __init__(
@@ -53,73 +62,82 @@ class SharedFiles:
         local_share: int | None = None,
         reserved: int | None = None,
     ) -> None:
-        self.directory = _state_directory() if directory is None else _checked(directory)
-        self._when_away = declared(wait_seconds, local_share, reserved)
+        self.directory = _state_directory() if directory is None else _absolute_path(directory)
+        self._outage_policy = outage_policy(wait_seconds, local_share, reserved)
 
     def __repr__(self) -> str:
         return f"SharedFiles({str(self.directory)!r})"
 
-    def rate_limiter(self, account: str, api_id: str, requests_per_second: float) -> SharedPace:
-        """The bucket of an api-id."""
-        return SharedPace(
-            FileBucket(self._file(account, api_id)),
-            requests_per_second,
-            self._when_away,
-        )
+    def rate_limiter(
+        self, account: str, api_id: str, requests_per_second: float
+    ) -> SharedRateLimiter:
+        """Return the rate limiter of an api-id."""
+        bucket = FileBucketStore(self._file(account, api_id))
+        return SharedRateLimiter(bucket, requests_per_second, self._outage_policy)
 
-    def token_store(self, account: str) -> SharedTokens:
-        """Where the account's token is."""
-        desk = Desk(self._file(account, _TOKEN))
-        return SharedTokens(desk, self._when_away)
+    def token_store(self, account: str) -> SharedTokenStore:
+        """Return the store of the account's token."""
+        return SharedTokenStore(self._token_leases(account), self._outage_policy)
 
     async def report(self, account: str) -> SharingReport:
-        """Who shares the account; SharingError where that cannot be known."""
+        """Report who shares the account; raise SharingError if the store cannot be used."""
         return await run_sync(self._report, account)
 
     def _report(self, account: str) -> SharingReport:
         names = [path.stem for path in (self.directory / account).glob("*.json")]
-        buckets = {name: FileBucket(self._file(account, name)) for name in names if name != _TOKEN}
+        buckets = {
+            name: FileBucketStore(self._file(account, name)) for name in names if name != _TOKEN
+        }
         place = f"files in {self.directory}"
-        return report(place, account, buckets, Desk(self._file(account, _TOKEN)))
+        return sharing_report(place, account, buckets, self._token_leases(account))
+
+    def _token_leases(self, account: str) -> TokenLeases:
+        return TokenLeases(self._file(account, _TOKEN))
 
     def _file(self, account: str, name: str) -> LockedFile:
         return LockedFile(self.directory / account / f"{name}.json")
 
 
-class FileBucket:
+class FileBucketStore:
     """A bucket in a file."""
 
     def __init__(self, file: LockedFile) -> None:
         self._file = file
 
-    def ask(self, asked: Asked) -> Answer:
-        """Ask for a slot."""
-        unknown_ms = unknown_for_ms(asked)
-        return self._change(unknown_ms, lambda bucket, now_ms: ask(bucket, now_ms, asked))
+    def request_slot(self, request: SlotRequest) -> SlotReply:
+        """Grant a slot or queue the request."""
+        return self._update(
+            new_bucket_wait_ms(request),
+            lambda bucket, now_ms: grant_or_queue(bucket, now_ms, request),
+        )
 
-    def hold(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
-        """Give no slot for so long."""
-        self._change(spacing_ms, lambda bucket, now_ms: hold(bucket, now_ms, pause_ms, limit))
+    def pause(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
+        """Grant no slot for `pause_ms`."""
+        self._update(
+            spacing_ms,
+            lambda bucket, now_ms: pause_bucket(bucket, now_ms, pause_ms, limit),
+        )
 
-    def look(self) -> tuple[Bucket | None, float]:
-        """What is known, and the clock."""
-        facts, now_ms = self._file.read()
-        return (structured(facts, Bucket, self._file.where) if facts else None), now_ms
+    def read(self) -> tuple[Bucket | None, float]:
+        """Return the stored bucket and the clock in milliseconds."""
+        data, now_ms = self._file.read()
+        return (structure(data, Bucket, self._file.name) if data else None), now_ms
 
-    def _change(self, spacing_ms: float, step: Callable[[Bucket, float], T]) -> T:
-        def change(facts: dict[str, Any] | None, now_ms: float) -> tuple[dict[str, Any], T]:
-            bucket = new_bucket(now_ms, spacing_ms)
-            if facts is not None:
-                bucket = structured(facts, Bucket, self._file.where)
-                arrive(bucket, now_ms)
-            result = step(bucket, now_ms)
+    def _update(self, first_wait_ms: float, change: Callable[[Bucket, float], T]) -> T:
+        def apply(data: dict[str, Any] | None, now_ms: float) -> tuple[dict[str, Any], T]:
+            if data is None:
+                bucket = new_bucket(now_ms, first_wait_ms)
+            else:
+                bucket = structure(data, Bucket, self._file.name)
+                advance_clock(bucket, now_ms)
+            result = change(bucket, now_ms)
             return asdict(bucket), result
 
-        return self._file.change(change)
+        return self._file.update(apply)
 
 
-def _checked(directory: object) -> Path:
-    """An absolute path: the program may change its directory on the way."""
+def _absolute_path(directory: object) -> Path:
+    """Return an absolute path, so that a later change of the working directory does not matter."""
     wrong = f"directory: got {short_repr(directory)}; expected a path"
     if not isinstance(directory, str | Path) or not str(directory) or "\0" in str(directory):
         raise ValueError(wrong)

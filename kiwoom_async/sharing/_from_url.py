@@ -1,4 +1,4 @@
-"""A place by its name, for the command line and the environment."""
+"""A shared store from a text: for the command line and the environment."""
 
 import os
 
@@ -12,17 +12,17 @@ _FILES = "files"
 
 
 def from_url(place: str) -> Sharing:
-    """`files`, `files:DIRECTORY`, or a URL as `SharedRedis` takes it.
+    """Return the sharing for `files`, `files:DIRECTORY`, or a URL as `SharedRedis` takes it.
 
-    ValueError for anything else. The key that seals tokens is KIWOOM_SHARING_KEY.
+    KIWOOM_SHARING_KEY is the `encryption_key` of SharedRedis. Raises ValueError for other texts.
     """
-    kind, _, rest = place.partition(":")
-    if kind == _FILES and (rest or place == _FILES):
-        return SharedFiles(rest or None)
-    if kind in {"redis", "rediss", "unix"}:
+    scheme, _, directory = place.partition(":")
+    if scheme == _FILES and (directory or place == _FILES):
+        return SharedFiles(directory or None)
+    if scheme in {"redis", "rediss", "unix"}:
         return SharedRedis(place, encryption_key=os.environ.get("KIWOOM_SHARING_KEY") or None)
-    # No more than the kind, and not even that of a URL without its scheme: a password may follow.
-    got = "files: without a directory" if kind == _FILES else short_repr(kind)
-    if "@" in kind:
+    # Shows the scheme only, and not even that if it holds an @: a password may be part of the rest.
+    got = "files: without a directory" if scheme == _FILES else short_repr(scheme)
+    if "@" in scheme:
         got = "something with an @"
     raise ValueError(f"sharing: got {got}; allowed are files, files:DIRECTORY, redis://HOST:PORT")

@@ -1,117 +1,119 @@
--- The queue of a bucket, on this server's clock: what `_queue.py` says, in Redis's language.
--- KEYS[1] is the bucket. ARGV: what to do ("ask", "hold", "look"), the format, then what that
--- takes. Every time is in milliseconds. The answer is JSON.
+-- The queue for the slots of one bucket, on this server's clock: the same as `_queue.py`.
+-- KEYS[1] is the bucket. ARGV: the action ("request", "pause" or "read"), the format, and the
+-- arguments of the action as JSON. All times are in milliseconds. The reply is JSON.
 
-local EARLY, LATE, GRACE, LOOK = 1.5, 2, 10, 5
-local KNOWN, LIMIT = 60000, 24 * 3600000
-local FORGET = 7 * 24 * 3600000
+local EARLY_LEADS, LATE_MS, GRACE_MS, RECHECK_MS = 1.5, 2, 10, 5
+local PROGRAM_TTL_MS, LIMIT_TTL_MS = 60000, 24 * 3600000
+local BUCKET_TTL_MS = 7 * 24 * 3600000
 
 local clock = redis.call('TIME')
--- As exact as it is kept: JSON here has fourteen digits.
+-- Tenths of a millisecond: cjson writes fourteen digits.
 local now = clock[1] * 1000 + math.floor(clock[2] / 100) / 10
 local action, format = ARGV[1], tonumber(ARGV[2])
 
 local stored = redis.call('GET', KEYS[1])
 local readable, bucket = pcall(cjson.decode, stored or 'null')
 if stored and (not readable or type(bucket) ~= 'table' or bucket.format ~= format) then
-  local found = readable and type(bucket) == 'table' and bucket.format
-  return cjson.encode({ format = found or cjson.null })
+  local stored_format = readable and type(bucket) == 'table' and bucket.format
+  return cjson.encode({ format = stored_format or cjson.null })
 end
 bucket = stored and bucket
 
-local function arrive()
-  if bucket.at_ms > now then
-    local gone = bucket.at_ms - now
-    bucket.free_ms = bucket.free_ms - gone
-    bucket.limit_until_ms = bucket.limit_until_ms - gone
-    for _, line in ipairs({ bucket.queue, bucket.bulk }) do
-      for _, ticket in ipairs(line) do
-        ticket.due_ms = ticket.due_ms - gone
+local function advance_clock()
+  if bucket.updated_ms > now then
+    local lost = bucket.updated_ms - now
+    bucket.next_slot_ms = bucket.next_slot_ms - lost
+    bucket.limit_until_ms = bucket.limit_until_ms - lost
+    for _, queue in ipairs({ bucket.queue, bucket.bulk_queue }) do
+      for _, ticket in ipairs(queue) do
+        ticket.due_ms = ticket.due_ms - lost
       end
     end
-    for _, seen in pairs(bucket.programs) do
-      seen.at_ms = seen.at_ms - gone
+    for _, program in pairs(bucket.programs) do
+      program.seen_ms = program.seen_ms - lost
     end
   end
-  bucket.at_ms = now
+  bucket.updated_ms = now
   if bucket.limit_until_ms <= now then
     bucket.limit = 0
   end
-  for program, seen in pairs(bucket.programs) do
-    if seen.at_ms < now - KNOWN then
-      bucket.programs[program] = nil
+  for program_id, program in pairs(bucket.programs) do
+    if program.seen_ms < now - PROGRAM_TTL_MS then
+      bucket.programs[program_id] = nil
     end
   end
 end
 
-local function answer(reply)
-  redis.call('SET', KEYS[1], cjson.encode(bucket), 'PX', FORGET)
+local function store_and_encode(reply)
+  redis.call('SET', KEYS[1], cjson.encode(bucket), 'PX', BUCKET_TTL_MS)
   reply.now_ms = now
   return cjson.encode(reply)
 end
 
-if action == 'look' then
+if action == 'read' then
   return cjson.encode({ now_ms = now, bucket = bucket or cjson.null })
 end
 
-local asked = cjson.decode(ARGV[3])
+local request = cjson.decode(ARGV[3])
 if not bucket then
   bucket = {
-    format = format, at_ms = now, limit = 0,
-    free_ms = now + asked.spacing_ms + EARLY * (asked.lead_ms or 0),
-    limit_until_ms = 0, queue = {}, bulk = {}, programs = {},
+    format = format, updated_ms = now, limit = 0,
+    next_slot_ms = now + request.spacing_ms + EARLY_LEADS * (request.lead_ms or 0),
+    limit_until_ms = 0, queue = {}, bulk_queue = {}, programs = {},
   }
 end
-arrive()
+advance_clock()
 
-if action == 'hold' then
-  bucket.free_ms = math.max(bucket.free_ms, now + asked.pause_ms)
-  if asked.limit > 0 and (bucket.limit == 0 or asked.limit <= bucket.limit) then
-    bucket.limit = asked.limit
-    bucket.limit_until_ms = now + LIMIT
+if action == 'pause' then
+  bucket.next_slot_ms = math.max(bucket.next_slot_ms, now + request.pause_ms)
+  if request.limit > 0 and (bucket.limit == 0 or request.limit <= bucket.limit) then
+    bucket.limit = request.limit
+    bucket.limit_until_ms = now + LIMIT_TTL_MS
   end
-  return answer({})
+  return store_and_encode({})
 end
 
-for program, seen in pairs(bucket.programs) do
-  if program ~= asked.program and seen.reserved ~= asked.reserved then
-    return answer({
-      granted = false, wait_ms = 0, next_ms = 0, others = 0, limit = bucket.limit,
-      stranger = seen.name,
+for program_id, program in pairs(bucket.programs) do
+  if program_id ~= request.program_id and program.reserved ~= request.reserved then
+    return store_and_encode({
+      granted = false, wait_ms = 0, next_slot_in_ms = 0, others_waiting = 0,
+      limit = bucket.limit, conflicting_program = program.name,
     })
   end
 end
-bucket.programs[asked.program] = { name = asked.name, at_ms = now, reserved = asked.reserved }
+bucket.programs[request.program_id] = {
+  name = request.program_name, seen_ms = now, reserved = request.reserved,
+}
 
 local function is_own(ticket)
-  return ticket.program == asked.program and ticket.bulk == asked.bulk
+  return ticket.program_id == request.program_id and ticket.bulk == request.bulk
 end
 
-local function awaited(line)
-  local kept = {}
-  for _, ticket in ipairs(line) do
-    if is_own(ticket) or ticket.due_ms + GRACE >= now then
-      kept[#kept + 1] = ticket
+local function without_absent(queue)
+  local present = {}
+  for _, ticket in ipairs(queue) do
+    if is_own(ticket) or ticket.due_ms + GRACE_MS >= now then
+      present[#present + 1] = ticket
     end
   end
-  return kept
+  return present
 end
 
-local function place_of_own()
-  for at, ticket in ipairs(bucket.queue) do
+local function ahead_and_own_ticket()
+  for position, ticket in ipairs(bucket.queue) do
     if is_own(ticket) then
-      return at - 1, ticket
+      return position - 1, ticket
     end
   end
-  for at, ticket in ipairs(bucket.bulk) do
+  for position, ticket in ipairs(bucket.bulk_queue) do
     if is_own(ticket) then
-      return #bucket.queue + at - 1, ticket
+      return #bucket.queue + position - 1, ticket
     end
   end
 end
 
-local function has_bulk(line)
-  for _, ticket in ipairs(line) do
+local function has_bulk(queue)
+  for _, ticket in ipairs(queue) do
     if ticket.bulk then
       return true
     end
@@ -121,39 +123,42 @@ end
 
 local function spacing()
   if bucket.limit == 0 then
-    return asked.spacing_ms
+    return request.spacing_ms
   end
-  local left = math.max(bucket.limit - asked.reserved, bucket.limit / 2)
-  return math.max(asked.spacing_ms, asked.window_ms / left)
+  local shared = math.max(bucket.limit - request.reserved, bucket.limit / 2)
+  return math.max(request.spacing_ms, request.window_ms / shared)
 end
 
-bucket.queue, bucket.bulk = awaited(bucket.queue), awaited(bucket.bulk)
-if not place_of_own() then
-  local line = asked.bulk and bucket.bulk or bucket.queue
-  line[#line + 1] = { program = asked.program, bulk = asked.bulk, due_ms = now }
+bucket.queue, bucket.bulk_queue = without_absent(bucket.queue), without_absent(bucket.bulk_queue)
+if not ahead_and_own_ticket() then
+  local queue = request.bulk and bucket.bulk_queue or bucket.queue
+  queue[#queue + 1] = { program_id = request.program_id, bulk = request.bulk, due_ms = now }
 end
-if #bucket.bulk > 0 and not has_bulk(bucket.queue) then
-  bucket.queue[#bucket.queue + 1] = table.remove(bucket.bulk, 1)
+if #bucket.bulk_queue > 0 and not has_bulk(bucket.queue) then
+  bucket.queue[#bucket.queue + 1] = table.remove(bucket.bulk_queue, 1)
 end
 
-local ahead, own = place_of_own()
-if ahead == 0 and bucket.free_ms <= now + EARLY * asked.lead_ms then
-  local begins = math.max(bucket.free_ms, now)
-  local counted = begins - bucket.free_ms <= LATE and bucket.free_ms or begins
-  bucket.free_ms = counted + spacing()
+local ahead, ticket = ahead_and_own_ticket()
+if ahead == 0 and bucket.next_slot_ms <= now + EARLY_LEADS * request.lead_ms then
+  local begins = math.max(bucket.next_slot_ms, now)
+  local late = begins - bucket.next_slot_ms
+  local spaced_from = late <= LATE_MS and bucket.next_slot_ms or begins
+  bucket.next_slot_ms = spaced_from + spacing()
   table.remove(bucket.queue, 1)
-  return answer({
-    granted = true, wait_ms = begins - now, next_ms = bucket.free_ms - now,
-    others = #bucket.queue + #bucket.bulk, limit = bucket.limit, stranger = '',
+  return store_and_encode({
+    granted = true, wait_ms = begins - now, next_slot_in_ms = bucket.next_slot_ms - now,
+    others_waiting = #bucket.queue + #bucket.bulk_queue, limit = bucket.limit,
+    conflicting_program = '',
   })
 end
 
-local due = bucket.free_ms - asked.lead_ms
+local due = bucket.next_slot_ms - request.lead_ms
 if ahead > 0 then
-  due = bucket.free_ms + (ahead - 1) * spacing() + LOOK
+  due = bucket.next_slot_ms + (ahead - 1) * spacing() + RECHECK_MS
 end
-own.due_ms = math.max(due, now)
-return answer({
-  granted = false, wait_ms = own.due_ms - now, next_ms = bucket.free_ms - now,
-  others = #bucket.queue + #bucket.bulk - 1, limit = bucket.limit, stranger = '',
+ticket.due_ms = math.max(due, now)
+return store_and_encode({
+  granted = false, wait_ms = ticket.due_ms - now, next_slot_in_ms = bucket.next_slot_ms - now,
+  others_waiting = #bucket.queue + #bucket.bulk_queue - 1, limit = bucket.limit,
+  conflicting_program = '',
 })

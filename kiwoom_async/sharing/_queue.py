@@ -1,72 +1,73 @@
-"""The queue of a bucket that many programs share: whose turn it is, and when.
+"""The queue for the slots of one bucket that many programs share.
 
-Pure: is told the time, and changes what it is given. Redis is told the same by `_queue.lua`, and a
-test holds the two together. Every time is in milliseconds of the place's own clock.
+Pure: the time is an argument. `_queue.lua` does the same in Redis, and a test compares the two. All
+times are in milliseconds of the store's own clock.
 
-No program holds a slot for later: it asks when its turn is due, and one that is given begins at
-once. So a program that dies takes no slot with it, a pause stops everybody, and an interactive
-call finds at most one bulk call before it, whatever others wait.
+No slot is assigned in advance: a program asks when its turn is due, and a granted slot begins at
+once. So a program that dies loses no slot, a pause stops all programs, and an interactive call
+finds at most one bulk call ahead of it, however many wait.
 """
 
 from typing import Final, Protocol
 
 from attrs import Factory, define, frozen
 
-# Who comes a little earlier than told is served: coming again would take too long.
-_EARLY: Final = 1.5
-# Timers ring late by a millisecond or so; a slot given so late does not delay the next one.
+# A request that comes early by up to this many leads is granted: asking again would take longer.
+_EARLY_LEADS: Final = 1.5
+# Timers fire late by a millisecond or so; a slot granted so late does not delay the next one.
 _LATE_MS: Final = 2.0
-# Who has not come so long after its turn is passed over, and has to queue again.
+# A program that does not ask for so long after its turn loses its ticket.
 _GRACE_MS: Final = 10.0
-# So long after a slot has begun, the next in the queue looks whether it was taken.
-_LOOK_MS: Final = 5.0
-# Programs are known so long after they were last heard of.
-_KNOWN_MS: Final = 60_000.0
-# A limit that a 429 has named is believed so long.
-_LIMIT_MS: Final = 24 * 3_600_000.0
+# The next program in the queue asks so long after a slot has begun, in case it was not taken.
+_RECHECK_MS: Final = 5.0
+# A program is listed for so long after its last request.
+_PROGRAM_TTL_MS: Final = 60_000.0
+# A limit that a 429 has named applies for a day.
+_LIMIT_TTL_MS: Final = 24 * 3_600_000.0
 
 
 @define
 class Ticket:
-    """A program's place in the queue, and when it is to ask again."""
+    """A position in the queue; `due_ms` is when its program is to ask again."""
 
-    program: str
+    program_id: str
     bulk: bool
     due_ms: float
 
 
 @define
-class Seen:
-    """A program, when it was heard of last, and the part of the limit that it leaves unused."""
+class ActiveProgram:
+    """A program that has asked lately, and the requests/s that it leaves unused."""
 
     name: str
-    at_ms: float
+    seen_ms: float
     reserved: float
 
 
 @define
 class Bucket:
-    """What is known of a bucket; `limit` is 0 as long as no 429 has named one."""
+    """The stored state; `limit` is in requests/s, 0 if no 429 has named one."""
 
-    at_ms: float
-    free_ms: float
+    updated_ms: float
+    next_slot_ms: float
     limit: float = 0.0
     limit_until_ms: float = 0.0
-    # First come, first served, but of the bulk calls only the first stands among the others.
+    # First come, first served. At most one bulk ticket stands in `queue`, the others wait here.
     queue: list[Ticket] = Factory(list)
-    bulk: list[Ticket] = Factory(list)
-    programs: dict[str, Seen] = Factory(dict)
+    bulk_queue: list[Ticket] = Factory(list)
+    programs: dict[str, ActiveProgram] = Factory(dict)  # by program_id
 
 
 @frozen
-class Asked:
-    """Who asks: for which calls, how far apart they are to be, how early the answer is needed.
+class SlotRequest:
+    """A request for a slot.
 
-    `window_ms` is over what time as many calls as the limit permits in a second are spread.
+    `spacing_ms` is the distance between slots that this program wants, `window_ms` the time over
+    which the slots of one second of the limit are spread, `lead_ms` how early it asks.
     """
 
-    program: str
-    name: str
+    program_id: str
+    program_name: str
     bulk: bool
     spacing_ms: float
     window_ms: float
@@ -75,136 +76,161 @@ class Asked:
 
 
 @frozen
-class Answer:
-    """The slot, or when to ask again: in so many milliseconds.
+class SlotReply:
+    """A slot that begins after `wait_ms`, or, if not granted, when to ask again.
 
-    `next_ms` is when the slot after it begins, `others` how many wait for one, `stranger` a
-    program that leaves another part of the limit unused, "" for none.
+    `next_slot_in_ms` is when the slot after it begins, `others_waiting` the number of other
+    tickets. `conflicting_program` is the name of a program with another `reserved`, "" for none.
     """
 
     granted: bool
     wait_ms: float
-    next_ms: float
-    others: int
+    next_slot_in_ms: float
+    others_waiting: int
     limit: float
-    stranger: str = ""
+    conflicting_program: str = ""
 
 
-class BucketPlace(Protocol):
-    """Where a bucket is. SharingError where that is out of reach, or of another format."""
+class BucketStore(Protocol):
+    """A bucket in a shared store; raises SharingError like `SharedStore`."""
 
-    def ask(self, asked: Asked) -> Answer:
-        """Take the step `ask`."""
+    def request_slot(self, request: SlotRequest) -> SlotReply:
+        """Grant a slot or queue the request."""
         ...
 
-    def hold(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
-        """Take the step `hold`; the spacing is for a bucket of which nothing is known."""
+    def pause(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
+        """Grant no slot for `pause_ms`; a new bucket grants none for `spacing_ms` at least."""
         ...
 
-    def look(self) -> tuple[Bucket | None, float]:
-        """What is known, and the clock."""
+    def read(self) -> tuple[Bucket | None, float]:
+        """Return the stored bucket and the store's clock in milliseconds."""
         ...
 
 
-def new_bucket(now_ms: float, unknown_ms: float) -> Bucket:
-    """A bucket of which nothing is known: its last slot may have been given a moment ago."""
-    return Bucket(at_ms=now_ms, free_ms=now_ms + unknown_ms)
+def new_bucket(now_ms: float, wait_ms: float) -> Bucket:
+    """Return a bucket that grants no slot for `wait_ms`."""
+    return Bucket(updated_ms=now_ms, next_slot_ms=now_ms + wait_ms)
 
 
-def unknown_for_ms(asked: Asked) -> float:
-    """How long to give no slot then: one may be given so early, and the next keeps its distance."""
-    return asked.spacing_ms + _EARLY * asked.lead_ms
+def new_bucket_wait_ms(request: SlotRequest) -> float:
+    """Return how long a new bucket grants no slot.
+
+    The data may have been lost just after a slot was granted, and that slot may have been early.
+    """
+    return request.spacing_ms + _EARLY_LEADS * request.lead_ms
 
 
-def arrive(bucket: Bucket, now_ms: float) -> None:
-    """Bring the bucket to the present, also where the clock has begun again meanwhile."""
-    if bucket.at_ms > now_ms:
-        gone_ms = bucket.at_ms - now_ms
-        bucket.free_ms -= gone_ms
-        bucket.limit_until_ms -= gone_ms
-        for ticket in bucket.queue + bucket.bulk:
-            ticket.due_ms -= gone_ms
-        for seen in bucket.programs.values():
-            seen.at_ms -= gone_ms
-    bucket.at_ms = now_ms
+def advance_clock(bucket: Bucket, now_ms: float) -> None:
+    """Set the time and drop what has expired.
+
+    If the clock has restarted since, all times are shifted back with it.
+    """
+    if bucket.updated_ms > now_ms:
+        lost_ms = bucket.updated_ms - now_ms
+        bucket.next_slot_ms -= lost_ms
+        bucket.limit_until_ms -= lost_ms
+        for ticket in bucket.queue + bucket.bulk_queue:
+            ticket.due_ms -= lost_ms
+        for program in bucket.programs.values():
+            program.seen_ms -= lost_ms
+    bucket.updated_ms = now_ms
     if bucket.limit_until_ms <= now_ms:
         bucket.limit = 0.0
-    for program, seen in list(bucket.programs.items()):
-        if seen.at_ms < now_ms - _KNOWN_MS:
-            del bucket.programs[program]
+    for program_id, program in list(bucket.programs.items()):
+        if program.seen_ms < now_ms - _PROGRAM_TTL_MS:
+            del bucket.programs[program_id]
 
 
-def ask(bucket: Bucket, now_ms: float, asked: Asked) -> Answer:
-    """Give the slot, or a place in the queue; `arrive` comes first."""
-    if stranger := _stranger(bucket, asked):
-        return Answer(False, 0.0, 0.0, 0, bucket.limit, stranger)
-    bucket.programs[asked.program] = Seen(asked.name, now_ms, asked.reserved)
-    ahead = _ahead(bucket, now_ms, asked)
-    if ahead == 0 and bucket.free_ms <= now_ms + _EARLY * asked.lead_ms:
-        return _granted(bucket, now_ms, asked)
-    due_ms = bucket.free_ms - asked.lead_ms
+def grant_or_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> SlotReply:
+    """Grant a slot, or queue the request and reply when to ask again.
+
+    Call `advance_clock` first.
+    """
+    if conflicting_program := _conflicting_program(bucket, request):
+        return SlotReply(False, 0.0, 0.0, 0, bucket.limit, conflicting_program)
+    bucket.programs[request.program_id] = ActiveProgram(
+        request.program_name, now_ms, request.reserved
+    )
+    _drop_absent(bucket, now_ms, request)
+    ahead, ticket = _join_queue(bucket, now_ms, request)
+    if ahead == 0 and bucket.next_slot_ms <= now_ms + _EARLY_LEADS * request.lead_ms:
+        return _grant(bucket, now_ms, request)
+    due_ms = bucket.next_slot_ms - request.lead_ms
     if ahead:
-        # When those ahead should have got their slots; who is still there then did not come.
-        due_ms = bucket.free_ms + (ahead - 1) * _spacing_ms(bucket, asked) + _LOOK_MS
-    _own(bucket, asked).due_ms = due_ms = max(due_ms, now_ms)
-    others = len(bucket.queue) + len(bucket.bulk) - 1
-    return Answer(False, due_ms - now_ms, bucket.free_ms - now_ms, others, bucket.limit)
+        # By then those ahead have their slots; a ticket that is still ahead belongs to a program
+        # that did not ask in time.
+        due_ms = bucket.next_slot_ms + (ahead - 1) * _spacing_ms(bucket, request) + _RECHECK_MS
+    ticket.due_ms = max(due_ms, now_ms)
+    return SlotReply(
+        granted=False,
+        wait_ms=ticket.due_ms - now_ms,
+        next_slot_in_ms=bucket.next_slot_ms - now_ms,
+        others_waiting=len(bucket.queue) + len(bucket.bulk_queue) - 1,
+        limit=bucket.limit,
+    )
 
 
-def hold(bucket: Bucket, now_ms: float, pause_ms: float, limit: float) -> None:
-    """Give no slot for so long, and believe a limit that is lower; 0 names none."""
-    bucket.free_ms = max(bucket.free_ms, now_ms + pause_ms)
+def pause_bucket(bucket: Bucket, now_ms: float, pause_ms: float, limit: float) -> None:
+    """Grant no slot for `pause_ms`, and adopt the limit if it is lower; 0 is no limit."""
+    bucket.next_slot_ms = max(bucket.next_slot_ms, now_ms + pause_ms)
     if limit > 0 and (not bucket.limit or limit <= bucket.limit):
         bucket.limit = limit
-        bucket.limit_until_ms = now_ms + _LIMIT_MS
+        bucket.limit_until_ms = now_ms + _LIMIT_TTL_MS
 
 
-def _stranger(bucket: Bucket, asked: Asked) -> str:
-    for program, seen in bucket.programs.items():
-        if program != asked.program and seen.reserved != asked.reserved:
-            return seen.name
+def _conflicting_program(bucket: Bucket, request: SlotRequest) -> str:
+    for program_id, program in bucket.programs.items():
+        if program_id != request.program_id and program.reserved != request.reserved:
+            return program.name
     return ""
 
 
-def _ahead(bucket: Bucket, now_ms: float, asked: Asked) -> int:
-    """How many go before the asker, who has a place in the queue from now on."""
+def _drop_absent(bucket: Bucket, now_ms: float, request: SlotRequest) -> None:
+    """Drop the tickets of programs that have missed their turn, except the requester's own."""
 
-    def awaited(ticket: Ticket) -> bool:
-        return _is_own(ticket, asked) or ticket.due_ms + _GRACE_MS >= now_ms
+    def present(ticket: Ticket) -> bool:
+        return _is_own(ticket, request) or ticket.due_ms + _GRACE_MS >= now_ms
 
-    bucket.queue = [ticket for ticket in bucket.queue if awaited(ticket)]
-    bucket.bulk = [ticket for ticket in bucket.bulk if awaited(ticket)]
-    if not any(_is_own(ticket, asked) for ticket in bucket.queue + bucket.bulk):
-        line = bucket.bulk if asked.bulk else bucket.queue
-        line.append(Ticket(asked.program, asked.bulk, now_ms))
-    if bucket.bulk and not any(ticket.bulk for ticket in bucket.queue):
-        bucket.queue.append(bucket.bulk.pop(0))
-    for place, ticket in enumerate(bucket.queue + bucket.bulk):
-        if _is_own(ticket, asked):
-            return place
-    raise AssertionError("unreachable: the asker has just got a place")
+    bucket.queue = [ticket for ticket in bucket.queue if present(ticket)]
+    bucket.bulk_queue = [ticket for ticket in bucket.bulk_queue if present(ticket)]
 
 
-def _granted(bucket: Bucket, now_ms: float, asked: Asked) -> Answer:
-    begins_ms = max(bucket.free_ms, now_ms)
-    counted_ms = bucket.free_ms if begins_ms - bucket.free_ms <= _LATE_MS else begins_ms
-    bucket.free_ms = counted_ms + _spacing_ms(bucket, asked)
+def _join_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> tuple[int, Ticket]:
+    """Return how many tickets are ahead of the request's own, and that; add it if it is new."""
+    if not any(_is_own(ticket, request) for ticket in bucket.queue + bucket.bulk_queue):
+        queue = bucket.bulk_queue if request.bulk else bucket.queue
+        queue.append(Ticket(request.program_id, request.bulk, now_ms))
+    if bucket.bulk_queue and not any(ticket.bulk for ticket in bucket.queue):
+        bucket.queue.append(bucket.bulk_queue.pop(0))
+    return next(
+        (ahead, ticket)
+        for ahead, ticket in enumerate(bucket.queue + bucket.bulk_queue)
+        if _is_own(ticket, request)
+    )
+
+
+def _grant(bucket: Bucket, now_ms: float, request: SlotRequest) -> SlotReply:
+    begins_ms = max(bucket.next_slot_ms, now_ms)
+    late_ms = begins_ms - bucket.next_slot_ms
+    spaced_from_ms = bucket.next_slot_ms if late_ms <= _LATE_MS else begins_ms
+    bucket.next_slot_ms = spaced_from_ms + _spacing_ms(bucket, request)
     bucket.queue.pop(0)
-    others = len(bucket.queue) + len(bucket.bulk)
-    return Answer(True, begins_ms - now_ms, bucket.free_ms - now_ms, others, bucket.limit)
+    return SlotReply(
+        granted=True,
+        wait_ms=begins_ms - now_ms,
+        next_slot_in_ms=bucket.next_slot_ms - now_ms,
+        others_waiting=len(bucket.queue) + len(bucket.bulk_queue),
+        limit=bucket.limit,
+    )
 
 
-def _spacing_ms(bucket: Bucket, asked: Asked) -> float:
+def _spacing_ms(bucket: Bucket, request: SlotRequest) -> float:
     if not bucket.limit:
-        return asked.spacing_ms
-    # A limit that leaves nothing beside the reserved part is halved: it must not end the sharing.
-    left = max(bucket.limit - asked.reserved, bucket.limit / 2)
-    return max(asked.spacing_ms, asked.window_ms / left)
+        return request.spacing_ms
+    # At least half of the limit is shared: one below `reserved` must not stop all programs.
+    shared = max(bucket.limit - request.reserved, bucket.limit / 2)
+    return max(request.spacing_ms, request.window_ms / shared)
 
 
-def _own(bucket: Bucket, asked: Asked) -> Ticket:
-    return next(ticket for ticket in bucket.queue + bucket.bulk if _is_own(ticket, asked))
-
-
-def _is_own(ticket: Ticket, asked: Asked) -> bool:
-    return ticket.program == asked.program and ticket.bulk is asked.bulk
+def _is_own(ticket: Ticket, request: SlotRequest) -> bool:
+    return ticket.program_id == request.program_id and ticket.bulk is request.bulk

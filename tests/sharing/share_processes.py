@@ -1,10 +1,11 @@
-"""Many programs with one app key for minutes, some of them killed and others started; by hand.
+"""Run many programs with one app key for minutes, kill some and start others; run by hand.
 
-    python tests/share_processes.py files:/tmp/shared --seconds 120
-    python tests/share_processes.py redis://localhost:6379/0 --kill-every 6
+    export PYTHONPATH=tests
+    python tests/sharing/share_processes.py files:/tmp/shared --seconds 120
+    python tests/sharing/share_processes.py redis://localhost:6379/0 --kill-every 6
 
-Prints what the exchange saw (the pace, the closest six calls, refusals, tokens), and what
-interactive calls waited. Ends with 1 where a promise is broken.
+Prints the exchange's view (the pace, the closest six calls, refusals, tokens) and how long
+interactive calls waited. The exit code is 1 if a promise is broken.
 """
 
 import argparse
@@ -12,14 +13,16 @@ import random
 import statistics
 import time
 
-from test_sharing_processes import Exchange, an_exchange, said
+from test_sharing_processes import Exchange, result_of, running_exchange
 
-# More than a run can walk.
+# More than the programs can walk through in the time.
 STOCKS = {"kospi_stocks": 2400, "kosdaq_stocks": 1800}
 
 
-def run(exchange: Exchange, seconds: float, programs: int, kill_every: float) -> list[float]:
-    """All of it; how long each interactive call waited."""
+def run(
+    exchange: Exchange, seconds: float, programs: int, kill_every: float
+) -> tuple[list[float], list[float]]:
+    """Run the programs; return the times of all calls, and how long each interactive one waited."""
     walkers = [exchange.start("walk", walks=3) for _ in range(programs)]
     exchange.wait_for_calls(10)
     asker = exchange.start("ask", calls=int(seconds / 0.9))
@@ -31,13 +34,12 @@ def run(exchange: Exchange, seconds: float, programs: int, kill_every: float) ->
             victim.kill()
             walkers.append(exchange.start("walk", walks=3))
             kill_at += random.uniform(0.5, 1.5) * kill_every
-    exchange.busy_calls = len(exchange.calls())
-    return sorted(said(asker))
+    times = [call.time for call in exchange.calls()]
+    return times, result_of(asker)
 
 
-def verdict(exchange: Exchange, waits: list[float]) -> bool:
-    """Print it; whether every promise holds."""
-    times = [call.time for call in exchange.calls()][: exchange.busy_calls]
+def promises_hold(exchange: Exchange, times: list[float], waits: list[float]) -> bool:
+    """Print the measurements; return True if every promise holds."""
     spans = [times[at + 5] - times[at] for at in range(len(times) - 5)]
     share = (len(times) - 1) / (times[-1] - times[0]) / 5
     refused = [call for call in exchange.sandbox.arrivals if call.status == 429]
@@ -55,10 +57,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--programs", type=int, default=8)
     parser.add_argument("--kill-every", type=float, default=10.0)
-    asked = parser.parse_args()
-    with an_exchange(asked.place, **STOCKS) as exchange:
-        waits = run(exchange, asked.seconds, asked.programs, asked.kill_every)
-        raise SystemExit(0 if verdict(exchange, waits) else 1)
+    options = parser.parse_args()
+    with running_exchange(options.place, **STOCKS) as exchange:
+        times, waits = run(exchange, options.seconds, options.programs, options.kill_every)
+        raise SystemExit(0 if promises_hold(exchange, times, waits) else 1)
 
 
 if __name__ == "__main__":

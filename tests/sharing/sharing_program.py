@@ -1,10 +1,11 @@
-"""One of several programs with the same app key; run by test_sharing_processes.py, in a process.
+"""A program that shares an app key; test_sharing_processes.py runs several.
 
     python sharing_program.py ROLE BASE_URL OPTIONS [COPIES]
 
-OPTIONS is JSON: `place` as for the command line, `when_away`, and what the role takes.
-Prints one line of JSON at the end; an error of the library is printed as its text. COPIES are
-processes, too, which begin within some milliseconds, because everything is imported by then.
+OPTIONS is JSON: `place` as for the command line, `outage` (options of SharedFiles or SharedRedis),
+and the arguments of the role. Prints one line of JSON: the result of the role, or the text of the
+error. COPIES forks so many processes, which start within milliseconds because everything is
+imported by then; each prints a line.
 """
 
 import json
@@ -38,14 +39,14 @@ def sharing(place: str, **options):
 
 
 async def walk(kiwoom: KiwoomClient, _: list[float], walks: int) -> object:
-    """So many walks at once; the rows of each, once."""
+    """Make so many walks at once; return the numbers of all rows and of different rows."""
     async with kiwoom.merge(QUERIES[:walks]) as pages:
         symbols = [(page.query, row.symbol) async for page in pages for row in page.rows]
     return {"rows": len(symbols), "different": len(set(symbols))}
 
 
 async def ask(kiwoom: KiwoomClient, waits: list[float], calls: int) -> object:
-    """So many interactive calls, now and then; how long each waited for its slot."""
+    """Make interactive calls at random intervals; return how long each waited for its slot."""
     await kiwoom.token_expires()
     for _ in range(calls):
         await anyio.sleep(random.uniform(0.2, 1.0))
@@ -54,17 +55,17 @@ async def ask(kiwoom: KiwoomClient, waits: list[float], calls: int) -> object:
 
 
 async def token(kiwoom: KiwoomClient, _: list[float]) -> object:
-    """A token."""
+    """Get a token; return its expiry."""
     return str(await kiwoom.token_expires())
 
 
 ROLES = {"walk": walk, "ask": ask, "token": token}
 
 
-async def main(role: str, base_url: str, place: str, when_away: dict, **options: int) -> None:
+async def main(role: str, base_url: str, place: str, outage: dict, **arguments: int) -> None:
     waits: list[float] = []
 
-    def hear(event: object) -> None:
+    def record_wait(event: object) -> None:
         if isinstance(event, SlotWaited) and event.query is not None:
             waits.append(event.seconds)
 
@@ -72,22 +73,22 @@ async def main(role: str, base_url: str, place: str, when_away: dict, **options:
         "the-app-key",
         "the-secret-key",
         base_url=base_url,
-        sharing=sharing(place, **when_away),
-        on_event=hear,
+        sharing=sharing(place, **outage),
+        on_event=record_wait,
     )
     async with client as kiwoom:
         try:
-            said = await ROLES[role](kiwoom, waits, **options)
+            result = await ROLES[role](kiwoom, waits, **arguments)
         except KiwoomError as error:
-            said = f"{type(error).__name__}: {error}"
-    # In one piece: copies write to the same pipe.
-    sys.stdout.write(f"{json.dumps(said)}\n")
+            result = f"{type(error).__name__}: {error}"
+    # A single write: copies share a pipe.
+    sys.stdout.write(f"{json.dumps(result)}\n")
 
 
-def copy(how_many: int) -> None:
-    """Go on in so many children; the parent ends when they have ended."""
+def fork_copies(count: int) -> None:
+    """Return in each of `count` children; exit in the parent after all of them."""
     children = []
-    for _ in range(how_many):
+    for _ in range(count):
         if not (child := os.fork()):
             random.seed()
             return
@@ -98,7 +99,7 @@ def copy(how_many: int) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 4:
-        copy(int(sys.argv[4]))
+        fork_copies(int(sys.argv[4]))
     backend = random.choice(["asyncio", "trio"])
-    facts = json.loads(sys.argv[3])
-    anyio.run(lambda: main(sys.argv[1], sys.argv[2], **facts), backend=backend)
+    options = json.loads(sys.argv[3])
+    anyio.run(lambda: main(sys.argv[1], sys.argv[2], **options), backend=backend)
