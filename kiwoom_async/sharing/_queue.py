@@ -4,7 +4,7 @@ Pure: the time is an argument. `_queue.lua` does the same in Redis, and a test c
 times are in milliseconds of the store's own clock.
 
 No slot is assigned in advance: a program asks when its turn is due, and a granted slot begins at
-once. So a program that dies loses no slot, a pause stops all programs, and an interactive call
+once. So no slot is lost when a program dies, a pause stops all programs, and an interactive call
 finds at most one bulk call ahead of it, however many wait.
 """
 
@@ -52,7 +52,7 @@ class Bucket:
     next_slot_ms: float
     limit: float = 0.0
     limit_until_ms: float = 0.0
-    # First come, first served. At most one bulk ticket stands in `queue`, the others wait here.
+    # First come, first served; `queue` holds at most one bulk ticket, `bulk_queue` the others.
     queue: list[Ticket] = Factory(list)
     bulk_queue: list[Ticket] = Factory(list)
     programs: dict[str, ActiveProgram] = Factory(dict)  # by program_id
@@ -77,10 +77,11 @@ class SlotRequest:
 
 @frozen
 class SlotReply:
-    """A slot that begins after `wait_ms`, or, if not granted, when to ask again.
+    """A slot, or the time to ask again.
 
-    `next_slot_in_ms` is when the slot after it begins, `others_waiting` the number of other
-    tickets. `conflicting_program` is the name of a program with another `reserved`, "" for none.
+    `wait_ms` is until the granted slot begins, else until the next request is due;
+    `next_slot_in_ms` is until the first slot that is not granted yet. `others_waiting` counts the
+    other tickets. `conflicting_program` names a program with another `reserved`, "" for none.
     """
 
     granted: bool

@@ -23,7 +23,7 @@ BULK = Priority.BULK
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real time instead of virtual time: files have no other."""
+    """Real time: files cannot use a virtual clock."""
     return request.param
 
 

@@ -21,7 +21,7 @@ SECRET = "a-secret-token"
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real time instead of virtual time: servers have no other."""
+    """Real time: servers cannot use a virtual clock."""
     return request.param
 
 

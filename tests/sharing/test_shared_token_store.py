@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real time instead of virtual time: files and servers have no other."""
+    """Real time: files and servers cannot use a virtual clock."""
     return request.param
 
 

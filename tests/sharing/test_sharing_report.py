@@ -15,7 +15,7 @@ BULK = Priority.BULK
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real time instead of virtual time: files and servers have no other."""
+    """Real time: files and servers cannot use a virtual clock."""
     return request.param
 
 

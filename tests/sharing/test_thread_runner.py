@@ -15,7 +15,7 @@ BULK = Priority.BULK
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real time instead of virtual time: threads have no other."""
+    """Real time: threads cannot use a virtual clock."""
     return request.param
 
 
