@@ -33,9 +33,9 @@ from kiwoom_async import (
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.sharing import Unshared
 from kiwoom_async.archive import Archive, IncompleteArchive, State, _fetch
-from kiwoom_async.archive._claims import Claimant
-from kiwoom_async.archive._files import measured
 from kiwoom_async.archive._manifest import Manifest
+from kiwoom_async.archive._owner_lock import OwnerLock
+from kiwoom_async.archive._parquet import digest_file
 from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +104,7 @@ def month(name, days):
 def at(monkeypatch, moment):
     """The archive's clock says this, in Korean time."""
     said = datetime.datetime.fromisoformat(f"{moment}+09:00")
-    monkeypatch.setattr(_fetch, "now", lambda: said)
+    monkeypatch.setattr(_fetch, "utc_now", lambda: said)
 
 
 # ---- what a fetch makes
@@ -246,7 +246,7 @@ async def test_a_native_cancellation_waits_for_the_page_that_is_being_kept(
     archive, monkeypatch, page, times
 ):
     """Ctrl-C cancels the task itself, and leaves a thread at work that nobody waits for."""
-    kept, add, begun = [], Manifest.add, asyncio.Event()
+    kept, add, begun = [], Manifest.add_page, asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def slowly(self, *arguments):
@@ -256,7 +256,7 @@ async def test_a_native_cancellation_waits_for_the_page_that_is_being_kept(
             time.sleep(0.1)
         add(self, *arguments)
 
-    monkeypatch.setattr(Manifest, "add", slowly)
+    monkeypatch.setattr(Manifest, "add_page", slowly)
     task = asyncio.create_task(fetched(archive))
     await begun.wait()
     for _ in range(times):
@@ -276,7 +276,7 @@ async def test_a_walk_whose_last_page_was_kept_needs_no_call(archive, monkeypatc
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kiwoom_async.archive._files.Files.write", power_cut)
+        patch.setattr("kiwoom_async.archive._parquet.ParquetFiles.write", power_cut)
         with pytest.raises(OSError, match="no space"):
             await fetched(archive, [KOSPI])
     (entry,) = archive.entries()
@@ -288,7 +288,7 @@ async def test_a_walk_whose_last_page_was_kept_needs_no_call(archive, monkeypatc
 
 
 async def test_a_page_that_could_not_be_kept_is_never_followed_by_a_later_one(archive, monkeypatch):
-    add, calls = Manifest.add, []
+    add, calls = Manifest.add_page, []
 
     def full(self, *arguments):
         calls.append(arguments)
@@ -297,7 +297,7 @@ async def test_a_page_that_could_not_be_kept_is_never_followed_by_a_later_one(ar
         add(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Manifest, "add", full)
+        patch.setattr(Manifest, "add_page", full)
         with pytest.raises(OSError, match="no space"):
             await fetched(archive, [KOSPI])
     await fetched(archive, [KOSPI, KOSDAQ])
@@ -316,7 +316,7 @@ async def test_kept_pages_with_a_gap_are_walked_again(archive):
 
 
 async def test_a_number_that_no_column_can_hold_fails_its_walk_and_no_other(archive, monkeypatch):
-    add = Manifest.add
+    add = Manifest.add_page
 
     def strict(self, page, *rest):
         if page.query == KOSPI and page.number == 2:
@@ -324,7 +324,7 @@ async def test_a_number_that_no_column_can_hold_fails_its_walk_and_no_other(arch
         add(self, page, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Manifest, "add", strict)
+        patch.setattr(Manifest, "add_page", strict)
         with pytest.raises(IncompleteArchive, match=r"page 2 cannot be kept: .* 1.005"):
             await fetched(archive)
     states = {entry.query: entry.state for entry in archive.entries()}
@@ -359,7 +359,7 @@ async def test_a_disk_that_fills_up_half_way_leaves_the_earlier_file(archive, mo
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("kiwoom_async.archive._files.pq.write_table", full)
+        patch.setattr("kiwoom_async.archive._parquet.pq.write_table", full)
         with pytest.raises(OSError, match="no space"):
             await fetched(archive, [KOSPI])
     assert files_of(archive) == before
@@ -536,7 +536,7 @@ async def test_two_fetches_of_one_archive_share_the_work(archive):
 
 async def test_what_a_dead_process_had_claimed_is_taken_over(archive):
     await fetched(archive, [KOSPI])
-    dead = Claimant(archive.path / "processes")
+    dead = OwnerLock(archive.path / "processes")
     with Manifest(archive.path / "manifest.sqlite") as manifest:
         assert manifest.claim(KOSDAQ, dead.name, dead.is_alive) is not None
     (archive.path / "partial" / dead.name).write_bytes(b"half a file")
@@ -558,13 +558,13 @@ async def test_what_a_dead_process_had_claimed_is_taken_over(archive):
 
 
 def test_a_claim_is_of_the_living(tmp_path):
-    one, other = Claimant(tmp_path), Claimant(tmp_path)
+    one, other = OwnerLock(tmp_path), OwnerLock(tmp_path)
     assert one.is_alive(other.name)
     assert one.is_alive(one.name)
-    assert one.bury() == []
+    assert one.remove_stale() == []
     other._file.close()
     assert not one.is_alive(other.name)
-    assert one.bury() == [other.name]
+    assert one.remove_stale() == [other.name]
     assert not one.is_alive("never born")
     one.close()
     assert list(tmp_path.iterdir()) == []
@@ -595,7 +595,7 @@ async def test_rows_that_lack_are_found_by_the_audit_even_if_the_checksum_fits(a
     rows = archive.read(KOSPI)
     largest = max(rows, key=lambda row: row.buy_amount)
     archive._files.write(KOSPI, [row for row in rows if row is not largest], "somebody")
-    found = attrs.astuple(measured(path))
+    found = attrs.astuple(digest_file(path))
     with sqlite3.connect(archive.path / "manifest.sqlite") as db:
         db.execute("UPDATE walks SET bytes = ?, checksum = ?", found)
     db.close()
