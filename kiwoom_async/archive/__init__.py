@@ -75,9 +75,9 @@ class Archive:
         are tried again, and so are provisional ones, collected on their own day (Korean time).
         `concurrency` walks run at a time, at bulk priority.
 
-        A cancelled fetch keeps every page that it received; a killed one may lose the last few.
-        Walks that another process is collecting into the same archive are waited for, and taken
-        over if that process dies.
+        A cancelled fetch loses at most the pages under way; a killed one may also lose the last
+        few that arrived. Walks that another process is collecting into the same archive are
+        waited for, and taken over if that process dies.
 
         Raises IncompleteArchive if walks failed, once all were tried. Errors that every walk
         would meet (refused keys, the firewall, a dead server) end the fetch and are raised as
@@ -121,9 +121,10 @@ class Archive:
         """
         with self._open_manifest() as manifest:
             entry = manifest.entry(query)
-        if entry is None or entry.state is not State.COMPLETE:
-            state = "was never fetched" if entry is None else f"is {entry.state}"
-            raise LookupError(f"{query} {state}")
+        if entry is None:
+            raise LookupError(f"{query}: not in the archive; fetch it first")
+        if entry.state is not State.COMPLETE:
+            raise LookupError(f"{query}: got state {str(entry.state)!r}; expected 'complete'")
         return self._files.read(query)
 
     def verify(self) -> list[Finding]:

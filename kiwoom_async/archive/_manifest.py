@@ -81,7 +81,7 @@ class Manifest:
         version = self._stored_version() or self._create_tables()
         if version != _VERSION:
             raise ValueError(
-                f"{path}: the manifest has version {version}, this is for {_VERSION}; "
+                f"{path}: got manifest version {version}; expected {_VERSION}; "
                 "use the version of kiwoom_async that made it, or a newer one"
             )
 
@@ -161,8 +161,8 @@ class Manifest:
                 self._db.execute("INSERT INTO source VALUES (?)", (host,))
         if source and source != host:
             raise ValueError(
-                f"this archive holds walks from {source}, and these would come from {host}: "
-                "invented and real numbers must not mix; use another folder"
+                f"base_url: got {host}; expected {source}, where this archive's earlier walks are "
+                "from; simulated and real numbers must not mix, so use another folder"
             )
 
     def claim(

@@ -19,7 +19,7 @@ def assemble_walk(
 ) -> tuple[Walk[Any, Any, Any, Any], Entry]:
     """Return the walk of these pages and its entry, which is complete or without data."""
     if not _is_whole(pages):
-        raise RuntimeError(f"{query}: the {len(pages)} pages that were kept are no whole walk")
+        raise RuntimeError(f"{query}: the {len(pages)} stored pages are not a whole walk")
     walk = Walk.of(query, pages)
     undecoded = [attrs.asdict(row) for page in pages for row in page.undecoded]
     has_data = bool(walk.rows or undecoded)
@@ -46,5 +46,5 @@ def keep_earlier(earlier: Entry, later: Entry) -> Entry:
     """Return the entry of a complete walk that was collected again, this time without data."""
     # The server also answers blank to a request that it does not accept (wire-facts.md, fact 6),
     # so this is no reason to discard rows.
-    error = f"came without data at {later.ended:%Y-%m-%d %H:%M} UTC; the earlier walk was kept"
+    error = f"no data at {later.ended:%Y-%m-%d %H:%M} UTC; the earlier walk was kept"
     return attrs.evolve(earlier, error=error, ended=later.ended, owner="")

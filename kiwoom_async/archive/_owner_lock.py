@@ -28,7 +28,7 @@ class OwnerLock:
             if locked(self._file.fileno()) and self._still_on_disk():
                 return
             self.close()
-        raise OSError(f"no file in {folder} can be locked; does the file system know locks?")
+        raise OSError(f"{folder}: cannot lock a file; use a file system that supports locks")
 
     def _still_on_disk(self) -> bool:
         try:

@@ -62,7 +62,7 @@ def _check_parents(folder: Path) -> None:
     for name in folder.parts:
         if name.partition("=")[0] in PARTITION_COLUMNS:
             raise ValueError(
-                f"{folder}: DuckDB would take the folder {name!r} for part of the data; rename it"
+                f"{folder}: DuckDB would read the folder name {name!r} as a partition; rename it"
             )
 
 

@@ -40,7 +40,7 @@ def findings(entries: Sequence[Entry], files: ParquetFiles) -> Iterator[Finding]
     known = {files.path(entry.query) for entry in entries if entry.state is State.COMPLETE}
     for path in files.all_paths():
         if path not in known:
-            yield Finding(path, "is no file that the manifest knows", damaged=True)
+            yield Finding(path, "is not in the manifest", damaged=True)
     yield from _missing_weekdays(entries)
 
 
@@ -55,7 +55,7 @@ def _entry_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
     if entry.error:
         yield Finding(entry.query, entry.error)
     if entry.provisional:
-        yield Finding(entry.query, "provisional: of a day that was not over; fetch it again")
+        yield Finding(entry.query, "provisional: collected before the day was over; fetch it again")
 
 
 def _file_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
