@@ -85,6 +85,7 @@ class IncompleteArchive(KiwoomError):
             f"was {first}"
         )
         self.entries = entries
+        self._asked = asked
 
     def __reduce__(self) -> Any:
-        return type(self), (self.entries, 0)
+        return type(self), (self.entries, self._asked)

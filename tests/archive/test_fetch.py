@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections import Counter
 
 import pytest
@@ -29,7 +30,7 @@ from kiwoom_async import (
 )
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.sharing import Unshared
-from kiwoom_async.archive import IncompleteArchive, State
+from kiwoom_async.archive import Entry, IncompleteArchive, State
 from kiwoom_async.archive._manifest import Manifest
 from kiwoom_async.sandbox import Fault
 
@@ -185,3 +186,12 @@ async def test_a_dead_server_ends_the_fetch_after_a_few_walks(archive):
     days = {arrival.body["dt"] for arrival in dead.arrivals if arrival.api_id == "ka90004"}
     assert len(days) < 10
     assert any(entry.state is State.FAILED for entry in archive.entries())
+
+
+def test_a_copied_error_counts_the_same_walks():
+    entry = Entry(query=KOSPI, state=State.FAILED, error="refused")
+    error = IncompleteArchive([entry], 4)
+    copied = pickle.loads(pickle.dumps(error))
+    assert str(copied) == str(error)
+    assert str(copied).startswith("1 of 4 walks failed")
+    assert copied.entries == [entry]
