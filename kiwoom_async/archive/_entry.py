@@ -57,7 +57,7 @@ class Entry:
     ended: datetime.datetime | None = None
     kept_pages: int = 0
     cursor: Cursor | None = None
-    # The lock file's name of the fetch that is collecting the walk, "" if there is none.
+    # The `OwnerLock.name` of the fetch that is collecting the walk; "" for none.
     owner: str = ""
 
     @property

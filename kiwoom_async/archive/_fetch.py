@@ -1,7 +1,4 @@
-"""One fetch: claim walks, collect their pages, store each, and write whole walks to files.
-
-Owns the order of these steps only; pages, files and the manifest have modules of their own.
-"""
+"""One fetch: claim walks, collect and store their pages, and write whole walks to files."""
 
 import datetime
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -38,7 +35,7 @@ from ._parquet import ParquetFiles
 T = TypeVar("T")
 
 _KST: Final = datetime.timezone(datetime.timedelta(hours=9), "KST")
-# A dead server fails every walk. One page that arrives shows that it lives.
+# After so many in a row the server is taken for dead. Every page resets the count.
 _MAX_CONSECUTIVE_FAILURES: Final = 4
 # At five calls a second each page is stored as it arrives. Without a pace, storing several
 # together saves most of the switches between threads.
@@ -62,7 +59,7 @@ class Fetch:
     owner: OwnerLock
     queries: Sequence[ProgramTradeQuery]
     concurrency: int
-    # Walks that this fetch has no more to do for, whether it or another process ended them.
+    # Walks that are done, whether this fetch or another process finished them.
     settled: dict[ProgramTradeQuery, Entry] = field(factory=dict)
     failed: list[Entry] = field(factory=list)
     _began: datetime.datetime = field(factory=utc_now)
@@ -285,6 +282,6 @@ def _without_owner(entry: Entry) -> Entry:
 
 
 def _may_reject_cursor(error: KiwoomError) -> bool:
-    """Return True if the error may be about the continuation key, and not about us."""
+    """Return True if the server may have refused the continuation key."""
     refused = isinstance(error, ApiError) and not isinstance(error, AuthError | RateLimited)
     return refused or isinstance(error, ContinuationError | DecodeError)

@@ -1,7 +1,6 @@
 """The manifest: an SQLite database of every walk's entry, and the pages of unfinished walks.
 
 SQLite, because a killed process leaves what it has committed, and several processes may write.
-Pages and entries only: neither clients nor Parquet files are known here.
 """
 
 import datetime

@@ -51,7 +51,7 @@ class ParquetFiles:
     def write(
         self, query: ProgramTradeQuery, rows: Sequence[ProgramTrade], owner: str
     ) -> FileDigest:
-        """Write the file of a walk, over an earlier one; a crash leaves either, and no half."""
+        """Write a walk's file; after a crash the earlier file or this one is there, whole."""
         table = to_arrow(rows, ProgramTrade).drop_columns(list(PARTITION_COLUMNS))
         self._partial.mkdir(parents=True, exist_ok=True)
         path = self._partial / owner
