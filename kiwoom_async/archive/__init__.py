@@ -1,4 +1,4 @@
-"""An archive of program trades: days x markets x exchanges as one Parquet data set on disk.
+"""An archive of program trades: days x markets x exchanges in one Parquet data set on disk.
 
     archive = Archive("program-trades")
     async with KiwoomClient(app_key, secret_key) as kiwoom:
@@ -20,17 +20,17 @@ from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery, Rows
 from kiwoom_async.errors import require_extra
 
 with require_extra("archive", "pyarrow", "duckdb", "holidays"):
-    import duckdb  # noqa: F401 - the rooms below need them
+    import duckdb  # noqa: F401 - this folder's modules need all three
     import holidays  # noqa: F401
     import pyarrow  # noqa: F401
 
-from ._claims import Claimant
 from ._entry import Entry, IncompleteArchive, State
 from ._fetch import Fetch
-from ._files import Files
 from ._manifest import Manifest
-from ._plan import Plan, planned
-from ._query import answer
+from ._owner_lock import OwnerLock
+from ._parquet import ParquetFiles
+from ._plan import Plan, make_plan
+from ._sql import run_sql
 from ._verify import Finding, findings
 
 if TYPE_CHECKING:
@@ -39,125 +39,134 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Entry", "Finding", "IncompleteArchive", "Plan", "State"]
 
 
-# Whatever the port: the sandbox's numbers are the same everywhere.
-_THIS_MACHINE: Final = "the sandbox"
+# One name for every port, because the sandbox sends the same numbers on each.
+_SANDBOX: Final = "the sandbox"
 
 
 class Archive:
-    """Program trades of many days under `path`, whole walks only.
+    """Program trades of many days under `path`; only whole walks are in the data set.
 
-    `path/data` is the data set and holds nothing else: read it with `pandas.read_parquet`,
-    `polars.read_parquet`, DuckDB or Spark. Beside it stand the manifest, which knows the state of
-    every walk, and the pages of those that are not whole yet.
+    `path/data` contains the Parquet files and nothing else: read it with `pandas.read_parquet`,
+    `polars.read_parquet`, DuckDB or Spark. The manifest beside it records the state of every walk
+    and holds the pages of unfinished ones.
 
-    Nothing is made before the first `fetch`; everything else raises FileNotFoundError until then.
+    The first `fetch` creates the folders. Until then only `plan` works; everything else that
+    reads the archive raises FileNotFoundError.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path: Final = Path(path)
-        self._files = Files(self.dataset, self.path / "partial")
+        self._files = ParquetFiles(self.dataset, self.path / "partial")
 
     def __repr__(self) -> str:
         return f"<Archive {str(self.path)!r}>"
 
     @property
     def dataset(self) -> Path:
-        """The folder of the Parquet files, by date, market and exchange."""
+        """The folder of the Parquet files, partitioned by date, market and exchange."""
         return self.path / "data"
 
     async def fetch(
         self, kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery], *, concurrency: int = 4
     ) -> list[Entry]:
-        """Collect what the archive lacks of these queries; an entry for each, in their order.
+        """Collect what the archive lacks of these queries; return an entry for each, in order.
 
-        What is complete is left alone, what was broken off goes on at the next page, what failed
-        is tried again, and so is what was collected on its own day (Korean time). A walk that
-        fails does not keep others from being collected: IncompleteArchive names it when all have
-        been tried. An error of the keys, the firewall or a dead server ends the fetch as it is.
+        Complete walks are left alone, and interrupted ones go on at their next page. Failed walks
+        are tried again, and so are provisional ones, collected on their own day (Korean time).
+        `concurrency` walks run at a time, at bulk priority.
 
-        ValueError for a client of another server than the one that all before came from: what the
-        sandbox invents must not stand among real numbers.
+        A cancelled fetch loses at most the pages under way; a killed one may also lose the last
+        few that arrived. Walks that another process is collecting into the same archive are
+        waited for, and taken over if that process dies.
 
-        Killed at any moment, it loses the page that was coming, and the next fetch goes on. Walks
-        that another process is collecting into the same archive are waited for, and taken over if
-        that process dies. `concurrency` walks are under way at a time, as bulk work.
+        Raises IncompleteArchive if walks failed, once all were tried. Errors that every walk
+        would meet (refused keys, the firewall, a dead server) end the fetch and are raised as
+        they are. Raises ValueError if earlier walks came from another server: simulated and real
+        numbers must not mix.
         """
-        asked = _checked(kiwoom, queries)
+        accepted = _validated(kiwoom, queries)
         self.path.mkdir(parents=True, exist_ok=True)
         self.dataset.mkdir(exist_ok=True)
         with (
-            closing(Claimant(self.path / "processes")) as claimant,
-            self._opened(new=True) as manifest,
+            closing(OwnerLock(self.path / "processes")) as owner,
+            self._open_manifest(create=True) as manifest,
         ):
-            manifest.take_from(_source(kiwoom))
-            fetch = Fetch(kiwoom, manifest, self._files, claimant, asked, concurrency)
+            manifest.set_source(_source_name(kiwoom))
+            fetch = Fetch(kiwoom, manifest, self._files, owner, accepted, concurrency)
             entries = await fetch.run()
         if fetch.failed:
-            raise IncompleteArchive(fetch.failed, len(asked))
+            raise IncompleteArchive(fetch.failed, len(accepted))
         return entries
 
     def plan(self, kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> Plan:
-        """What a fetch of these queries would take; nothing is sent or made."""
-        entries = self.entries() if self._manifest.exists() else []
-        return planned(kiwoom, _checked(kiwoom, queries), entries)
+        """Return the calls, time and disk that a fetch would take; send and create nothing."""
+        entries = self.entries() if self._manifest_path.exists() else []
+        return make_plan(kiwoom, _validated(kiwoom, queries), entries)
 
     @property
     def simulated(self) -> bool:
-        """Whether the walks are from a server on this machine, such as the sandbox."""
-        with self._opened() as manifest:
-            return manifest.source == _THIS_MACHINE
+        """True if the walks came from a server on this machine, such as the sandbox."""
+        with self._open_manifest() as manifest:
+            return manifest.source == _SANDBOX
 
     def entries(self) -> list[Entry]:
-        """What is known of every walk, by day, market and exchange."""
-        with self._opened() as manifest:
+        """Return an entry for every walk, by day, market and exchange."""
+        with self._open_manifest() as manifest:
             return manifest.entries()
 
     def read(self, query: ProgramTradeQuery) -> Rows[ProgramTrade]:
-        """The rows of a complete walk, in the server's order; LookupError for any other."""
-        with self._opened() as manifest:
+        """Return the rows of a complete walk, in the server's order.
+
+        Raises LookupError if the walk is not complete.
+        """
+        with self._open_manifest() as manifest:
             entry = manifest.entry(query)
-        if entry is None or entry.state is not State.COMPLETE:
-            state = "was never fetched" if entry is None else f"is {entry.state}"
-            raise LookupError(f"{query} {state}")
+        if entry is None:
+            raise LookupError(f"{query}: not in the archive; fetch it first")
+        if entry.state is not State.COMPLETE:
+            raise LookupError(f"{query}: got state {str(entry.state)!r}; expected 'complete'")
         return self._files.read(query)
 
     def verify(self) -> list[Finding]:
-        """Everything that is not as it should be; takes about 50 ms a walk.
+        """Check the whole archive; return all findings. Takes about 50 ms a walk.
 
-        Files against their checksums, rows against the audits, walks that are not whole, and
-        weekdays that were left out.
+        Compares files with their checksums and rows with their audits, and reports walks that are
+        not final and weekdays that are missing.
         """
-        found = list(findings(self.entries(), self._files))
-        if not any(one.damaged for one in found):
-            return found
-        # A fetch beside this may have put a file in its place between two looks.
-        again = set(map(str, findings(self.entries(), self._files)))
-        return [one for one in found if not one.damaged or str(one) in again]
+        first = list(findings(self.entries(), self._files))
+        if not any(finding.damaged for finding in first):
+            return first
+        # A running fetch replaces a file before it updates the manifest. Damage that only the
+        # first look saw was such a moment.
+        second = set(map(str, findings(self.entries(), self._files)))
+        return [finding for finding in first if not finding.damaged or str(finding) in second]
 
     def query(self, sql: str) -> "pa.Table":
-        """What DuckDB answers: `trades` are all rows, `walks` the manifest."""
-        return answer(sql, self.dataset, self.entries())
+        """Run SQL in DuckDB: the table `trades` has all rows, `walks` has the entries."""
+        return run_sql(sql, self.dataset, self.entries())
 
     @contextmanager
-    def _opened(self, *, new: bool = False) -> Iterator[Manifest]:
+    def _open_manifest(self, *, create: bool = False) -> Iterator[Manifest]:
         try:
-            with Manifest(self._manifest, new=new) as manifest:
+            with Manifest(self._manifest_path, create=create) as manifest:
                 yield manifest
         except sqlite3.Error as error:
-            raise OSError(f"{self._manifest}: {error}") from error
+            raise OSError(f"{self._manifest_path}: {error}") from error
 
     @property
-    def _manifest(self) -> Path:
+    def _manifest_path(self) -> Path:
         return self.path / "manifest.sqlite"
 
 
-def _source(kiwoom: KiwoomClient) -> str:
+def _source_name(kiwoom: KiwoomClient) -> str:
     host = urlsplit(kiwoom.base_url).hostname or ""
-    return _THIS_MACHINE if host in {"localhost", "127.0.0.1", "::1"} else host
+    return _SANDBOX if host in {"localhost", "127.0.0.1", "::1"} else host
 
 
-def _checked(kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> list[ProgramTradeQuery]:
-    """The queries; ValueError for what cannot be asked, before anything is made."""
-    asked = list(queries) if isinstance(queries, Iterable) else queries
-    kiwoom.estimate(asked)
-    return asked
+def _validated(
+    kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]
+) -> list[ProgramTradeQuery]:
+    """Return the queries as a list; raise ValueError for any that the client would refuse."""
+    listed = list(queries) if isinstance(queries, Iterable) else queries
+    kiwoom.estimate(listed)
+    return listed

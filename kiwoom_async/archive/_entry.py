@@ -1,4 +1,4 @@
-"""What an archive knows of one walk: values only."""
+"""Values: the state of one walk in an archive, and the error for walks that failed."""
 
 import datetime
 from enum import StrEnum
@@ -10,11 +10,11 @@ from kiwoom_async import Cursor, KiwoomError, ProgramTradeQuery
 
 
 class State(StrEnum):
-    """How far a walk has come; the four are never mixed up.
+    """The state of a walk.
 
     COMPLETE: every row is in the data set. NO_DATA: the server said that there are none, as it
-    does for a holiday. FAILED: it ended with an error, which the entry holds. UNFINISHED: it was
-    broken off, or is under way.
+    does for a holiday. FAILED: the last attempt ended with an error, which the entry holds.
+    UNFINISHED: the walk is running, or was interrupted.
     """
 
     COMPLETE = "complete"
@@ -30,13 +30,14 @@ class Entry:
     provisional: the walk began on its own day (Korean time), when values still moved; the next
         fetch collects it again.
     rows, pages, bytes, checksum: of its file; `checksum` is SHA-256.
-    kept_pages, cursor: of a walk that is not whole: the pages kept, and where it goes on.
-    audit, findings: what the walk's audit said; `totals` are the server's, as JSON.
-    undecoded: rows that could not be read, as they came, as JSON; only from a client that was
-        told to deliver them.
-    error: why the last attempt failed, if it did.
-    holiday: what the `holidays` package calls this day, where there was no data.
-    began, ended: first page and last change, UTC.
+    kept_pages, cursor: of a walk that is not whole: the number of pages stored, and where it
+        resumes.
+    audit, findings: the result of the walk's audit; `totals` are the server's, as JSON.
+    undecoded: rows that could not be read, as received, as JSON; only from a client with
+        `on_undecoded="deliver"`.
+    error: the error of the last attempt, "" if it succeeded.
+    holiday: the name of the day in the `holidays` package, for a day without data.
+    began, ended: the times of the first page and of the last change, UTC.
     """
 
     query: ProgramTradeQuery
@@ -56,12 +57,12 @@ class Entry:
     ended: datetime.datetime | None = None
     kept_pages: int = 0
     cursor: Cursor | None = None
-    # Whoever is collecting it.
+    # The `OwnerLock.name` of the fetch that is collecting the walk; "" for none.
     owner: str = ""
 
     @property
     def final(self) -> bool:
-        """Whether another fetch would leave it alone."""
+        """True if another fetch would leave the walk alone."""
         return self.state in {State.COMPLETE, State.NO_DATA} and not self.provisional
 
     def __str__(self) -> str:
@@ -75,7 +76,7 @@ class Entry:
 
 
 class IncompleteArchive(KiwoomError):
-    """Some walks of a fetch failed; all others are in the archive. `entries` are those."""
+    """Some walks of a fetch failed: `entries`. All others are in the archive."""
 
     def __init__(self, entries: list[Entry], asked: int) -> None:
         first = f"{entries[0].query}: {entries[0].error}"
@@ -84,6 +85,7 @@ class IncompleteArchive(KiwoomError):
             f"was {first}"
         )
         self.entries = entries
+        self._asked = asked
 
     def __reduce__(self) -> Any:
-        return type(self), (self.entries, 0)
+        return type(self), (self.entries, self._asked)

@@ -1,7 +1,4 @@
-"""Collecting: walks into the archive, page by page, so that whatever ends it loses one at most.
-
-Knows the order of things; what a page, a file or a manifest is, others know.
-"""
+"""One fetch: claim walks, collect and store their pages, and write whole walks to files."""
 
 import datetime
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -28,28 +25,27 @@ from kiwoom_async import (
     TransportError,
 )
 
-from ._claims import Claimant
 from ._entry import Entry, State
-from ._files import Files
-from ._kept import TradePage
 from ._manifest import Manifest
-from ._outcome import kept_in_spite, outcome
+from ._outcome import assemble_walk, keep_earlier
+from ._owner_lock import OwnerLock
+from ._page_codec import WalkPage
+from ._parquet import ParquetFiles
 
 T = TypeVar("T")
 
 _KST: Final = datetime.timezone(datetime.timedelta(hours=9), "KST")
-# Errors of the server or the way to it, which the next query would meet as well: after so many
-# without a page between them the job ends.
-_MOST_IN_A_ROW: Final = 4
-# At the permitted pace every page is kept as it comes; where there is no pace, several at once
-# save most of the way into another thread and back.
-_KEEP_EVERY_SECONDS: Final = 0.2
-# How often to look whether another process has done what is left.
-_LOOK_AGAIN_SECONDS: Final = 1.0
+# After so many in a row the server is taken for dead. Every page resets the count.
+_MAX_CONSECUTIVE_FAILURES: Final = 4
+# At five calls a second each page is stored as it arrives. Without a pace, storing several
+# together saves most of the switches between threads.
+_SAVE_INTERVAL_SECONDS: Final = 0.2
+# While only other processes' walks remain.
+_POLL_SECONDS: Final = 1.0
 
 
-def now() -> datetime.datetime:
-    """This moment, UTC."""
+def utc_now() -> datetime.datetime:
+    """Return the current time, UTC."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -59,207 +55,233 @@ class Fetch:
 
     kiwoom: KiwoomClient
     manifest: Manifest
-    files: Files
-    claimant: Claimant
+    files: ParquetFiles
+    owner: OwnerLock
     queries: Sequence[ProgramTradeQuery]
     concurrency: int
-    # What has come to an end, by this fetch or by others, and which of it by an error.
+    # Walks that are done, whether this fetch or another process finished them.
     settled: dict[ProgramTradeQuery, Entry] = field(factory=dict)
     failed: list[Entry] = field(factory=list)
-    _began: datetime.datetime = field(factory=now)
-    _in_a_row: int = 0
-    # Where walks went on, in the present round.
-    _start: Mapping[ProgramTradeQuery, Cursor] = field(factory=dict)
-    # What has come and is not kept yet, and the moment of the event loop's clock to do so.
-    _came: list[TradePage | Failure[ProgramTradeQuery]] = field(factory=list)
-    _keep_at: float = 0.0
-    # SQLite and files are used by one thread at a time, and never by the event loop's. A lock: a
-    # native cancellation (Ctrl-C, `Task.cancel`) does not wait for the thread that is at work.
-    _busy: Lock = field(factory=Lock)
+    _began: datetime.datetime = field(factory=utc_now)
+    _consecutive_failures: int = 0
+    # Of the current round: where interrupted walks resumed, and how many walks were claimed.
+    _resumed: Mapping[ProgramTradeQuery, Cursor] = field(factory=dict)
+    _claim_count: int = 0
+    # Received, but not stored yet; and the time (of the event loop) from which to store them.
+    _pending: list[WalkPage | Failure[ProgramTradeQuery]] = field(factory=list)
+    _save_at: float = 0.0
+    # SQLite and files are used in worker threads, one at a time. A lock, because native
+    # cancellation (Ctrl-C, `Task.cancel`) does not wait for a thread that is running.
+    _storage_lock: Lock = field(factory=Lock)
 
     async def run(self) -> list[Entry]:
-        """What has become of each query, once all have been tried."""
-        await self._in_thread(self._clean_up)
+        """Collect all queries; return an entry for each, in order."""
+        await self._in_thread(self._remove_stale)
         try:
-            while left := await self._in_thread(self._left):
-                if not await self._collect(left):
-                    await sleep(_LOOK_AGAIN_SECONDS)
+            while remaining := await self._in_thread(self._find_remaining):
+                if not await self._collect(remaining):
+                    await sleep(_POLL_SECONDS)
         finally:
-            try:
-                with CancelScope(shield=True):
-                    await self._in_thread(self._let_go)
-            finally:
-                # The manifest is closed next, under nobody's hands.
-                with self._busy:
-                    pass
+            await self._stop()
         return [self.settled[query] for query in self.queries]
 
-    def _let_go(self) -> None:
-        self._keep()
-        self.manifest.release(self.claimant.name)
+    async def _stop(self) -> None:
+        try:
+            with CancelScope(shield=True):
+                await self._in_thread(self._save_and_release)
+        finally:
+            # The caller closes the manifest next, which a thread may still be using.
+            with self._storage_lock:
+                pass
+
+    def _save_and_release(self) -> None:
+        self._save_pending()
+        self.manifest.release(self.owner.name)
 
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
-        def alone() -> T:
-            with self._busy:
-                return work(*arguments)
+        return await to_thread.run_sync(self._with_storage_lock, work, *arguments)
 
-        return await to_thread.run_sync(alone)
+    def _with_storage_lock(self, work: Callable[..., T], *arguments: Any) -> T:
+        with self._storage_lock:
+            return work(*arguments)
 
-    def _clean_up(self) -> None:
-        self.claimant.bury()
-        self.files.clear(self.claimant.is_alive)
+    def _remove_stale(self) -> None:
+        self.owner.remove_stale()
+        self.files.remove_stale(self.owner.is_alive)
 
-    def _left(self) -> list[ProgramTradeQuery]:
-        """What neither this fetch nor anybody before or beside it has brought to an end."""
-        known = {entry.query: entry for entry in self.manifest.entries()}
+    def _find_remaining(self) -> list[ProgramTradeQuery]:
+        """Note the walks that are settled by now, by any process; return the others."""
+        entries = {entry.query: entry for entry in self.manifest.entries()}
         for query in self.queries:
-            if query not in self.settled and query in known and self._is_settled(known[query]):
-                self.settled[query] = known[query]
+            if query not in self.settled and query in entries and self._is_settled(entries[query]):
+                self.settled[query] = entries[query]
         return [query for query in self.queries if query not in self.settled]
 
     def _is_settled(self, entry: Entry) -> bool:
-        # What another process has collected provisionally in the meantime is as good as ours.
-        fresh = entry.ended is not None and entry.ended >= self._began
-        there = entry.state is not State.COMPLETE or self.files.path(entry.query).exists()
-        return there and (entry.final or (entry.provisional and fresh and not entry.owner))
+        if entry.state is State.COMPLETE and not self.files.path(entry.query).exists():
+            return False
+        # A provisional walk that another process collected since this fetch began is recent enough.
+        recent = entry.ended is not None and entry.ended >= self._began
+        return entry.final or (entry.provisional and recent and not entry.owner)
 
     async def _collect(self, queries: Sequence[ProgramTradeQuery]) -> bool:
-        """Walk those that are nobody else's; whether there was any."""
+        """Collect every walk that no other process owns; return False if nothing was to be done."""
         settled_before = len(self.settled)
-        self._start = start = await self._in_thread(self._taken_up, queries)
-        claimed = len(start)
-
-        async def ours() -> AsyncIterator[ProgramTradeQuery]:
-            nonlocal claimed
-            for query in queries:
-                if query in start:
-                    yield query
-                elif query not in self.settled and await self._in_thread(self._claim, query):
-                    claimed += 1
-                    yield query
-
+        self._resumed = await self._in_thread(self._claim_interrupted, queries)
+        self._claim_count = len(self._resumed)
         async with self.kiwoom.merge(
-            ours(), start=start, concurrency=self.concurrency, on_error="deliver"
-        ) as pages:
-            async for item in pages:
-                self._came.append(item)
-                if isinstance(item, Failure):
-                    await self._in_thread(self._keep)
-                    self._end_if_hopeless(item.error)
-                else:
-                    self._in_a_row = 0
-                    if current_time() >= self._keep_at:
-                        await self._in_thread(self._keep)
-                        self._keep_at = current_time() + _KEEP_EVERY_SECONDS
-        await self._in_thread(self._keep)
-        return claimed > 0 or len(self.settled) > settled_before
+            self._claimed(queries),
+            start=self._resumed,
+            concurrency=self.concurrency,
+            on_error="deliver",
+        ) as items:
+            async for item in items:
+                await self._receive(item)
+        await self._in_thread(self._save_pending)
+        return self._claim_count > 0 or len(self.settled) > settled_before
 
-    def _taken_up(self, queries: Sequence[ProgramTradeQuery]) -> dict[ProgramTradeQuery, Cursor]:
-        """Where the walks go on that were left half-way and are nobody's."""
-        kept = {entry.query for entry in self.manifest.entries() if entry.kept_pages}
-        start: dict[ProgramTradeQuery, Cursor] = {}
+    async def _claimed(
+        self, queries: Sequence[ProgramTradeQuery]
+    ) -> AsyncIterator[ProgramTradeQuery]:
+        """Yield resumed walks, and others as soon as they are claimed."""
         for query in queries:
-            known = self._claimed(query) if query in kept else None
-            if known is None:
+            if query in self._resumed:
+                yield query
+            elif query not in self.settled and await self._in_thread(self._claim_new, query):
+                self._claim_count += 1
+                yield query
+
+    async def _receive(self, item: WalkPage | Failure[ProgramTradeQuery]) -> None:
+        self._pending.append(item)
+        if isinstance(item, Failure):
+            await self._in_thread(self._save_pending)
+            self._raise_if_hopeless(item.error)
+            return
+        self._consecutive_failures = 0
+        if current_time() >= self._save_at:
+            await self._in_thread(self._save_pending)
+            self._save_at = current_time() + _SAVE_INTERVAL_SECONDS
+
+    def _raise_if_hopeless(self, error: KiwoomError) -> None:
+        """Raise an error that the other walks would meet, too."""
+        if isinstance(error, AuthError | BlockedError | SharingError):
+            raise error
+        if isinstance(error, TransportError | RateLimited):
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= _MAX_CONSECUTIVE_FAILURES:
+                raise error
+
+    def _claim_interrupted(
+        self, queries: Sequence[ProgramTradeQuery]
+    ) -> dict[ProgramTradeQuery, Cursor]:
+        """Claim the walks that have stored pages; return the cursors of those that can go on."""
+        interrupted = {entry.query for entry in self.manifest.entries() if entry.kept_pages}
+        cursors: dict[ProgramTradeQuery, Cursor] = {}
+        for query in queries:
+            entry = self._try_claim(query) if query in interrupted else None
+            if entry is None:
                 continue
-            if not self.manifest.holds_all_up_to(query, known.kept_pages) or (
-                self._is_provisional(query)
-            ):
-                # There is nothing to go on from, or it is of another moment: a walk like others.
-                self.manifest.settle(attrs.evolve(known, owner=""))
-            elif known.cursor is None:
+            if not self._can_resume(entry):
+                # Without its pages it is collected as a new walk.
+                self.manifest.settle(_without_owner(entry))
+            elif entry.cursor is None:
                 self._finish(query)
             else:
-                start[query] = known.cursor
-        return start
+                cursors[query] = entry.cursor
+        return cursors
 
-    def _claim(self, query: ProgramTradeQuery) -> bool:
-        """Make a walk ours that begins at its first page."""
-        known = self._claimed(query)
-        if known is not None and known.kept_pages:
-            # Somebody else was at it a moment ago: the next round takes it up.
-            self.manifest.update(attrs.evolve(known, owner=""))
+    def _can_resume(self, entry: Entry) -> bool:
+        # Pages of an unfinished day and of a later moment make no walk.
+        complete_so_far = self.manifest.has_all_pages(entry.query, entry.kept_pages)
+        return complete_so_far and not self._is_provisional(entry.query)
+
+    def _claim_new(self, query: ProgramTradeQuery) -> bool:
+        """Claim a walk that begins at its first page; return True if it is ours."""
+        entry = self._try_claim(query)
+        if entry is not None and entry.kept_pages:
+            # Another process has just stopped in the middle of it: the next round resumes it.
+            self.manifest.update(_without_owner(entry))
             return False
-        return known is not None
+        return entry is not None
 
-    def _claimed(self, query: ProgramTradeQuery) -> Entry | None:
-        """A walk that is ours now; None for another's, and one that another has just finished."""
-        known = self.manifest.claim(query, self.claimant.name, self.claimant.is_alive)
-        if known is not None and self._is_settled(attrs.evolve(known, owner="")):
-            self.manifest.update(attrs.evolve(known, owner=""))
+    def _try_claim(self, query: ProgramTradeQuery) -> Entry | None:
+        """Claim a walk; return None if another process has it or has just settled it."""
+        entry = self.manifest.claim(query, self.owner.name, self.owner.is_alive)
+        if entry is not None and self._is_settled(_without_owner(entry)):
+            self.manifest.update(_without_owner(entry))
             return None
-        return known
+        return entry
 
     def _is_provisional(self, query: ProgramTradeQuery) -> bool:
-        """Whether the kept pages began to come when the day was not over in Korea."""
-        began = self.manifest.began(query)
+        """Return True if the first stored page arrived before the day was over in Korea."""
+        began = self.manifest.first_received(query)
         return began is not None and began.astimezone(_KST).date() <= query.date
 
-    def _keep(self) -> None:
-        """Put away what has come."""
-        while self._came:
-            item = self._came[0]
+    def _save_pending(self) -> None:
+        while self._pending:
+            item = self._pending[0]
             if isinstance(item, Failure):
-                self._fail(item)
+                self._save_failure(item)
             elif item.query not in self.settled:
-                self._keep_page(item)
-            # Not before it is put away: a later page must never be kept without this one.
-            self._came.pop(0)
+                self._save_page(item)
+            # Removed only once saved, so that no later page is ever stored without this one.
+            self._pending.pop(0)
 
-    def _keep_page(self, page: TradePage) -> None:
+    def _save_page(self, page: WalkPage) -> None:
         try:
-            self.manifest.add(page, now())
+            self.manifest.add_page(page, utc_now())
         except ValueError as error:
-            # A number that no column can hold is this walk's failure, and nobody else's.
-            self._give_up(page.query, f"page {page.number} cannot be kept: {error}")
+            # A number that no column can hold fails this walk, and no other.
+            self._mark_failed(page.query, f"page {page.number} cannot be kept: {error}")
             return
         if page.next is None:
             self._finish(page.query)
 
     def _finish(self, query: ProgramTradeQuery) -> None:
-        """Turn the kept pages into a file, and say what the walk has come to."""
-        walk, found = outcome(query, self.manifest.pages(query), now())
-        found = attrs.evolve(found, began=self.manifest.began(query))
-        found = attrs.evolve(found, provisional=self._is_provisional(query))
-        known = self.manifest.entry(query)
-        if found.state is State.NO_DATA and known is not None and known.state is State.COMPLETE:
-            found = kept_in_spite(known, found)
-            self.failed.append(found)
-        elif found.state is State.COMPLETE:
-            written = self.files.write(query, walk.rows, self.claimant.name)
-            found = attrs.evolve(found, bytes=written.bytes, checksum=written.checksum)
-        self.manifest.settle(found)
-        self.settled[query] = found
+        """Write the stored pages of a whole walk to its file, and its entry."""
+        walk, entry = assemble_walk(query, self.manifest.pages(query), utc_now())
+        entry = attrs.evolve(
+            entry,
+            began=self.manifest.first_received(query),
+            provisional=self._is_provisional(query),
+        )
+        earlier = self.manifest.entry(query)
+        if entry.state is State.NO_DATA and earlier and earlier.state is State.COMPLETE:
+            entry = keep_earlier(earlier, entry)
+            self.failed.append(entry)
+        elif entry.state is State.COMPLETE:
+            digest = self.files.write(query, walk.rows, self.owner.name)
+            entry = attrs.evolve(entry, bytes=digest.bytes, checksum=digest.checksum)
+        self.manifest.settle(entry)
+        self.settled[query] = entry
 
-    def _fail(self, failure: Failure[ProgramTradeQuery]) -> None:
-        known = self.manifest.entry(failure.query)
-        if known is None:  # pragma: no cover - it was claimed
+    def _save_failure(self, failure: Failure[ProgramTradeQuery]) -> None:
+        entry = self.manifest.entry(failure.query)
+        if entry is None:  # pragma: no cover - it was claimed
             raise RuntimeError(f"{failure.query} was walked without being claimed")
-        if self._start.get(failure.query) == failure.cursor and _is_of_the_key(failure.error):
-            # How long a key is honoured is unknown: the same fetch begins again without it.
-            self.manifest.settle(attrs.evolve(known, owner=""))
-            return
-        if failure.query not in self.settled:
-            self._give_up(failure.query, f"{type(failure.error).__name__}: {failure.error}")
+        resumed_here = self._resumed.get(failure.query) == failure.cursor
+        if resumed_here and _may_reject_cursor(failure.error):
+            # How long a key is accepted is unknown (wire-facts.md, section 5), so the walk begins
+            # again in this fetch, at its first page.
+            self.manifest.settle(_without_owner(entry))
+        elif failure.query not in self.settled:
+            self._mark_failed(failure.query, f"{type(failure.error).__name__}: {failure.error}")
 
-    def _give_up(self, query: ProgramTradeQuery, error: str) -> None:
-        known = self.manifest.entry(query) or Entry(query=query, state=State.UNFINISHED)
-        state = known.state if known.state is State.COMPLETE else State.FAILED
-        failed = attrs.evolve(known, state=state, error=error, ended=now(), owner="")
+    def _mark_failed(self, query: ProgramTradeQuery, error: str) -> None:
+        """Write the error to the entry; rows of an earlier complete walk stay readable."""
+        entry = self.manifest.entry(query) or Entry(query=query, state=State.UNFINISHED)
+        state = entry.state if entry.state is State.COMPLETE else State.FAILED
+        failed = attrs.evolve(entry, state=state, error=error, ended=utc_now(), owner="")
         self.manifest.update(failed)
         self.settled[query] = failed
         self.failed.append(failed)
 
-    def _end_if_hopeless(self, error: KiwoomError) -> None:
-        if isinstance(error, AuthError | BlockedError | SharingError):
-            raise error
-        if isinstance(error, TransportError | RateLimited):
-            self._in_a_row += 1
-            if self._in_a_row >= _MOST_IN_A_ROW:
-                raise error
+
+def _without_owner(entry: Entry) -> Entry:
+    return attrs.evolve(entry, owner="")
 
 
-def _is_of_the_key(error: KiwoomError) -> bool:
-    """Whether the server may have meant the continuation key, and not us or the moment."""
+def _may_reject_cursor(error: KiwoomError) -> bool:
+    """Return True if the server may have refused the continuation key."""
     refused = isinstance(error, ApiError) and not isinstance(error, AuthError | RateLimited)
     return refused or isinstance(error, ContinuationError | DecodeError)

@@ -1,4 +1,4 @@
-"""What a day without data was, where a calendar knows it: a remark, never a decision."""
+"""Names of days without trading; they are shown to users and decide nothing."""
 
 import datetime
 from functools import cache
@@ -13,10 +13,10 @@ _WEEKEND: Final = {5: "Saturday", 6: "Sunday"}
 
 
 def holiday_name(day: datetime.date) -> str:
-    """The name of the weekend day or the exchange's holiday, "" where none is known."""
-    return _WEEKEND.get(day.weekday()) or str(_calendar().get(day) or "")
+    """Return the name of the weekend day or exchange holiday, "" for any other day."""
+    return _WEEKEND.get(day.weekday()) or str(_exchange_calendar().get(day) or "")
 
 
 @cache
-def _calendar() -> Any:
+def _exchange_calendar() -> Any:
     return holidays.financial_holidays("XKRX")

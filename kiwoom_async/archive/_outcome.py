@@ -1,4 +1,4 @@
-"""What a walk that has come to its end is in the archive."""
+"""The entry of a walk whose last page has been stored."""
 
 import datetime
 import json
@@ -11,15 +11,15 @@ from kiwoom_async import ProgramTradeQuery, Walk
 
 from ._entry import Entry, State
 from ._holidays import holiday_name
-from ._kept import TradePage, totals_json
+from ._page_codec import WalkPage, encode_totals
 
 
-def outcome(
-    query: ProgramTradeQuery, pages: Sequence[TradePage], ended: datetime.datetime
+def assemble_walk(
+    query: ProgramTradeQuery, pages: Sequence[WalkPage], ended: datetime.datetime
 ) -> tuple[Walk[Any, Any, Any, Any], Entry]:
-    """The walk of these pages, and its entry: complete, or without data."""
-    if [page.number for page in pages] != [*range(1, len(pages) + 1)] or not _ends(pages):
-        raise RuntimeError(f"{query}: the {len(pages)} pages that were kept are no whole walk")
+    """Return the walk of these pages and its entry, which is complete or without data."""
+    if not _is_whole(pages):
+        raise RuntimeError(f"{query}: the {len(pages)} stored pages are not a whole walk")
     walk = Walk.of(query, pages)
     undecoded = [attrs.asdict(row) for page in pages for row in page.undecoded]
     has_data = bool(walk.rows or undecoded)
@@ -30,20 +30,21 @@ def outcome(
         pages=len(pages),
         audit=str(walk.audit),
         findings=walk.audit.findings,
-        totals=totals_json(walk.totals),
+        totals=encode_totals(walk.totals),
         undecoded=json.dumps(undecoded) if undecoded else "",
         holiday="" if has_data else holiday_name(query.date),
         ended=ended,
     )
 
 
-def _ends(pages: Sequence[TradePage]) -> bool:
-    return bool(pages) and pages[-1].next is None
+def _is_whole(pages: Sequence[WalkPage]) -> bool:
+    numbers = [page.number for page in pages]
+    return bool(pages) and numbers == [*range(1, len(pages) + 1)] and pages[-1].next is None
 
 
-def kept_in_spite(known: Entry, found: Entry) -> Entry:
-    """The entry of a walk that had data before, and now came without."""
-    # A blank answer is also how the server says that it did not like the question
-    # (wire-facts.md, fact 6): no reason to throw away what is there.
-    error = f"came without data at {found.ended:%Y-%m-%d %H:%M} UTC; the earlier walk was kept"
-    return attrs.evolve(known, error=error, ended=found.ended, owner="")
+def keep_earlier(earlier: Entry, later: Entry) -> Entry:
+    """Return the entry of a complete walk that was collected again, this time without data."""
+    # The server also answers blank to a request that it does not accept (wire-facts.md, fact 6),
+    # so this is no reason to discard rows.
+    error = f"no data at {later.ended:%Y-%m-%d %H:%M} UTC; the earlier walk was kept"
+    return attrs.evolve(earlier, error=error, ended=later.ended, owner="")

@@ -1,4 +1,4 @@
-"""What a fetch will take, before it is begun."""
+"""The cost of a fetch, estimated before it begins."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,15 +9,17 @@ from kiwoom_async import Estimate, KiwoomClient, ProgramTradeQuery
 
 from ._entry import Entry, State
 
-# Measured on days of the sandbox; an archive that has walks goes by its own.
-_BYTES_PER_CALL: Final = 1_000
+# Measured on days of the sandbox; used until the archive has complete walks of its own.
+_DEFAULT_BYTES_PER_PAGE: Final = 1_000
 
 
 @frozen
 class Plan:
-    """What is left of the queries: calls and time at the present pace, and disk.
+    """The work that remains of some queries: calls and time at the present pace, and disk.
 
-    `kept` is how many pages are there of the walks that go on.
+    queries, done: the queries that remain, and how many do not.
+    kept: for each interrupted walk, the number of pages already stored.
+    bytes: estimated size on disk of what remains.
     """
 
     queries: tuple[ProgramTradeQuery, ...]
@@ -31,22 +33,27 @@ class Plan:
         return f"{self.done:,} queries done; left: {self.estimate}, about {size} on disk"
 
 
-def planned(
+def make_plan(
     kiwoom: KiwoomClient, queries: Sequence[ProgramTradeQuery], entries: Sequence[Entry]
 ) -> Plan:
-    """The plan for these queries, given what the archive has."""
+    """Return the plan for these queries, given the entries of the archive."""
     final = {entry.query for entry in entries if entry.final}
-    left = tuple(query for query in queries if query not in final)
+    remaining = tuple(query for query in queries if query not in final)
     kept = {entry.query: entry.kept_pages for entry in entries if entry.kept_pages}
-    estimate = _without(kiwoom.estimate(left), sum(kept.get(query, 0) for query in left))
-    whole = [entry for entry in entries if entry.state is State.COMPLETE]
-    pages = sum(entry.pages for entry in whole)
-    each = sum(entry.bytes for entry in whole) / pages if pages else _BYTES_PER_CALL
-    return Plan(left, len(queries) - len(left), kept, estimate, round(estimate.calls * each))
+    kept_pages = sum(kept.get(query, 0) for query in remaining)
+    estimate = _subtract_pages(kiwoom.estimate(remaining), kept_pages)
+    size = round(estimate.calls * _bytes_per_page(entries))
+    return Plan(remaining, len(queries) - len(remaining), kept, estimate, size)
 
 
-def _without(estimate: Estimate, kept_pages: int) -> Estimate:
-    """The estimate, less the calls whose pages are kept."""
-    calls = max(estimate.queries, estimate.calls - kept_pages)
+def _bytes_per_page(entries: Sequence[Entry]) -> float:
+    complete = [entry for entry in entries if entry.state is State.COMPLETE]
+    pages = sum(entry.pages for entry in complete)
+    return sum(entry.bytes for entry in complete) / pages if pages else _DEFAULT_BYTES_PER_PAGE
+
+
+def _subtract_pages(estimate: Estimate, pages: int) -> Estimate:
+    """Return the estimate without the calls for these pages; at least one call a query stays."""
+    calls = max(estimate.queries, estimate.calls - pages)
     share = calls / estimate.calls if estimate.calls else 0.0
     return Estimate(estimate.queries, calls, estimate.seconds * share)

@@ -1,4 +1,4 @@
-"""Looking over an archive: files against manifest, rows against audits, days that lack."""
+"""Checks of an archive: files against the manifest, rows against audits, missing weekdays."""
 
 import datetime
 from collections import defaultdict
@@ -10,19 +10,19 @@ from attrs import frozen
 from kiwoom_async import Page, ProgramTradeAudit, ProgramTradeQuery, Walk
 
 from ._entry import Entry, State
-from ._files import Files, measured
 from ._holidays import holiday_name
-from ._kept import totals_of
+from ._page_codec import decode_totals
+from ._parquet import ParquetFiles, digest_file
 
 _SATURDAY = 5
 
 
 @frozen
 class Finding:
-    """Something to look at: `what` it is about, and what was found.
+    """Something to look at: `what` it concerns, and a `text` that says what was found.
 
-    damaged: rows are missing or not what was collected; otherwise something is open, or strange
-    in what the server said.
+    damaged: rows are missing or differ from what was collected. Otherwise a walk is not final, or
+    the server's answer was odd.
     """
 
     what: ProgramTradeQuery | Path
@@ -33,20 +33,20 @@ class Finding:
         return f"{self.what}: {self.text}"
 
 
-def findings(entries: Sequence[Entry], files: Files) -> Iterator[Finding]:
-    """Everything that does not add up, or is not there."""
+def findings(entries: Sequence[Entry], files: ParquetFiles) -> Iterator[Finding]:
+    """Yield the findings of each entry, then unknown files, then missing weekdays."""
     for entry in entries:
-        yield from _of_entry(entry, files)
+        yield from _entry_findings(entry, files)
     known = {files.path(entry.query) for entry in entries if entry.state is State.COMPLETE}
-    for path in files.found():
+    for path in files.all_paths():
         if path not in known:
-            yield Finding(path, "is no file that the manifest knows", damaged=True)
-    yield from _gaps(entries)
+            yield Finding(path, "is not in the manifest", damaged=True)
+    yield from _missing_weekdays(entries)
 
 
-def _of_entry(entry: Entry, files: Files) -> Iterator[Finding]:
+def _entry_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
     if entry.state is State.COMPLETE:
-        yield from _of_file(entry, files)
+        yield from _file_findings(entry, files)
         yield from (Finding(entry.query, text) for text in entry.findings)
     elif entry.state is State.UNFINISHED:
         yield Finding(entry.query, f"unfinished, {entry.kept_pages} pages kept; fetch it again")
@@ -55,52 +55,53 @@ def _of_entry(entry: Entry, files: Files) -> Iterator[Finding]:
     if entry.error:
         yield Finding(entry.query, entry.error)
     if entry.provisional:
-        yield Finding(entry.query, "provisional: of a day that was not over; fetch it again")
+        yield Finding(entry.query, "provisional: collected before the day was over; fetch it again")
 
 
-def _of_file(entry: Entry, files: Files) -> Iterator[Finding]:
+def _file_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
     path = files.path(entry.query)
     if not path.is_file():
         yield Finding(entry.query, "its file is missing", damaged=True)
         return
-    found = measured(path)
-    if (found.bytes, found.checksum) != (entry.bytes, entry.checksum):
+    digest = digest_file(path)
+    if (digest.bytes, digest.checksum) != (entry.bytes, entry.checksum):
         yield Finding(entry.query, "its file is not what was written", damaged=True)
         return
-    audit = _audit(entry, files)
+    audit = _audit_file(entry, files)
     if audit.rows != entry.rows:
         text = f"its file has {audit.rows:,} rows, the manifest {entry.rows:,}"
         yield Finding(entry.query, text, damaged=True)
-    said = set(entry.findings)
-    yield from (
-        Finding(entry.query, text, damaged=True) for text in audit.findings if text not in said
-    )
+    for text in audit.findings:
+        # What the audit of the walk itself found was in the server's answer.
+        if text not in entry.findings:
+            yield Finding(entry.query, text, damaged=True)
 
 
-def _audit(entry: Entry, files: Files) -> ProgramTradeAudit:
-    """The audit of the rows as they are in the file."""
+def _audit_file(entry: Entry, files: ParquetFiles) -> ProgramTradeAudit:
+    """Return the audit of the rows that the file has now."""
     page = Page(
         query=entry.query,
         number=1,
         rows=files.read(entry.query),
-        totals=totals_of(entry.totals),
+        totals=decode_totals(entry.totals),
         next=None,
     )
     return Walk.of(entry.query, [page]).audit
 
 
-def _gaps(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Weekdays between the first and the last that were never asked for."""
+def _missing_weekdays(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Yield a finding for each trading day without an entry, between the first and the last."""
     days = defaultdict(set)
     for entry in entries:
         days[entry.query.market, entry.query.exchange].add(entry.query.date)
-    for (market, exchange), asked in days.items():
-        for day in _days_between(min(asked), max(asked)):
-            if day not in asked and day.weekday() < _SATURDAY and not holiday_name(day):
+    for (market, exchange), fetched in days.items():
+        for day in _date_range(min(fetched), max(fetched)):
+            if day not in fetched and day.weekday() < _SATURDAY and not holiday_name(day):
                 query = ProgramTradeQuery(day, market, exchange)
                 yield Finding(query, "was never asked for, though days before and after were")
 
 
-def _days_between(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
-    for more in range((last - first).days + 1):
-        yield first + datetime.timedelta(days=more)
+def _date_range(first: datetime.date, last: datetime.date) -> Iterator[datetime.date]:
+    """Yield the days from `first` to `last`, both included."""
+    for days in range((last - first).days + 1):
+        yield first + datetime.timedelta(days)
