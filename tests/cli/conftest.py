@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from kiwoom_async import KiwoomClient
 from kiwoom_async.cli._app import app
-from kiwoom_async.cli._ending import errors
+from kiwoom_async.cli._exit import stderr
 from kiwoom_async.sandbox import Sandbox
 
 
@@ -17,7 +17,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line in this process, on a small sandbox or on one that the test chooses."""
     monkeypatch.setenv("COLUMNS", "200")
     # This one has read the variable already; a long path would be broken into lines.
-    monkeypatch.setattr(errors, "width", 200)
+    monkeypatch.setattr(stderr, "width", 200)
     for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY", "KIWOOM_SHARING"):
         monkeypatch.delenv(name, raising=False)
     original = KiwoomClient.sandbox

@@ -82,7 +82,7 @@ def test_a_part_of_an_archive(run, archive, file):
     ("options", "message"),
     [
         (["--date", "2026-01-05"], "holds no complete walk of 2026-01-05; it has 2026-11-18 to"),
-        (["--exchange", "NXT"], "holds no complete walk of these"),
+        (["--exchange", "NXT"], "holds no complete walk of these markets and exchanges"),
         (["--stock", "12"], "expected six characters"),
         (["--stock", "'; drop"], "expected six characters"),
         (["--stock", "999999"], "999999 came on none of these days"),

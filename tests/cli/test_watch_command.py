@@ -132,11 +132,11 @@ def printed(board):
 
 def test_the_board_ranks_by_what_programs_moved_since_the_start(board, rows):
     for row in rows:
-        board.take(Change(KOSPI, None, row))
+        board.update(Change(KOSPI, None, row))
     quiet, busy = rows[5], rows[40]
     for net in (300, 4500):
         later = evolve(busy, net_buy_amount=busy.net_buy_amount + net)
-        board.take(Change(KOSPI, busy, later))
+        board.update(Change(KOSPI, busy, later))
     lines = printed(board)
     first = next(line for line in lines if busy.symbol in line)
     assert lines.index(first) == next(at for at, line in enumerate(lines) if "in all" in line) + 1
@@ -148,17 +148,17 @@ def test_the_board_ranks_by_what_programs_moved_since_the_start(board, rows):
 
 
 def test_a_stock_that_is_gone_leaves_the_board(board, rows):
-    board.take(Change(KOSPI, None, rows[0]))
-    board.take(Change(KOSPI, rows[0], None))
+    board.update(Change(KOSPI, None, rows[0]))
+    board.update(Change(KOSPI, rows[0], None))
     assert not any(rows[0].symbol in line for line in printed(board))
 
 
 def test_the_board_is_drawn_in_place_with_marks_and_failures(board, rows):
     with board:
         for row in rows[:3]:
-            board.take(Change(KOSPI, None, row))
-        board.take(WalkComplete(KOSPI, 1, 3, None))
-        board.take(Failure(KOSPI, TransportError("no way")))
+            board.update(Change(KOSPI, None, row))
+        board.update(WalkComplete(KOSPI, 1, 3, None))
+        board.update(Failure(KOSPI, TransportError("no way")))
     drawn = board.console.file.getvalue()
     assert "2026-11-20 KOSPI KRX: walk 1, 3 changes" in drawn
     assert "111 calls, about 23 s a round" in drawn
@@ -174,7 +174,7 @@ def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
         return consoles[0]
 
     monkeypatch.setattr(_watch, "Console", terminal)
-    monkeypatch.setattr(_watch, "on_terminal", lambda: True)
+    monkeypatch.setattr(_watch, "stdout_is_terminal", lambda: True)
     result = run("watch", *DAY, "--sandbox", "--rounds", "1")
     assert (result.exit_code, result.stdout) == (0, "")
     drawn = consoles[0].file.getvalue()
@@ -216,7 +216,7 @@ def test_the_sandbox_of_a_watch_moves(monkeypatch):
     made = []
     monkeypatch.setattr(_app.KiwoomClient, "sandbox", made.append)
     monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _made(make))
-    monkeypatch.setattr(_app, "end", lambda *_, **__: None)
+    monkeypatch.setattr(_app, "fail", lambda *_, **__: None)
     _app.watch(date="2026-11-20", sandbox=True)
     (sandbox,) = made
     assert sandbox.changes is not None

@@ -13,7 +13,7 @@ from support.exchange import small_sandbox as small
 
 from kiwoom_async import ProgramTrade, tables
 from kiwoom_async.cli import _columnar
-from kiwoom_async.cli._formats import Format, format_of
+from kiwoom_async.cli._formats import Format, choose_format
 from kiwoom_async.sandbox import Fault
 
 DAYS = ["--from", "2026-11-19", "--to", "2026-11-21", "--market", "KOSPI", "--market", "KOSDAQ"]
@@ -170,8 +170,8 @@ def test_without_the_extra_nothing_is_sent_and_it_is_named(tmp_path):
 
 
 def test_a_form_is_named_by_the_file_or_by_the_option(tmp_path):
-    assert format_of(None, None) is Format.TABLE
-    assert format_of(None, tmp_path / "x.txt") is Format.TABLE
-    assert format_of(None, tmp_path / "x.JSONL") is Format.JSONL
-    assert format_of(Format.CSV, tmp_path / "x.csv") is Format.CSV
-    assert format_of(Format.PARQUET, tmp_path / "x") is Format.PARQUET
+    assert choose_format(None, None) is Format.TABLE
+    assert choose_format(None, tmp_path / "x.txt") is Format.TABLE
+    assert choose_format(None, tmp_path / "x.JSONL") is Format.JSONL
+    assert choose_format(Format.CSV, tmp_path / "x.csv") is Format.CSV
+    assert choose_format(Format.PARQUET, tmp_path / "x") is Format.PARQUET

@@ -22,7 +22,8 @@ from kiwoom_async import (
     TransportTimeout,
     WalkFinished,
 )
-from kiwoom_async.cli import _days, _left, _progress
+from kiwoom_async.cli import _progress, _queries
+from kiwoom_async.cli._resume import ResumeState
 from kiwoom_async.sandbox import Fault
 
 RANGE = ["--from", "2026-11-19", "--to", "2026-11-22"]
@@ -172,46 +173,46 @@ def cursor(page):
 def test_what_is_left_survives_its_text():
     chance = random.Random(3).random
     for _ in range(300):
-        left = _left.Left(total=1 + int(9 * chance()))
+        left = ResumeState(total=1 + int(9 * chance()))
         for _ in range(int(30 * chance())):
-            if left.places:
-                place = left.places[int(min(3, len(left.places)) * chance())]
-                left.count(place, None if chance() < 0.3 else cursor(2 + int(9 * chance())))
-        if left.places and not left.untouched:
+            if left.remaining:
+                place = left.remaining[int(min(3, len(left.remaining)) * chance())]
+                left.page_written(place, None if chance() < 0.3 else cursor(2 + int(9 * chance())))
+        if left.remaining and not left.nothing_written:
             size = int(1e6 * chance()) if chance() < 0.5 else None
-            assert _left.Left.parse(left.text(size, "rows"), left.total, "rows") == (left, size)
+            assert ResumeState.parse(left.to_text(size, "rows"), left.total, "rows") == (left, size)
 
 
 def test_a_page_that_overtakes_leaves_the_earlier_ones_to_be_done():
-    left = _left.Left(total=5)
-    left.count(2, cursor(2))
-    assert left.places == [0, 1, 2, 3, 4]
-    left.count(0, None)
-    left.count(2, None)
-    assert left.places == [1, 3, 4]
-    assert left.text(None, "rows").startswith("1+3~")
+    left = ResumeState(total=5)
+    left.page_written(2, cursor(2))
+    assert left.remaining == [0, 1, 2, 3, 4]
+    left.page_written(0, None)
+    left.page_written(2, None)
+    assert left.remaining == [1, 3, 4]
+    assert left.to_text(None, "rows").startswith("1+3~")
 
 
 def test_one_query_may_be_resumed_by_a_cursor_alone():
-    left = _left.Left(total=1)
-    left.count(0, cursor(2))
-    assert _left.Left.parse(str(cursor(2)), 1, "rows") == (left, None)
+    left = ResumeState(total=1)
+    left.page_written(0, cursor(2))
+    assert ResumeState.parse(str(cursor(2)), 1, "rows") == (left, None)
     with pytest.raises(ValueError, match="is not, or not all of, what was printed"):
-        _left.Left.parse(str(cursor(2)), 2, "rows")
+        ResumeState.parse(str(cursor(2)), 2, "rows")
 
 
 def test_a_text_that_is_damaged_or_of_another_command_is_not_taken_for_less_work():
-    left = _left.Left(total=9)
+    left = ResumeState(total=9)
     for place in (0, 1, 2, 4):
-        left.count(place, cursor(place + 2))
-    text = left.text(4711, "rows")
-    assert _left.Left.parse(text, 9, "rows") == (left, 4711)
+        left.page_written(place, cursor(place + 2))
+    text = left.to_text(4711, "rows")
+    assert ResumeState.parse(text, 9, "rows") == (left, 4711)
     head, tail = text.index(",") + 1, text.rindex("+")
     for damaged in (text[:tail], text[head:], text[:-1], text[1:], text.replace("+5", "+9")):
         with pytest.raises(ValueError, match="--resume: "):
-            _left.Left.parse(damaged, 9, "rows")
+            ResumeState.parse(damaged, 9, "rows")
     with pytest.raises(ValueError, match="was printed for another command"):
-        _left.Left.parse(text, 9, "other rows")
+        ResumeState.parse(text, 9, "other rows")
 
 
 def test_the_text_of_another_range_or_format_is_refused(run, tmp_path):
@@ -237,15 +238,15 @@ def test_days_without_rows_before_an_error_leave_a_file_to_go_on_with(run, tmp_p
 
 
 def test_a_range_includes_both_its_ends():
-    days = _days.days_between("2026-02-27", "20260302", None)
+    days = _queries.parse_days("2026-02-27", "20260302", None)
     assert [f"{day:%m%d}" for day in days] == ["0227", "0228", "0301", "0302"]
-    assert _days.days_between(None, None, "20260302") == days[-1:]
+    assert _queries.parse_days(None, None, "20260302") == days[-1:]
 
 
 # ---- progress
 
-KOSPI, KOSDAQ = _days.queries_of(
-    _days.days_between(None, None, "2026-11-20"), list(Market), [Exchange.KRX]
+KOSPI, KOSDAQ = _queries.build_queries(
+    _queries.parse_days(None, None, "2026-11-20"), list(Market), [Exchange.KRX]
 )
 
 
@@ -257,7 +258,7 @@ def progress_of(*events, expected=None, skipped=None):
     progress = _progress.Progress()
     progress.expect(expected or {KOSPI: 50}, skipped)
     for event in events:
-        progress.tell(event)
+        progress.on_event(event)
     return progress
 
 
@@ -287,7 +288,7 @@ def test_several_queries_are_a_line_each_and_one_for_all():
         "KOSDAQ KRX · page 1 · 30 rows · about 24 s left",
         "1 of 2 queries done · 100 rows · 5.0 calls/s · about 12 s left",
     ]
-    progress.tell(WalkFinished(query=KOSPI, pages=2, rows=70, complete=True))
+    progress.on_event(WalkFinished(query=KOSPI, pages=2, rows=70, complete=True))
     assert len(progress.lines(0.4)) == 2
 
 
@@ -307,13 +308,13 @@ def test_trouble_is_shown_until_the_next_attempt():
     assert progress.lines(0.0) == [
         "KOSPI KRX · page 1 · 50 rows · TransportTimeout, again in 1.2 s"
     ]
-    progress.tell(CallSent(api_id="ka90004", query=KOSPI, attempt=2))
+    progress.on_event(CallSent(api_id="ka90004", query=KOSPI, attempt=2))
     assert progress.lines(0.0) == ["KOSPI KRX · page 1 · 50 rows"]
 
 
 def test_many_queries_do_not_fill_the_screen():
-    queries = _days.queries_of(
-        _days.days_between("2026-11-02", "2026-11-20", None), list(Market), list(Exchange)
+    queries = _queries.build_queries(
+        _queries.parse_days("2026-11-02", "2026-11-20", None), list(Market), list(Exchange)
     )
     events = [delivered(query, 1) for query in queries]
     progress = progress_of(*events, expected=dict.fromkeys(queries, 50))

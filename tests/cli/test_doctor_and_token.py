@@ -39,7 +39,7 @@ from kiwoom_async._io import calls
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.tokens import NullTokenStore
 from kiwoom_async._protocol.convert import KST
-from kiwoom_async.cli import _case, _checks, _clients, _reach
+from kiwoom_async.cli import _checks, _clients, _diagnosis, _network
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault
 
@@ -253,7 +253,7 @@ def test_a_port_where_nobody_listens(at, host):
 
 
 def test_a_handshake_that_never_ends(at, monkeypatch):
-    monkeypatch.setattr(_reach, "_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(_network, "_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         result = at(f"https://127.0.0.1:{silent.getsockname()[1]}")
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
@@ -406,7 +406,7 @@ def test_the_clock_that_is_judged_is_this_machine_s(at, monkeypatch):
     def fast():
         return datetime.now(UTC) + timedelta(seconds=95)
 
-    monkeypatch.setattr(_case, "now", fast)
+    monkeypatch.setattr(_diagnosis, "now", fast)
     monkeypatch.setattr(_checks, "now", fast)
     with on_a_port(small()) as base_url:
         result = at(base_url)
@@ -415,7 +415,7 @@ def test_the_clock_that_is_judged_is_this_machine_s(at, monkeypatch):
 
 
 def test_a_holiday_is_fine(run, monkeypatch):
-    monkeypatch.setattr(_case, "last_weekday", lambda: date(2026, 11, 15))
+    monkeypatch.setattr(_diagnosis, "last_weekday", lambda: date(2026, 11, 15))
     result = run("doctor", "--sandbox")
     assert result.exit_code == 0
     assert "2026-11-15 KOSPI KRX: no rows: a holiday, which is fine" in sheet(result)["page"][1]
@@ -450,7 +450,7 @@ def test_a_message_of_the_server_s_does_nothing_to_a_terminal(run):
 
 
 def test_on_a_terminal_it_is_coloured_and_fits(run, monkeypatch):
-    monkeypatch.setattr("kiwoom_async.cli._doctor.on_terminal", lambda: True)
+    monkeypatch.setattr("kiwoom_async.cli._doctor.stdout_is_terminal", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.delenv("NO_COLOR", raising=False)

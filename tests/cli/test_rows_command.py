@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
 from kiwoom_async._protocol.query import first_cursor
-from kiwoom_async.cli import _app, _days, _formats, _left, _output, _rehearsal, _rows
+from kiwoom_async.cli import _app, _formats, _output, _queries, _resume, _rows, _sandbox
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAY = ["--date", "2026-11-20"]
@@ -244,9 +244,9 @@ def test_a_doubt_is_printed_without_source_code(run):
 
 
 def test_a_complete_walk_prints_no_command(capsys):
-    done = _left.Left(total=1, fresh=1)
+    done = _resume.ResumeState(total=1, begun=1)
     job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, done)
-    _app._say_how_to_go_on(job)
+    _app._print_how_to_go_on(job)
     assert capsys.readouterr().err == ""
 
 
@@ -288,7 +288,7 @@ def test_a_page_that_is_cut_short_is_counted(monkeypatch):
     output = _output.StandardOutput()
     with pytest.raises(OSError, match="the reader has left"):
         output.write("x" * 1000)
-    assert output.cut_bytes == 300
+    assert output.partial_bytes == 300
 
 
 def test_a_page_that_is_cut_short_in_a_file_is_taken_back(tmp_path, monkeypatch):
@@ -305,7 +305,7 @@ def test_a_page_that_is_cut_short_in_a_file_is_taken_back(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         output.write("x" * 1000)
     raw.close()
-    assert output.cut_bytes == 0
+    assert output.partial_bytes == 0
     assert file.read_text(encoding="utf-8") == "whole page\n"
 
 
@@ -344,8 +344,8 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
     ids=["Friday", "Saturday", "Sunday", "Monday", "Tuesday"],
 )
 def test_the_demo_chooses_a_weekday_before_today(monkeypatch, today, chosen):
-    monkeypatch.setattr(_days, "today", lambda: today)
-    assert _days.last_weekday() == chosen
+    monkeypatch.setattr(_queries, "today_in_korea", lambda: today)
+    assert _queries.last_weekday() == chosen
 
 
 @pytest.mark.parametrize(
@@ -362,8 +362,8 @@ def test_a_day_begins_at_midnight_in_korea(monkeypatch, moment, there):
         def now(cls, tz):
             return moment.astimezone(tz)
 
-    monkeypatch.setattr(_days, "datetime", Clock)
-    assert _days.today() == there
+    monkeypatch.setattr(_queries, "datetime", Clock)
+    assert _queries.today_in_korea() == there
 
 
 def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
@@ -373,7 +373,7 @@ def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
         served.append((sandbox, at))
         ready("http://127.0.0.1:9000")
 
-    monkeypatch.setattr(_rehearsal, "serve", serve)
+    monkeypatch.setattr(_sandbox, "serve", serve)
     result = run("sandbox", "--port", "9000", "--limit", "0")
     assert result.exit_code == 0
     assert served[0][1] == {"host": "127.0.0.1", "port": 9000}
@@ -524,7 +524,7 @@ def test_ctrl_c_ends_the_sandbox_and_it_says_what_has_come():
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert re.fullmatch(r"nobody known no api-id \d+ calls?, .* 0 refused with 429\n", err)
+    assert re.fullmatch(r"unknown key  no api-id \d+ calls?, .* 0 refused with 429\n", err)
 
 
 def answers(base_url):

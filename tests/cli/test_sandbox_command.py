@@ -8,7 +8,7 @@ from support.exchange import small_sandbox as small
 from typer.testing import CliRunner
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
-from kiwoom_async.cli import _app, _rehearsal
+from kiwoom_async.cli import _app, _sandbox
 from kiwoom_async.sandbox import Arrival, Traffic, summary
 
 
@@ -72,7 +72,7 @@ def ended(monkeypatch, *log, most=None):
         sandbox.arrivals = deque(log, maxlen=most)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_rehearsal, "serve", serve)
+    monkeypatch.setattr(_sandbox, "serve", serve)
     result = CliRunner().invoke(_app.app, ["sandbox"])
     assert (result.exit_code, result.stdout) == (130, "")
     return result.stderr.splitlines()
@@ -81,7 +81,7 @@ def ended(monkeypatch, *log, most=None):
 def test_ctrl_c_says_what_has_come(monkeypatch):
     log = [issued(0.0), *(arrived(number / 4) for number in range(1200)), arrived(900.0, caller=0)]
     assert ended(monkeypatch, *log, arrived(901.0, status=429, code="1700")) == [
-        "nobody known ka90004   1 call, at most 1 in a second, 0 refused with 429",
+        "unknown key  ka90004   1 call, at most 1 in a second, 0 refused with 429",
         "app key 1    au10001   1 call, at most 1 in a second, 0 refused with 429, 1 token issued",
         "app key 1    ka90004   1,201 calls, at most 4 in a second, 1 refused with 429",
     ]
@@ -93,7 +93,7 @@ def test_ctrl_c_before_any_call_says_so(monkeypatch):
 
 def test_an_exchange_that_ends_without_an_interrupt_says_what_has_come_too(monkeypatch):
     """As a background job of a shell, which is deaf to interrupts."""
-    monkeypatch.setattr(_rehearsal, "serve", lambda *_, **__: None)
+    monkeypatch.setattr(_sandbox, "serve", lambda *_, **__: None)
     result = CliRunner().invoke(_app.app, ["sandbox"])
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no calls came\n")
 
@@ -105,7 +105,7 @@ def test_a_log_that_has_forgotten_says_so(monkeypatch):
 
 def test_a_stranger_s_header_does_nothing_to_a_terminal(monkeypatch):
     (line,) = ended(monkeypatch, arrived(0.0, api_id="\x1b[31mred\n", caller=0))
-    assert line.startswith("nobody known  [31mred")
+    assert line.startswith("unknown key   [31mred")
 
 
 @pytest.mark.anyio
