@@ -57,7 +57,7 @@ async def check_ip_address(diagnosis: Diagnosis) -> Finding:
         return Finding(Status.OK, "calls from this machine's address are answered")
     if not _is_unregistered_address(result):
         return Finding(Status.SKIPPED, "cannot tell: not every call was answered")
-    advice = "an account has room for ten; a VPN has its own, and a router may be given a new one"
+    advice = "an account can register ten; a VPN has its own, and a router may be given a new one"
     return problem(result, advice)
 
 

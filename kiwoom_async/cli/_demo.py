@@ -24,7 +24,7 @@ def print_demo(console: Console, walks: Sequence[TradeWalk]) -> None:
     console.print(_table("Most sold by program", reversed(ranked[-10:]), largest, BLUE))
     for walk in walks:
         console.print(f"{walk.query.market}: {walk.audit}", highlight=False)
-    console.print("The sandbox's numbers are invented, whatever the names.", style="dim")
+    console.print("The sandbox's numbers are invented, even where the names are real.", style="dim")
 
 
 def _table(title: str, rows: Iterable[ProgramTrade], largest: int, colour: str) -> Table:

@@ -51,7 +51,7 @@ async def check_connection(diagnosis: Diagnosis) -> Finding:
             Status.PROBLEM,
             f"connected, but no TLS: {_root_cause(error)}",
             "a proxy or a virus scanner that opens TLS has a certificate of its own: name its "
-            "file in SSL_CERT_FILE; one expired, or not valid yet, may be this machine's clock",
+            "file in SSL_CERT_FILE; if it is expired or not valid yet, check this machine's clock",
         )
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
         host, port = diagnosis.address

@@ -68,7 +68,7 @@ class Progress:
         """A function that writes above the lines, or None where standard output has none."""
         if self._live is None or not self._stdout_is_terminal:
             return None
-        # Not wrapped: a line of JSON must stay one line, whatever the width.
+        # A line of JSON must stay one line, even if it is longer than the screen is wide.
         return lambda text: self._console.print(Text(text), soft_wrap=True, end="")
 
     def expect(

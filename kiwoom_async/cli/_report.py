@@ -69,11 +69,12 @@ def report(  # noqa: PLR0917 - typer calls it by name
 
 
 def _require_new_page(output: Path) -> None:
-    if output.exists() or not output.parent.is_dir():
-        problem = "exists already; name another" if output.exists() else "is in no directory"
-        fail(f"--output: {output} {problem}", code=2)
+    if output.exists():
+        fail(f"--output: {output} exists already; name another", code=2)
+    if not output.parent.is_dir():
+        fail(f"--output: there is no directory {output.parent}", code=2)
     if output.suffix.lower() not in {".html", ".htm"}:
-        fail(f"--output: {output} will be a page; name it .html", code=2)
+        fail(f"--output: got {output}; expected a name ending in .html or .htm", code=2)
 
 
 def _fetch(

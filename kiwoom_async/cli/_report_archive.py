@@ -81,7 +81,7 @@ class ArchiveSelection:
         table = archive.query(selected + _STOCKS_SQL.format(exchange=exchange, codes=codes))
         rows = rows_of(table, ProgramTrade)
         if missing := set(self.stocks) - {row.stock_code for row in rows}:
-            raise ValueError(f"--stock: {', '.join(sorted(missing))} came on none of these days")
+            raise ValueError(f"--stock: no rows of {', '.join(sorted(missing))} on these days")
         return rows
 
     def _entries_of_day(self, archive: Archive) -> list[Entry]:

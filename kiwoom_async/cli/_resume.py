@@ -73,7 +73,7 @@ class ResumeState:
             return cls(1, {0: Cursor.parse(text)}, 1), None
         match = _FORMAT.fullmatch(text)
         if match is None:
-            raise ValueError(f"--resume: {text!r} is not, or not all of, what was printed")
+            raise ValueError(f"--resume: got {text!r}; expected the whole text that was printed")
         if match["checksum"] != _checksum(match["body"], signature):
             raise ValueError(
                 f"--resume: {text!r} lacks a part, or was printed for another command: the days, "

@@ -24,7 +24,7 @@ def sandbox_server(
 ) -> None:
     """Serve the simulated exchange on a port, for any Kiwoom client.
 
-    Ctrl-C ends it and says what has come: whether several programs kept the pace together.
+    Ctrl-C ends it and sums up the calls, to show if several programs kept the pace together.
     """
     exchange = Sandbox(
         requests_per_second=limit or None, latency_seconds=latency, firewall=firewall

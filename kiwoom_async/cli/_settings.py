@@ -65,9 +65,9 @@ def _doubts(pairs: list[KeyVariables]) -> Iterator[str]:
         keys = [os.environ[name] for name in pair]
         prefix = "" if len(pairs) == 1 else f"{' and '.join(pair)}: "
         if any(_is_quoted(key) for key in keys):
-            yield f"{prefix}the quotation marks are probably not the key's"
+            yield f"{prefix}the quotation marks are probably not part of the key"
         if len({_without_invisible(key) for key in keys}) == 1:
-            yield f"{prefix}both are the same: one is probably the other's"
+            yield f"{prefix}both are the same: one key was probably pasted twice"
     if unread := _unread_variable(pairs):
         yield f"{unread} is not read: the numbers go on from 2 without a gap"
 
@@ -84,7 +84,7 @@ def _unread_variable(pairs: list[KeyVariables]) -> str:
 def _describe_key(key: str) -> str:
     length = len(_without_invisible(key))
     removed = len(key) - length
-    pasted = f" (and {removed} of pasting, left out)" if removed else ""
+    pasted = f" ({removed} invisible ones left out)" if removed else ""
     return f"{length} characters{pasted}{' in quotation marks' if _is_quoted(key) else ''}"
 
 

@@ -1,4 +1,4 @@
-"""The command line: what it prints, how it ends, how it resumes; run as a user runs it."""
+"""`kiwoom-async rows`, the demo, the sandbox on a port, and the command line as a process."""
 
 import csv
 import errno
@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 from rich.cells import cell_len
-from support.exchange import small_sandbox as small
+from support.exchange import small_sandbox
 from support.servers import on_a_port
 from typer.testing import CliRunner
 
@@ -34,15 +34,15 @@ QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
 
 
-def truth(market="P00101", exchange="1"):
-    return [row["stk_cd"] for row in small().rows("20261120", market, exchange)]
+def server_symbols(market="P00101", exchange="1"):
+    return [row["stk_cd"] for row in small_sandbox().rows("20261120", market, exchange)]
 
 
 def test_rows_as_json_lines(run):
     result = run("rows", *DAY, "--format", "jsonl", "--sandbox")
     assert result.exit_code == 0
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [record["symbol"] for record in records] == truth()
+    assert [record["symbol"] for record in records] == server_symbols()
     assert records[0]["date"] == "2026-11-20"
     assert records[0]["market"] == "KOSPI"
     assert isinstance(records[0]["turnover_share"], float)
@@ -53,7 +53,7 @@ def test_rows_as_json_lines(run):
 def test_rows_as_csv(run):
     result = run("rows", *DAY, "--format", "csv", "--sandbox", "--market", "kosdaq")
     records = list(csv.DictReader(result.stdout.splitlines()))
-    assert [record["symbol"] for record in records] == truth("P10102")
+    assert [record["symbol"] for record in records] == server_symbols("P10102")
     assert tuple(records[0]) == _formats.COLUMNS
 
 
@@ -62,10 +62,10 @@ def test_rows_as_a_table(run):
     heading, *lines = result.stdout.splitlines()
     assert heading.split()[:3] == ["symbol", "name", "price"]
     assert {cell_len(line) for line in lines} == {79}
-    assert [line.split()[0] for line in lines] == truth(exchange="3")
+    assert [line.split()[0] for line in lines] == server_symbols(exchange="3")
 
 
-def test_a_csv_file_opens_in_a_korean_excel_and_is_never_overwritten(run, tmp_path):
+def test_a_csv_file_begins_with_a_byte_order_mark_and_is_never_overwritten(run, tmp_path):
     file = tmp_path / "day.csv"
     assert run("rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)).exit_code == 0
     assert file.read_bytes().startswith("\ufeffsymbol,".encode())
@@ -79,7 +79,7 @@ def test_a_csv_file_opens_in_a_korean_excel_and_is_never_overwritten(run, tmp_pa
 def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, form):
     file = tmp_path / "day"
     arguments = ["rows", *DAY, "--format", form, "--sandbox", "--output", str(file)]
-    failed = run(*arguments, sandbox=small(Fault("firewall", call=3)))
+    failed = run(*arguments, sandbox=small_sandbox(Fault("firewall", call=3)))
     assert failed.exit_code == 1
     assert "BlockedError: " in failed.stderr
     partial = file.read_text(encoding="utf-8")
@@ -116,7 +116,7 @@ def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
     assert result.stdout == ""
 
 
-def test_a_day_without_data_is_an_empty_file_where_the_form_has_no_heading(run, tmp_path):
+def test_a_day_without_data_is_an_empty_file_in_a_format_without_header(run, tmp_path):
     file = tmp_path / "sunday.jsonl"
     sunday = ["rows", "--date", "2026-11-15", "--format", "jsonl", "--sandbox"]
     result = run(*sunday, "--output", str(file))
@@ -127,7 +127,7 @@ def test_a_day_without_data_is_an_empty_file_where_the_form_has_no_heading(run, 
 def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_path):
     file = tmp_path / "day.csv"
     arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
-    failed = run(*arguments, sandbox=small(Fault("code", code="8050", api_id="au10001")))
+    failed = run(*arguments, sandbox=small_sandbox(Fault("code", code="8050", api_id="au10001")))
     assert failed.exit_code == 1
     assert "[8050:" in failed.stderr
     assert "register this machine's public IP address" in failed.stderr
@@ -136,35 +136,35 @@ def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_
     assert file.exists()
 
 
-def test_a_day_without_data_is_a_heading_and_no_rows(run):
+def test_a_day_without_data_is_a_csv_header_without_rows(run):
     result = run("rows", "--date", "2026-11-15", "--format", "csv", "--sandbox")
     assert (result.exit_code, result.stdout) == (0, ",".join(_formats.COLUMNS) + "\n")
     assert "no data for 2026-11-15 KOSPI KRX" in result.stderr
 
 
-def test_a_file_to_resume_must_be_there(run, tmp_path):
+def test_a_file_to_resume_must_exist(run, tmp_path):
     output = ["--output", str(tmp_path / "gone")]
     result = run("rows", *DAY, "--sandbox", *output, "--resume", str(first_cursor(QUERY)))
     assert result.exit_code == 2
     assert "is not there to be resumed" in result.stderr
 
 
-def test_a_resumed_walk_on_standard_output_has_no_heading(run):
+def test_a_resumed_walk_on_standard_output_has_no_header(run):
     resume = ["--resume", str(first_cursor(QUERY))]
     result = run("rows", *DAY, "--format", "csv", "--sandbox", *resume)
-    assert result.stdout.startswith(truth()[0])
+    assert result.stdout.startswith(server_symbols()[0])
 
 
 class FullDisk(io.FileIO):
-    """A file that takes a hundred bytes of the third page, and no more."""
+    """A file on a disk that is full after a hundred bytes of the third write."""
 
-    pages = 0
+    writes = 0
 
     def write(self, data):
-        self.pages += 1
-        if self.pages == 3:
+        self.writes += 1
+        if self.writes == 3:
             return super().write(bytes(data)[:100])
-        if self.pages == 4:
+        if self.writes == 4:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(data)
 
@@ -172,30 +172,30 @@ class FullDisk(io.FileIO):
 def test_a_full_disk_leaves_whole_pages_and_the_command_that_resumes(run, tmp_path, monkeypatch):
     file = tmp_path / "day.csv"
     arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
-    with monkeypatch.context() as full:
-        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
         failed = run(*arguments)
     assert failed.exit_code == 1
     assert "No space left on device" in failed.stderr
     assert len(file.read_text(encoding="utf-8").splitlines()) == 101
     assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
     whole = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
-    assert [line["symbol"] for line in whole] == truth()
+    assert [line["symbol"] for line in whole] == server_symbols()
 
 
 def test_a_disk_that_is_full_from_the_start_leaves_no_file(run, tmp_path, monkeypatch):
     file = tmp_path / "day.csv"
     arguments = ["rows", *DAY, "--format", "csv", "--sandbox", "--output", str(file)]
-    with monkeypatch.context() as full:
-        full.setattr(FullDisk, "pages", 3)
-        full.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
+    with monkeypatch.context() as patch:
+        patch.setattr(FullDisk, "writes", 3)
+        patch.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
         failed = run(*arguments)
     assert (failed.exit_code, file.exists()) == (1, False)
     assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
 
 
 @pytest.mark.parametrize("size", ["", "x", "-5", "1x", "1@2", " 1"])
-def test_a_damaged_length_does_not_turn_the_guard_off(run, tmp_path, size):
+def test_a_resume_text_with_a_damaged_length_is_refused(run, tmp_path, size):
     file = tmp_path / "day"
     file.write_text("1")
     resume = f"{first_cursor(QUERY)}@{size}"
@@ -203,17 +203,17 @@ def test_a_damaged_length_does_not_turn_the_guard_off(run, tmp_path, size):
     assert (result.exit_code, file.read_text()) == (2, "1")
 
 
-def test_an_interrupt_in_the_middle_of_a_write_leaves_whole_pages(tmp_path, monkeypatch):
+def test_an_interrupt_during_a_write_leaves_whole_pages(tmp_path, monkeypatch):
     with _output.PagedFile(tmp_path / "f", new=True) as file:
         file.write("whole")
-        monkeypatch.setattr(file, "_raw", Interrupted(file._raw))
+        monkeypatch.setattr(file, "_raw", InterruptedFile(file._raw))
         with pytest.raises(KeyboardInterrupt):
             file.write("half a page")
     assert (tmp_path / "f").read_text() == "whole"
 
 
-class Interrupted:
-    """A raw file whose write is interrupted half-way."""
+class InterruptedFile:
+    """A raw file whose write is interrupted after four bytes."""
 
     def __init__(self, raw):
         self.raw = raw
@@ -226,64 +226,64 @@ class Interrupted:
         raise KeyboardInterrupt
 
 
-def test_a_walk_that_cannot_be_trusted_may_be_tried_again_but_not_for_ever(run):
-    result = run("rows", *DAY, "--sandbox", sandbox=small(Fault("empty_key", call=2)))
+def test_a_continuation_error_advises_to_start_over_if_it_repeats(run):
+    result = run("rows", *DAY, "--sandbox", sandbox=small_sandbox(Fault("empty_key", call=2)))
     assert result.exit_code == 1
     assert "--resume" in result.stderr.splitlines()[-2]
     assert result.stderr.splitlines()[-1].startswith("If it comes again, start over")
 
 
-def test_a_doubt_is_printed_without_source_code(run):
-    simulated = Sandbox(kospi_stocks=1)
+def test_a_warning_is_printed_without_source_code(run):
+    sandbox = Sandbox(kospi_stocks=1)
     make = partial(kiwoom_async.KiwoomClient.sandbox, environment=kiwoom_async.Environment.MOCK)
     arguments = ["rows", *DAY, "--sandbox", "--exchange", "NXT"]
-    result = run(*arguments, sandbox=simulated, make=make)
+    result = run(*arguments, sandbox=sandbox, make=make)
     assert result.exit_code == 0
     assert "warning: the specification says that the mock host" in result.stderr
     assert ".py" not in result.stderr
 
 
-def test_a_complete_walk_prints_no_command(capsys):
-    done = _resume.ResumeState(total=1, begun=1)
-    job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, done)
+def test_a_complete_walk_prints_no_resume_command(capsys):
+    complete = _resume.ResumeState(total=1, begun=1)
+    job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, complete)
     _app._print_how_to_go_on(job)
     assert capsys.readouterr().err == ""
 
 
-def test_a_file_that_cannot_be_written_ends_with_1(run, tmp_path):
+def test_a_file_that_cannot_be_created_exits_with_1(run, tmp_path):
     file = tmp_path / ("x" * 300)
     result = run("rows", *DAY, "--sandbox", "--output", str(file))
     assert result.exit_code == 1
     assert "File name too long" in result.stderr
 
 
-class Sipping(io.RawIOBase):
-    """Takes a hundred bytes at a time, and none after so many."""
+class SlowPipe(io.RawIOBase):
+    """A pipe that takes 100 bytes a write, and is closed after `limit` bytes."""
 
-    def __init__(self, most=10**9):
+    def __init__(self, limit=10**9):
         self.taken = b""
-        self._most = most
+        self._limit = limit
 
     def writable(self):
         return True
 
     def write(self, data):
-        if len(self.taken) >= self._most:
+        if len(self.taken) >= self._limit:
             raise OSError(errno.EPIPE, "the reader has left")
         self.taken += bytes(data[:100])
         return min(100, len(data))
 
 
-def test_without_a_buffer_every_byte_is_written_all_the_same(monkeypatch):
-    """As under PYTHONUNBUFFERED, where a pipe may take part of what it is given."""
-    raw = Sipping()
+def test_unbuffered_output_is_written_completely(monkeypatch):
+    """Under PYTHONUNBUFFERED a pipe may take part of a write."""
+    raw = SlowPipe()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
     _output.StandardOutput().write("가나다라\n" * 200)
     assert raw.taken.decode() == "가나다라\n" * 200
 
 
-def test_a_page_that_is_cut_short_is_counted(monkeypatch):
-    raw = Sipping(most=300)
+def test_the_bytes_of_a_partial_page_are_counted(monkeypatch):
+    raw = SlowPipe(limit=300)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
     output = _output.StandardOutput()
     with pytest.raises(OSError, match="the reader has left"):
@@ -291,15 +291,15 @@ def test_a_page_that_is_cut_short_is_counted(monkeypatch):
     assert output.partial_bytes == 300
 
 
-def test_a_page_that_is_cut_short_in_a_file_is_taken_back(tmp_path, monkeypatch):
-    class Full(io.FileIO):
+def test_a_partial_page_is_removed_from_a_redirected_file(tmp_path, monkeypatch):
+    class FullFile(io.FileIO):
         def write(self, data):
             super().write(bytes(data[:100]))
             raise OSError(errno.ENOSPC, "No space left on device")
 
     file = tmp_path / "out"
     file.write_text("whole page\n", encoding="utf-8")
-    raw = Full(file, "ab")
+    raw = FullFile(file, "ab")
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8", write_through=True))
     output = _output.StandardOutput()
     with pytest.raises(OSError, match="No space left"):
@@ -309,19 +309,19 @@ def test_a_page_that_is_cut_short_in_a_file_is_taken_back(tmp_path, monkeypatch)
     assert file.read_text(encoding="utf-8") == "whole page\n"
 
 
-def test_a_cursor_of_another_query_ends_with_1_and_says_so(run):
+def test_a_cursor_of_another_query_exits_with_1_and_the_reason(run):
     other = first_cursor(ProgramTradeQuery("20261119", Market.KOSPI, Exchange.KRX))
     result = run("rows", *DAY, "--sandbox", "--resume", str(other))
     assert result.exit_code == 1
     assert "belongs to another query" in result.stderr
 
 
-def test_the_version(run):
+def test_version_option(run):
     assert run("--version").stdout.strip() == kiwoom_async.__version__
 
 
-def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
-    monkeypatch.setattr(_app, "Sandbox", lambda **_: small())
+def test_the_demo_prints_both_tables_and_the_audits(monkeypatch):
+    monkeypatch.setattr(_app, "Sandbox", lambda **_: small_sandbox())
     result = CliRunner().invoke(_app.app, ["demo", "--fast"], env={"COLUMNS": "80"})
     assert result.exit_code == 0
     for text in ("Most bought by program", "Most sold by program", "억원", "█",
@@ -333,7 +333,7 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("today", "chosen"),
+    ("today", "weekday"),
     [
         (date(2026, 11, 20), date(2026, 11, 19)),
         (date(2026, 11, 21), date(2026, 11, 20)),
@@ -343,34 +343,34 @@ def test_the_demo_shows_both_lists_and_the_audits(monkeypatch):
     ],
     ids=["Friday", "Saturday", "Sunday", "Monday", "Tuesday"],
 )
-def test_the_demo_chooses_a_weekday_before_today(monkeypatch, today, chosen):
+def test_the_last_weekday_is_before_today(monkeypatch, today, weekday):
     monkeypatch.setattr(_queries, "today_in_korea", lambda: today)
-    assert _queries.last_weekday() == chosen
+    assert _queries.last_weekday() == weekday
 
 
 @pytest.mark.parametrize(
-    ("moment", "there"),
+    ("utc", "korean_date"),
     [
         (datetime(2026, 11, 23, 14, 59, 59, tzinfo=UTC), date(2026, 11, 23)),
         (datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC), date(2026, 11, 24)),
     ],
     ids=["before", "at"],
 )
-def test_a_day_begins_at_midnight_in_korea(monkeypatch, moment, there):
+def test_the_date_changes_at_midnight_in_korea(monkeypatch, utc, korean_date):
     class Clock(datetime):
         @classmethod
         def now(cls, tz):
-            return moment.astimezone(tz)
+            return utc.astimezone(tz)
 
     monkeypatch.setattr(_queries, "datetime", Clock)
-    assert _queries.today_in_korea() == there
+    assert _queries.today_in_korea() == korean_date
 
 
-def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
+def test_the_sandbox_command_passes_its_options_on(run, monkeypatch):
     served = []
 
-    def serve(sandbox, *, ready, **at):
-        served.append((sandbox, at))
+    def serve(sandbox, *, ready, **address):
+        served.append((sandbox, address))
         ready("http://127.0.0.1:9000")
 
     monkeypatch.setattr(_sandbox, "serve", serve)
@@ -381,7 +381,7 @@ def test_the_sandbox_command_serves_what_it_was_told(run, monkeypatch):
     assert "KIWOOM_BASE_URL=http://127.0.0.1:9000" in result.stderr
 
 
-def test_the_sandbox_command_on_a_port_that_is_taken(run):
+def test_the_sandbox_command_on_a_port_in_use(run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = run("sandbox", "--port", str(taken.getsockname()[1]))
     assert result.exit_code == 1
@@ -404,14 +404,11 @@ def test_without_typer_the_command_line_names_its_extra(monkeypatch):
 
 
 def test_importing_the_library_imports_no_extra():
-    # httpx imports rich by itself where it finds it.
+    # Not rich: httpx imports it where it is installed.
     extras = "{'typer', 'uvicorn', 'kiwoom_async.sandbox', 'kiwoom_async.cli'}"
     code = f"import sys, kiwoom_async; print(sorted({extras} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)  # noqa: S603
     assert run.stdout.strip() == "[]"
-
-
-# ---- as a process
 
 
 def environment(base_url=None):
@@ -423,10 +420,10 @@ def environment(base_url=None):
     }
 
 
-def wait_until(true, seconds=20):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -440,7 +437,7 @@ def wait_until(true, seconds=20):
     ],
 )
 def test_ctrl_c_keeps_what_is_written_and_prints_the_command_that_resumes(tmp_path, signals, code):
-    """A key that is held down, or a polite kill, too."""
+    """Also for a key that is held down, and for SIGTERM."""
     file = tmp_path / "day.jsonl"
     arguments = ["rows", *DAY, "--format", "jsonl", "--output", str(file)]
     sandbox = Sandbox(kospi_stocks=300)
@@ -451,8 +448,8 @@ def test_ctrl_c_keeps_what_is_written_and_prints_the_command_that_resumes(tmp_pa
             env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         wait_until(lambda: file.exists() and file.stat().st_size > 0)
-        for one in signals:
-            process.send_signal(one)
+        for signal_number in signals:
+            process.send_signal(signal_number)
             time.sleep(0.01)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (code, "")
@@ -470,7 +467,7 @@ def test_ctrl_c_keeps_what_is_written_and_prints_the_command_that_resumes(tmp_pa
     ]
 
 
-def test_a_reader_that_leaves_early_is_no_crash():
+def test_a_closed_pipe_exits_with_1_and_no_message():
     with on_a_port(Sandbox(kospi_stocks=500)) as base_url:
         process = subprocess.Popen(  # noqa: S603
             [*COMMAND, "rows", *DAY], env=environment(base_url),
@@ -484,23 +481,23 @@ def test_a_reader_that_leaves_early_is_no_crash():
     assert (process.returncode, err) == (1, b"")
 
 
-def in_ascii(*arguments):
+def run_with_ascii_output(*arguments):
     env = environment() | {"PYTHONIOENCODING": "ascii"}
     return subprocess.run(  # noqa: S603
         [*COMMAND, *arguments], env=env, capture_output=True, encoding="ascii", check=False
     )
 
 
-def test_an_output_that_cannot_show_korean_says_what_to_do():
-    result = in_ascii("rows", *DAY, "--sandbox")
+def test_rows_to_an_ascii_output_say_what_to_do():
+    result = run_with_ascii_output("rows", *DAY, "--sandbox")
     assert result.returncode == 1
     assert "set PYTHONIOENCODING=utf-8, or name a file with --output" in result.stderr
     assert result.stderr.splitlines()[-1].startswith("kiwoom-async rows --date")
     assert "Traceback" not in result.stderr
 
 
-def test_the_demo_survives_an_output_that_cannot_show_its_bars():
-    result = in_ascii("demo", "--fast")
+def test_the_demo_replaces_its_bars_on_an_ascii_output():
+    result = run_with_ascii_output("demo", "--fast")
     assert (result.returncode, result.stderr) == (0, "")
     assert "Most bought by program" in result.stdout
 
@@ -514,20 +511,20 @@ def test_a_closed_standard_output_says_what_to_do():
     assert b"standard output is closed; name a file with --output" in result.stderr
 
 
-def test_ctrl_c_ends_the_sandbox_and_it_says_what_has_come():
+def test_ctrl_c_ends_the_sandbox_with_a_summary():
     process = subprocess.Popen(  # noqa: S603
         [*COMMAND, "sandbox", "--port", "0"],
         env=environment(), stderr=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
     base_url = re.search(r"http://\S+", process.stderr.readline())[0]
-    wait_until(lambda: answers(base_url))
+    wait_until(lambda: is_serving(base_url))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert re.fullmatch(r"unknown key  no api-id \d+ calls?, .* 0 refused with 429\n", err)
 
 
-def answers(base_url):
+def is_serving(base_url):
     try:
         return httpx.get(base_url, trust_env=False).status_code == 404
     except httpx.TransportError:
