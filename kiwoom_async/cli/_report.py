@@ -16,23 +16,27 @@ from ._queries import build_queries, parse_day
 if TYPE_CHECKING:
     from ._report_data import ReportData
 
+_FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(help="An archive's folder. Without it the server is asked for --date."),
+]
+_DateOption = Annotated[
+    str | None, typer.Option(help="A day in Korea; of an archive the latest, if none is named.")
+]
+_StockOption = Annotated[
+    list[str], typer.Option("--stock", help="Of an archive: a code whose flow to draw.")
+]
+
 
 def report(  # noqa: PLR0917 - typer calls it by name
-    path: Annotated[
-        Path | None,
-        typer.Argument(help="An archive's folder. Without it the server is asked for --date."),
-    ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="A day in Korea; of an archive the latest, if none is named.")
-    ] = None,
+    path: _FolderArgument = None,
+    date: _DateOption = None,
     market: MarketOption = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer copies defaults
     exchange: ExchangeOption = [],  # noqa: B006
     days: Annotated[
         int, typer.Option(min=1, help="Of an archive: how many days the flows go back.")
     ] = 60,
-    stock: Annotated[
-        list[str], typer.Option("--stock", help="Of an archive: a code whose flow to draw.")
-    ] = [],  # noqa: B006
+    stock: _StockOption = [],  # noqa: B006
     output: Annotated[Path, typer.Option(help="The page; it must not exist.")] = Path(
         "report.html"
     ),

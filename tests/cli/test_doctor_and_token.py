@@ -1,4 +1,7 @@
-"""`doctor` and `token`: findings, advice and exit codes; neither prints a secret."""
+"""`doctor` and `token`: findings, advice and exit codes; neither prints a secret.
+
+One long file, because all of it uses the same fixture and the same parser of the output.
+"""
 
 import json
 import os

@@ -1,5 +1,7 @@
-"""`kiwoom-async sandbox`: the summary, at its end, of the calls that came."""
+"""`kiwoom-async sandbox`: its options, and the summary of the calls at its end."""
 
+import socket
+import sys
 from collections import deque
 from functools import partial
 
@@ -129,3 +131,33 @@ async def test_the_arrivals_of_a_sandbox_can_be_summarised():
         await kiwoom.collect(ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX))
     token, data = summary(sandbox.arrivals)
     assert (token.tokens, data.calls, data.refused) == (1, 3, 0)
+
+
+def test_the_sandbox_command_passes_its_options_on(run, monkeypatch):
+    served = []
+
+    def serve(sandbox, *, ready, **address):
+        served.append((sandbox, address))
+        ready("http://127.0.0.1:9000")
+
+    monkeypatch.setattr(_sandbox, "serve", serve)
+    result = run("sandbox", "--port", "9000", "--limit", "0")
+    assert result.exit_code == 0
+    assert served[0][1] == {"host": "127.0.0.1", "port": 9000}
+    assert served[0][0].requests_per_second is None
+    assert "KIWOOM_BASE_URL=http://127.0.0.1:9000" in result.stderr
+
+
+def test_the_sandbox_command_on_a_port_in_use(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("sandbox", "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "in use" in result.stderr
+    assert "KIWOOM_BASE_URL" not in result.stderr
+
+
+def test_the_sandbox_command_names_its_extra(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = run("sandbox")
+    assert result.exit_code == 1
+    assert "pip install 'kiwoom-async[sandbox]'" in result.stderr
