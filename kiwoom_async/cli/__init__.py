@@ -1,4 +1,4 @@
-"""The command line, `kiwoom-async`: stands above the public names and uses nothing else."""
+"""The command line `kiwoom-async`, built on the public names only."""
 
 import sys
 
@@ -6,7 +6,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; says which extra is missing where one is."""
+    """Run the command line; name the extra where typer or rich is missing."""
     try:
         from ._app import app  # noqa: PLC0415 - typer and rich are an extra
     except KeyboardInterrupt:

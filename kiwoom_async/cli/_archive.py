@@ -1,4 +1,4 @@
-"""`kiwoom-async archive`: collecting into an archive, and looking into one."""
+"""`kiwoom-async archive`: fetching into an archive, and its state, checks and contents."""
 
 import csv
 import json
@@ -9,36 +9,48 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from rich.cells import cell_len
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
-from ._clients import client_of
-from ._days import days_between, queries_of
-from ._ending import end, errors, run
-from ._options import Date, Exchanges, First, Last, Markets, OnSandbox, Sharing
+from ._clients import client_factory
+from ._exit import fail, run, stderr
+from ._options import (
+    DateOption,
+    ExchangeOption,
+    FromOption,
+    MarketOption,
+    SandboxOption,
+    SharingOption,
+    ToOption,
+)
 from ._progress import Progress
+from ._queries import build_queries, parse_days
+from ._walks import estimated_calls
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from kiwoom_async.archive import Archive, Entry
 
-_MOST_ROWS: Final = 40
+T = TypeVar("T")
+
+# A screenful; the other formats write all rows.
+_MAX_TABLE_ROWS: Final = 40
 
 commands = typer.Typer(
     no_args_is_help=True,
     help="Days x markets x exchanges in one Parquet data set on disk (extra: archive).",
 )
 
-Where = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
+FolderArgument = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
 
 
-class Form(StrEnum):
-    """How `archive query` writes."""
+class QueryFormat(StrEnum):
+    """The values of `archive query --format`."""
 
     TABLE = "table"
     CSV = "csv"
@@ -47,12 +59,12 @@ class Form(StrEnum):
 
 @commands.command()
 def fetch(  # noqa: PLR0917 - typer calls it by name
-    path: Where,
-    date: Date = None,
-    first: First = None,
-    last: Last = None,
-    market: Markets = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer's way to say a default
-    exchange: Exchanges = [Exchange.KRX],  # noqa: B006
+    path: FolderArgument,
+    date: DateOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    market: MarketOption = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer copies defaults
+    exchange: ExchangeOption = [Exchange.KRX],  # noqa: B006
     pace: Annotated[
         float | None,
         typer.Option(min=0.01, help="Requests a second; lower, where other programs use the key."),
@@ -60,52 +72,54 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, and leave.")
     ] = False,
-    sandbox: OnSandbox = False,
-    sharing: Sharing = None,
+    sandbox: SandboxOption = False,
+    sharing: SharingOption = None,
 ) -> None:
     """Collect what the archive lacks of some days, markets and exchanges.
 
     Stop it, kill it, run it again: it goes on where it was. Today's walks are provisional, and
     collected again another day.
     """
-    archive = _archive(path)
+    archive = _open_archive(path)
     try:
-        queries = queries_of(days_between(first, last, date), market, exchange)
-        client = client_of(sandbox=sandbox, sharing=sharing)
-        client = client if pace is None else partial(client, requests_per_second=pace)
+        queries = build_queries(parse_days(first, last, date), market, exchange)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        if pace is not None:
+            make_client = partial(make_client, requests_per_second=pace)
         if dry_run:
-            print(archive.plan(client(), queries))
+            print(archive.plan(make_client(), queries))
             return
-        run(partial(_fetch, archive, queries, client), on_stop=_say_how_to_go_on)
+        run(partial(_fetch, archive, queries, make_client), on_stop=_print_how_to_go_on)
     except (ValueError, OSError) as error:
-        end(str(error), code=2)
+        fail(str(error), code=2)
     except ImportError as error:
-        end(str(error), code=1)
+        fail(str(error), code=1)
 
 
 async def _fetch(
-    archive: "Archive", queries: Sequence[ProgramTradeQuery], client: Callable[..., KiwoomClient]
+    archive: "Archive",
+    queries: Sequence[ProgramTradeQuery],
+    make_client: Callable[..., KiwoomClient],
 ) -> None:
     progress = Progress()
-    async with client(on_event=progress.tell) as kiwoom:
+    async with make_client(on_event=progress.on_event) as kiwoom:
         plan = archive.plan(kiwoom, queries)
-        errors.print(str(plan))
-        progress.expect(
-            {query: kiwoom.estimate([query]).calls for query in plan.queries}, plan.kept
-        )
+        stderr.print(str(plan))
+        progress.expect(estimated_calls(kiwoom, plan.queries), plan.kept)
         with progress:
             entries = await archive.fetch(kiwoom, queries)
-    print(_counted(entries))
+    print(_summary(entries))
 
 
-def _say_how_to_go_on() -> None:
-    errors.print("What has come is kept: the same command goes on where this stopped.")
+def _print_how_to_go_on() -> None:
+    stderr.print("What has come is kept: the same command goes on where this stopped.")
 
 
 @commands.command()
-def status(path: Where) -> None:
+def status(path: FolderArgument) -> None:
     """Say what the archive holds, and what is not whole."""
-    entries = _looked_into(lambda: _archive(path).entries())
+    archive = _open_archive(path)
+    entries = _or_fail(archive.entries)
     for line in _overview(entries):
         print(line)
     for entry in entries:
@@ -114,107 +128,122 @@ def status(path: Where) -> None:
 
 
 @commands.command()
-def verify(path: Where) -> None:
+def verify(path: FolderArgument) -> None:
     """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found."""
-    archive = _archive(path)
-    found = _looked_into(archive.verify)
-    for finding in found:
+    archive = _open_archive(path)
+    findings = _or_fail(archive.verify)
+    for finding in findings:
         print(f"{'DAMAGED ' if finding.damaged else ''}{finding}")
-    counted = _counted(archive.entries())
-    if found:
-        end(f"{len(found):,} findings in {counted}", code=1)
-    print(f"nothing found in {counted}")
+    summary = _summary(archive.entries())
+    if findings:
+        fail(f"{len(findings):,} findings in {summary}", code=1)
+    print(f"nothing found in {summary}")
 
 
 @commands.command()
 def query(
-    path: Where,
+    path: FolderArgument,
     sql: Annotated[str, typer.Argument(help="DuckDB's SQL; tables: trades, walks.")],
-    form: Annotated[Form, typer.Option("--format", help="How to write.")] = Form.TABLE,
+    form: Annotated[
+        QueryFormat, typer.Option("--format", help="How to write.")
+    ] = QueryFormat.TABLE,
 ) -> None:
     """Ask the archive in SQL: `trades` holds every row, `walks` what is known of every walk."""
-    table = _looked_into(lambda: _archive(path).query(sql))
-    if form is Form.TABLE:
-        _print_table(table)
-    elif form is Form.CSV:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(table.column_names)
-        writer.writerows(_rows(table))
-    else:
-        names = table.column_names
-        if len(set(names)) < len(names):
-            end(f"two columns have one name, which JSON cannot hold: {', '.join(names)}", code=2)
-        for each in _rows(table):
-            record = dict(zip(names, each, strict=True))
-            print(json.dumps(record, ensure_ascii=False, default=_plain))
+    archive = _open_archive(path)
+    table = _or_fail(lambda: archive.query(sql))
+    write = {
+        QueryFormat.TABLE: _print_table,
+        QueryFormat.CSV: _print_csv,
+        QueryFormat.JSONL: _print_json_lines,
+    }[form]
+    write(table)
 
 
-def _archive(path: Path) -> "Archive":
+def _open_archive(path: Path) -> "Archive":
     try:
         from kiwoom_async.archive import Archive  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        end(str(error), code=1)
+        fail(str(error), code=1)
     return Archive(path)
 
 
-def _looked_into(work: Callable[[], Any]) -> Any:
-    """What `work` finds; its complaints are ours."""
+def _or_fail(read: Callable[[], T]) -> T:
+    """Return what `read` returns; exit with 1 after an OSError or ValueError."""
     try:
-        return work()
+        return read()
     except (OSError, ValueError) as error:
-        end(str(error), code=1)
+        fail(str(error), code=1)
 
 
-def _counted(entries: Sequence["Entry"]) -> str:
+def _summary(entries: Sequence["Entry"]) -> str:
     states = Counter(str(entry.state) for entry in entries)
     provisional = sum(entry.provisional for entry in entries)
     walks = ", ".join(f"{number:,} {state}" for state, number in states.items()) or "no walks"
-    also = f" ({provisional:,} provisional)" if provisional else ""
+    provisional_note = f" ({provisional:,} provisional)" if provisional else ""
     rows = sum(entry.rows for entry in entries)
     size = sum(entry.bytes for entry in entries)
-    return f"{walks}{also}; {rows:,} rows, {size / 1e3:,.0f} kB"
+    return f"{walks}{provisional_note}; {rows:,} rows, {size / 1e3:,.0f} kB"
 
 
 def _overview(entries: Sequence["Entry"]) -> list[str]:
-    """A line for each market and exchange."""
-    kinds: defaultdict[str, list[Entry]] = defaultdict(list)
+    """Return a line for each combination of market and exchange."""
+    groups: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        kinds[f"{entry.query.market} {entry.query.exchange}"].append(entry)
+        groups[f"{entry.query.market} {entry.query.exchange}"].append(entry)
     return [
-        f"{kind}, {its[0].query.date} to {its[-1].query.date}: {_counted(its)}"
-        for kind, its in kinds.items()
+        f"{name}, {group[0].query.date} to {group[-1].query.date}: {_summary(group)}"
+        for name, group in groups.items()
     ]
 
 
-def _print_table(found: "pa.Table") -> None:
-    """A line each, as long as it takes: a code or an amount that is folded cannot be read."""
-    cells = [[_shown(value) for value in row] for row in _rows(found.slice(0, _MOST_ROWS))]
-    lines = [found.column_names, *cells]
+def _print_csv(table: "pa.Table") -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table.column_names)
+    writer.writerows(_rows(table))
+
+
+def _print_json_lines(table: "pa.Table") -> None:
+    names = table.column_names
+    if len(set(names)) < len(names):
+        fail(f"two columns have one name, which JSON cannot hold: {', '.join(names)}", code=2)
+    for row in _rows(table):
+        record = dict(zip(names, row, strict=True))
+        print(json.dumps(record, ensure_ascii=False, default=_json_default))
+
+
+def _print_table(table: "pa.Table") -> None:
+    """Print the first rows, each on one line however long: a folded code cannot be read."""
+    cells = [[_cell_text(value) for value in row] for row in _rows(table.slice(0, _MAX_TABLE_ROWS))]
+    lines = [table.column_names, *cells]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    kinds = [str(field.type) for field in found.schema]
-    right = [kind.startswith(("int", "uint", "decimal", "double", "float")) for kind in kinds]
+    types = [str(column.type) for column in table.schema]
+    numeric = [name.startswith(("int", "uint", "decimal", "double", "float")) for name in types]
     for line in lines:
-        padded = [" " * (width - cell_len(text)) for text, width in zip(line, widths, strict=True)]
-        texts = zip(line, padded, right, strict=True)
-        print("  ".join(room + text if end else text + room for text, room, end in texts).rstrip())
-    if (more := found.num_rows - _MOST_ROWS) > 0:
+        columns = zip(line, widths, numeric, strict=True)
+        print("  ".join(_pad(*column) for column in columns).rstrip())
+    if (more := table.num_rows - _MAX_TABLE_ROWS) > 0:
         print(f"... and {more:,} more rows; --format csv or jsonl writes all of them")
 
 
-def _rows(found: "pa.Table") -> Iterator[tuple[Any, ...]]:
-    """By position: two columns may have one name."""
-    return zip(*(column.to_pylist() for column in found.columns), strict=True)
+def _pad(text: str, width: int, align_right: bool) -> str:
+    padding = " " * (width - cell_len(text))
+    return padding + text if align_right else text + padding
 
 
-def _shown(value: object) -> str:
+def _rows(table: "pa.Table") -> Iterator[tuple[Any, ...]]:
+    """Return the rows as tuples, as two columns may have one name."""
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def _cell_text(value: object) -> str:
     if value is None:
         return ""
-    number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return f"{value:,}" if number else str(value)
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return f"{value:,}" if is_number else str(value)
 
 
-def _plain(value: object) -> object:
-    # DuckDB's sums are decimals, of whole numbers too.
+def _json_default(value: object) -> object:
+    # DuckDB's sums are decimals, even those of integers.
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)

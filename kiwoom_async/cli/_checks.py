@@ -1,4 +1,4 @@
-"""The checks of `kiwoom-async doctor`, one function each, in their order; they print nothing."""
+"""The checks of `kiwoom-async doctor` above HTTP, and the list of all checks in their order."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -8,74 +8,77 @@ from attrs import frozen
 
 from kiwoom_async import ApiError, AuthError, BlockedError, DecodeError, KiwoomError, TransportError
 
-from . import _reach, _settings, _sharing
-from ._case import Case, Finding, Status, failed, now
-from ._token import LIFE, issued, until
+from ._diagnosis import Diagnosis, Finding, Status, now, problem
+from ._network import check_connection, check_dns
+from ._settings import check_settings
+from ._sharing import check_sharing
+from ._token import TOKEN_LIFETIME, expiry_text, first_issue_text
 
-_WARN_SECONDS: Final = 5.0
+_WARNING_SECONDS: Final = 5.0
 _PROBLEM_SECONDS: Final = 60.0
-# Of this machine's address, which is not among the ten that an account may register.
-_UNREGISTERED: Final = "8050"
+# The return code for an IP address that is not among the ten registered for the account.
+_UNREGISTERED_ADDRESS: Final = "8050"
 
 
-async def firewall(case: Case) -> Finding:
-    """Whether it is the API that answers."""
-    outcome = await case.token()
-    if isinstance(outcome, BlockedError):
-        return failed(outcome)
-    if isinstance(outcome, TransportError) or (
-        isinstance(outcome, DecodeError) and outcome.damaged
-    ):
+async def check_firewall(diagnosis: Diagnosis) -> Finding:
+    """Find out if the answers come from the API or from something in between."""
+    result = await diagnosis.token()
+    if isinstance(result, BlockedError):
+        return problem(result)
+    if isinstance(result, TransportError) or (isinstance(result, DecodeError) and result.damaged):
         between = "what lies in between: a proxy, a VPN, a virus scanner"
-        return failed(outcome, f"run it again; if it stays, look at {between}")
+        return problem(result, f"run it again; if it stays, look at {between}")
     return Finding(Status.OK, "it is the API that answers, not a page of a firewall")
 
 
-async def token(case: Case) -> Finding:
-    """Whether there is a token, new or shared, and until when."""
-    outcome = await case.token()
-    if not isinstance(outcome, KiwoomError):
-        moment = now()
-        found = f"valid until {until(outcome, moment)}; first issued {issued(outcome, moment)}"
-        return _with_doubt(found, case.why_repeated(token=True))
-    if _unregistered(outcome):
+async def check_token(diagnosis: Diagnosis) -> Finding:
+    """Find out if a token can be had, new or shared, and how long it is valid."""
+    result = await diagnosis.token()
+    if not isinstance(result, KiwoomError):
+        time = now()
+        message = (
+            f"valid until {expiry_text(result, time)}; "
+            f"first issued {first_issue_text(result, time)}"
+        )
+        return _ok_unless_retried(message, diagnosis.retry_reasons(token=True))
+    if _is_unregistered_address(result):
         return Finding(Status.SKIPPED, "none, because of the IP address: see there")
-    refused = isinstance(outcome, AuthError)
-    asked = f"are the keys for {case.kiwoom.environment.value}? KIWOOM_ENVIRONMENT says which"
-    return failed(outcome, asked if refused else "")
+    environment = diagnosis.kiwoom.environment.value
+    advice = f"are the keys for {environment}? KIWOOM_ENVIRONMENT says which"
+    return problem(result, advice if isinstance(result, AuthError) else "")
 
 
-async def address(case: Case) -> Finding:
-    """Whether the API serves this machine's IP address."""
-    outcome: object = await case.token()
-    if not isinstance(outcome, KiwoomError):
-        outcome = await case.page()
-    if not isinstance(outcome, KiwoomError):
+async def check_ip_address(diagnosis: Diagnosis) -> Finding:
+    """Find out if this machine's IP address is registered for the account."""
+    result: object = await diagnosis.token()
+    if not isinstance(result, KiwoomError):
+        result = await diagnosis.page()
+    if not isinstance(result, KiwoomError):
         return Finding(Status.OK, "calls from this machine's address are answered")
-    if not _unregistered(outcome):
+    if not _is_unregistered_address(result):
         return Finding(Status.SKIPPED, "cannot tell: not every call was answered")
-    advice = "an account has room for ten; a VPN has its own, and a router may be given a new one"
-    return failed(outcome, advice)
+    advice = "an account can register ten; a VPN has its own, and a router may be given a new one"
+    return problem(result, advice)
 
 
-def _unregistered(error: KiwoomError) -> bool:
-    return isinstance(error, ApiError) and error.code == _UNREGISTERED
+def _is_unregistered_address(error: KiwoomError) -> bool:
+    return isinstance(error, ApiError) and error.code == _UNREGISTERED_ADDRESS
 
 
-async def clock(case: Case) -> Finding:
-    """Whether this machine's clock and the server's agree, as far as an answer can tell."""
-    by_answers, expires = _ahead_by_answers(case), await case.token()
-    if by_answers is not None:
-        least, most = by_answers
-        well = f"at most {max(most, -least):.1f} s from the server's"
+async def check_clock(diagnosis: Diagnosis) -> Finding:
+    """Compare this machine's clock with the server's, as closely as the answers allow."""
+    by_calls, expires = _seconds_ahead_by_calls(diagnosis), await diagnosis.token()
+    if by_calls is not None:
+        least, most = by_calls
+        message = f"at most {max(most, -least):.1f} s from the server's"
     elif isinstance(expires, datetime):
-        least, most = _ahead_by_token(expires)
-        well = "no answer names the server's time; the token ends within 24 h, as it must"
+        least, most = _seconds_ahead_by_token(expires)
+        message = "no answer names the server's time; the token ends within 24 h, as it must"
     else:
         return Finding(Status.SKIPPED, "cannot tell: no answer names the server's time")
     off_seconds = max(least, -most)
-    if off_seconds <= _WARN_SECONDS:
-        return Finding(Status.OK, well)
+    if off_seconds <= _WARNING_SECONDS:
+        return Finding(Status.OK, message)
     return Finding(
         Status.PROBLEM if off_seconds > _PROBLEM_SECONDS else Status.WARNING,
         f"at least {off_seconds:,.0f} s {'ahead of' if least > 0 else 'behind'} the server's",
@@ -83,64 +86,63 @@ async def clock(case: Case) -> Finding:
     )
 
 
-def _ahead_by_answers(case: Case) -> tuple[float, float] | None:
-    """How many seconds this clock is ahead, at least and at most, by the quickest answer."""
-    told = [
-        (call.seconds, (heard - call.server_time).total_seconds())
-        for call, heard in case.ended
+def _seconds_ahead_by_calls(diagnosis: Diagnosis) -> tuple[float, float] | None:
+    """Return the least and the most that this clock is ahead, by the fastest answer with a time."""
+    measured = [
+        (call.seconds, (ended_at - call.server_time).total_seconds())
+        for call, ended_at in diagnosis.ended_calls
         if call.server_time is not None
     ]
-    if not told:
+    if not measured:
         return None
-    took, ahead = min(told)
-    # The answer was on its way for as long as the call took at most, and names whole seconds.
-    return ahead - took - 1, ahead
+    call_seconds, ahead = min(measured)
+    # The answer was on its way for no longer than the call, and its time is in whole seconds.
+    return ahead - call_seconds - 1, ahead
 
 
-def _ahead_by_token(expires: datetime) -> tuple[float, float]:
-    """The same, by a token that has less than its life before it."""
+def _seconds_ahead_by_token(expires: datetime) -> tuple[float, float]:
+    """Return the same bounds from a token, which expires within its lifetime."""
     least = (now() - expires).total_seconds()
-    return least, least + LIFE.total_seconds()
+    return least, least + TOKEN_LIFETIME.total_seconds()
 
 
-async def page(case: Case) -> Finding:
-    """Whether page one of the last weekday can be had."""
-    page = await case.page()
+async def check_page(diagnosis: Diagnosis) -> Finding:
+    """Find out if page one of the last weekday can be fetched."""
+    page = await diagnosis.page()
     if isinstance(page, KiwoomError):
-        return failed(page)
-    seconds = case.ended[-1][0].seconds
+        return problem(page)
+    seconds = diagnosis.ended_calls[-1][0].seconds
     more = "more pages follow" if page.next else "the only page"
     rows = f"{len(page.rows)} rows, {more}" if page.rows else "no rows: a holiday, which is fine"
-    found = f"{page.query}: {rows}; the call took {seconds:.3f} s"
-    return _with_doubt(found, case.why_repeated(token=False))
+    message = f"{page.query}: {rows}; the call took {seconds:.3f} s"
+    return _ok_unless_retried(message, diagnosis.retry_reasons(token=False))
 
 
-def _with_doubt(found: str, why_repeated: str) -> Finding:
-    """Well, though it took a second call."""
-    if not why_repeated:
-        return Finding(Status.OK, found)
-    return Finding(Status.WARNING, f"{found}; at the second attempt, because of {why_repeated}")
+def _ok_unless_retried(message: str, retry_reasons: str) -> Finding:
+    if not retry_reasons:
+        return Finding(Status.OK, message)
+    return Finding(Status.WARNING, f"{message}; at the second attempt, because of {retry_reasons}")
 
 
 @frozen
 class Check:
-    """A check, and those without which it is pointless."""
+    """A check, and the names of the checks that must not have failed before it."""
 
     name: str
-    look: Callable[[Case], Awaitable[Finding]]
+    run: Callable[[Diagnosis], Awaitable[Finding]]
     needs: tuple[str, ...]
 
 
 CHECKS: Final = (
-    Check("settings", _settings.settings, ()),
-    Check("DNS", _reach.name, ("settings",)),
-    Check("TLS", _reach.connection, ("DNS",)),
-    # Before any call is made: without its place none can be.
-    Check("sharing", _sharing.sharing, ("TLS",)),
-    Check("firewall", firewall, ("sharing",)),
-    Check("token", token, ("firewall",)),
-    Check("IP address", address, ("firewall",)),
-    # A firewall's page may tell the time, too.
-    Check("clock", clock, ("sharing",)),
-    Check("page", page, ("token", "IP address")),
+    Check("settings", check_settings, ()),
+    Check("DNS", check_dns, ("settings",)),
+    Check("TLS", check_connection, ("DNS",)),
+    # Before any call, as a call without the shared pace would fail.
+    Check("sharing", check_sharing, ("TLS",)),
+    Check("firewall", check_firewall, ("sharing",)),
+    Check("token", check_token, ("firewall",)),
+    Check("IP address", check_ip_address, ("firewall",)),
+    # Needs no working API: a firewall's page may tell the time, too.
+    Check("clock", check_clock, ("sharing",)),
+    Check("page", check_page, ("token", "IP address")),
 )

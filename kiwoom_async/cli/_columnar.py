@@ -1,6 +1,6 @@
-"""Rows in Parquet and Arrow files: a stream of pages while they come, a file when all are there.
+"""Parquet and Arrow files: pages are appended to an Arrow stream, which is converted at the end.
 
-Neither format can be gone on with once it is closed; a stream can.
+A closed Parquet or Arrow file cannot be appended to, so only the stream can be resumed.
 """
 
 import os
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 _GROUP_ROWS: Final = 100_000
 
 
-def import_columnar() -> None:
-    """Find out at once whether the extra is there; ModuleNotFoundError names it."""
+def require_pyarrow() -> None:
+    """Raise ModuleNotFoundError, which names the extra, if pyarrow is missing."""
     import kiwoom_async.tables  # noqa: F401, PLC0415
 
 
 def stream_path(output: Path) -> Path:
-    """Where the pages are kept until all have come."""
+    """Return the path of the Arrow stream that grows until all pages are there."""
     return output.with_name(f"{output.name}.part")
 
 
 def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
-    """A page as the next piece of an Arrow stream; the first one begins with the schema."""
+    """Return a page as the next part of an Arrow stream; the first begins with the schema."""
     from kiwoom_async.tables import to_arrow  # noqa: PLC0415 - an extra
 
     table = to_arrow(rows, ProgramTrade)
@@ -39,18 +39,18 @@ def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
     return b"".join(piece.serialize().to_pybytes() for piece in pieces)
 
 
-def finish(output: Path, form: Format) -> None:
-    """Make the file of the stream, whole or not at all, and remove the stream."""
+def convert_stream(output: Path, form: Format) -> None:
+    """Write the file from the stream, whole or not at all, and remove the stream."""
     stream = stream_path(output)
-    made = output.with_name(f"{output.name}.new")
+    temporary = output.with_name(f"{output.name}.new")
     try:
-        with made.open("wb") as file:
+        with temporary.open("wb") as file:
             _convert(stream, file, form)
             file.flush()
             os.fsync(file.fileno())
-        made.replace(output)
+        temporary.replace(output)
     except OSError as error:
-        made.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise OSError(f"{error}; every row is in {stream}, which is an Arrow stream") from error
     stream.unlink()
 
@@ -65,18 +65,18 @@ def _convert(stream: Path, file: Any, form: Format) -> None:
         else:
             writer = parquet.ParquetWriter(file, pages.schema, compression="zstd")
         with writer:
-            for table in _groups(pages):
+            for table in _row_groups(pages):
                 writer.write_table(table)
 
 
-def _groups(pages: Any) -> Iterator["pa.Table"]:
-    """Many pages at a time: groups of fifty rows would be read slowly ever after."""
+def _row_groups(pages: Any) -> Iterator["pa.Table"]:
+    """Yield many pages as one table: a file of groups of fifty rows would be slow to read."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    held: list[Any] = []
+    pending: list[Any] = []
     for page in pages:
-        held.append(page)
-        if sum(one.num_rows for one in held) >= _GROUP_ROWS:
-            yield pa.Table.from_batches(held).combine_chunks()
-            held.clear()
-    yield pa.Table.from_batches(held, pages.schema).combine_chunks()
+        pending.append(page)
+        if sum(batch.num_rows for batch in pending) >= _GROUP_ROWS:
+            yield pa.Table.from_batches(pending).combine_chunks()
+            pending.clear()
+    yield pa.Table.from_batches(pending, pages.schema).combine_chunks()

@@ -1,45 +1,21 @@
-"""`kiwoom-async demo`: a whole day of both markets on the sandbox, and what it says."""
+"""`kiwoom-async demo`: the largest net buying and selling of a day, as tables with bars."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kiwoom_async import (
-    KiwoomClient,
-    Page,
-    ProgramTrade,
-    ProgramTradeAudit,
-    ProgramTradeQuery,
-    ProgramTradeTotals,
-    Walk,
-)
+from kiwoom_async import ProgramTrade
 
-from ._formats import BLUE, RED, coloured_price, hundred_million
-from ._progress import Progress
+from ._formats import BLUE, RED, coloured_price, eok_won
+from ._walks import TradeWalk
 
 _BAR_CELLS: Final = 20
 
-DemoWalk = Walk[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery, ProgramTradeAudit]
-DemoPage = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
 
-
-async def walk_all(
-    kiwoom: KiwoomClient, queries: list[ProgramTradeQuery], progress: Progress
-) -> list[DemoWalk]:
-    """All of them at once, with progress."""
-    found: dict[ProgramTradeQuery, list[DemoPage]] = {query: [] for query in queries}
-    progress.expect({query: kiwoom.estimate([query]).calls for query in queries})
-    with progress:
-        async with kiwoom.merge(queries) as pages:
-            async for page in pages:
-                found[page.query].append(page)
-    return [Walk.of(query, its_pages) for query, its_pages in found.items()]
-
-
-def show(console: Console, walks: list[DemoWalk]) -> None:
+def print_demo(console: Console, walks: Sequence[TradeWalk]) -> None:
     """Print the ten most bought and the ten most sold stocks, and each walk's audit."""
     rows = [row for walk in walks for row in walk.rows]
     ranked = sorted(rows, key=lambda row: row.net_buy_amount, reverse=True)
@@ -48,7 +24,7 @@ def show(console: Console, walks: list[DemoWalk]) -> None:
     console.print(_table("Most sold by program", reversed(ranked[-10:]), largest, BLUE))
     for walk in walks:
         console.print(f"{walk.query.market}: {walk.audit}", highlight=False)
-    console.print("The sandbox's numbers are invented, whatever the names.", style="dim")
+    console.print("The sandbox's numbers are invented, even where the names are real.", style="dim")
 
 
 def _table(title: str, rows: Iterable[ProgramTrade], largest: int, colour: str) -> Table:
@@ -59,7 +35,7 @@ def _table(title: str, rows: Iterable[ProgramTrade], largest: int, colour: str) 
     table.add_column("net 억원", justify="right", no_wrap=True, width=10)
     table.add_column("", no_wrap=True, width=_BAR_CELLS)
     for row in rows:
-        net = hundred_million(row.net_buy_amount)
+        net = eok_won(row.net_buy_amount)
         table.add_row(
             row.stock_name, row.stock_code, coloured_price(row), net, _bar(row, largest, colour)
         )

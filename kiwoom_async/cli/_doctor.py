@@ -1,4 +1,4 @@
-"""`kiwoom-async doctor`: goes through the checks, and prints each as it is done."""
+"""`kiwoom-async doctor`: runs the checks and prints each finding as it comes."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ._case import Case, Finding, Status
 from ._checks import CHECKS
-from ._output import StandardOutput
-from ._watch import on_terminal
-from ._words import counted, printable
+from ._diagnosis import Diagnosis, Finding, Status
+from ._output import StandardOutput, stdout_is_terminal
+from ._text import count_of, printable
 
 _STYLES: Final = {
     Status.OK: "green",
@@ -22,91 +21,93 @@ _STYLES: Final = {
     Status.SKIPPED: "dim",
     Status.NOT_TRIED: "dim",
 }
-_CELLS: Final = 10
+_COLUMN_CELLS: Final = 10
 
 
 @define
 class DoctorJob:
-    """One `doctor` command."""
+    """One `doctor` command; `findings` are those of the checks so far, by name."""
 
-    case: Case
+    diagnosis: Diagnosis
     findings: dict[str, Finding] = field(factory=dict)
 
     async def run(self) -> None:
-        """Check by check, then how it stands."""
-        sheet = Sheet()
+        """Run and print every check whose needs are met, then a summary."""
+        printer = FindingPrinter()
         try:
             for check in CHECKS:
-                with sheet.busy(check.name):
-                    blocked = any(not self._well(need) for need in check.needs)
-                    finding = self._not_tried() if blocked else await check.look(self.case)
+                with printer.busy(check.name):
+                    blocked = any(not self._passed(need) for need in check.needs)
+                    finding = self._not_tried() if blocked else await check.run(self.diagnosis)
                 self.findings[check.name] = finding
-                sheet.show(check.name, finding)
+                printer.print_finding(check.name, finding)
         finally:
-            await self.case.aclose()
-        sheet.close(self.summary())
+            await self.diagnosis.aclose()
+        printer.print_summary(self.summary())
 
     @property
     def problems(self) -> int:
-        """How many."""
+        """The number of problems so far."""
         return self._count(Status.PROBLEM)
 
     def summary(self) -> str:
-        """One line."""
-        said = [
-            counted(self._count(status), what)
-            for status, what in ((Status.PROBLEM, "problem"), (Status.WARNING, "warning"))
+        """Return the last line: problems, warnings and the pace."""
+        counts = [
+            count_of(self._count(status), noun)
+            for status, noun in ((Status.PROBLEM, "problem"), (Status.WARNING, "warning"))
             if self._count(status)
         ]
         if untried := self._count(Status.NOT_TRIED):
-            said.append(f"{untried} not tried")
-        return f"{', '.join(said) or 'all is well'}; {self._pace()}"
+            counts.append(f"{untried} not tried")
+        return f"{', '.join(counts) or 'all is well'}; {self._pace()}"
 
     def _pace(self) -> str:
-        pace = self.case.kiwoom.requests_per_second if self._well("settings") else math.inf
+        has_client = self._passed("settings")
+        pace = self.diagnosis.kiwoom.requests_per_second if has_client else math.inf
         if math.isinf(pace):
             return "no pace is set"
         return f"the pace is {pace:g} requests/s for each api-id"
 
-    def _well(self, name: str) -> bool:
+    def _passed(self, name: str) -> bool:
         return self.findings[name].status not in {Status.PROBLEM, Status.NOT_TRIED}
 
     def _not_tried(self) -> Finding:
-        first = next(name for name in self.findings if not self._well(name))
-        return Finding(Status.NOT_TRIED, f"because of {first}")
+        first_failed = next(name for name in self.findings if not self._passed(name))
+        return Finding(Status.NOT_TRIED, f"because of {first_failed}")
 
     def _count(self, status: Status) -> int:
         return sum(finding.status is status for finding in self.findings.values())
 
 
-class Sheet:
-    """Where findings are printed: in columns on a terminal, as plain lines elsewhere."""
+class FindingPrinter:
+    """Prints findings: in coloured columns on a terminal, as plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False) if on_terminal() else None
+        self._console = Console(highlight=False, markup=False) if stdout_is_terminal() else None
         self._plain = StandardOutput()
 
     def busy(self, name: str) -> AbstractContextManager[object]:
-        """Show, where somebody looks, what is going on."""
+        """Show, on a terminal, that this check is running."""
         return nullcontext() if self._console is None else self._console.status(f"{name} ...")
 
-    def show(self, name: str, finding: Finding) -> None:
-        """Print a finding."""
+    def print_finding(self, name: str, finding: Finding) -> None:
+        """Print a finding, of one line or several."""
         status = finding.status
         advice = [f"-> {finding.advice}"] if finding.advice else []
-        lines = [printable(line) for line in (finding.found, *finding.details, *advice)]
+        lines = [printable(line) for line in (finding.message, *finding.details, *advice)]
         if self._console is None:
-            margin = f"\n{'':{2 * _CELLS + 1}}"
-            self._plain.write(f"{status:<{_CELLS}}{name:<{_CELLS + 1}}{margin.join(lines)}\n")
+            separator = f"\n{'':{2 * _COLUMN_CELLS + 1}}"
+            columns = f"{status:<{_COLUMN_CELLS}}{name:<{_COLUMN_CELLS + 1}}"
+            self._plain.write(f"{columns}{separator.join(lines)}\n")
             return
         table = Table.grid(padding=(0, 1, 0, 0))
-        table.add_column(width=_CELLS - 1)
-        table.add_column(width=_CELLS)
+        table.add_column(width=_COLUMN_CELLS - 1)
+        table.add_column(width=_COLUMN_CELLS)
         table.add_column()
         table.add_row(Text(status, _STYLES[status]), name, Text("\n".join(lines)))
         self._console.print(table)
 
-    def close(self, summary: str) -> None:
+    def print_summary(self, summary: str) -> None:
         """Print the last line."""
         if self._console is None:
             self._plain.write(f"{summary}\n")

@@ -1,8 +1,8 @@
-"""How rows are written: a table for eyes, CSV and JSON lines for programs. Text in, text out."""
+"""The formats of `rows`: a table to read, CSV and JSON lines as text, and two columnar ones."""
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
@@ -17,7 +17,7 @@ from kiwoom_async import PriceMove, ProgramTrade, ProgramTradeQuery
 
 
 class Format(StrEnum):
-    """The forms of `rows --format`."""
+    """The values of `rows --format`."""
 
     TABLE = "table"
     CSV = "csv"
@@ -27,24 +27,27 @@ class Format(StrEnum):
 
     @property
     def columnar(self) -> bool:
-        """Whether it is no text, but columns in a file."""
+        """True for the binary formats, which need a file."""
         return self in {Format.PARQUET, Format.ARROW}
 
 
-def format_of(asked: Format | None, output: Path | None) -> Format:
-    """The form that was asked for, or that the file's name says; a table otherwise."""
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    named = Format(ending) if ending in set(Format) else None
-    form = asked or named or Format.TABLE
-    if named is not None and form is not named:
-        raise ValueError(f"--format: got {form}, but --output names a .{named} file")
-    if form.columnar and output is None:
-        raise ValueError(f"--format {form} needs a file: name one with --output")
-    return form
+def choose_format(requested: Format | None, output: Path | None) -> Format:
+    """Return the requested format, else that of the output's suffix, else a table.
+
+    Raises ValueError if the two contradict each other, or a columnar format has no file.
+    """
+    suffix = "" if output is None else output.suffix.lower().removeprefix(".")
+    from_suffix = Format(suffix) if suffix in set(Format) else None
+    chosen = requested or from_suffix or Format.TABLE
+    if from_suffix is not None and chosen is not from_suffix:
+        raise ValueError(f"--format: got {chosen}, but --output names a .{from_suffix} file")
+    if chosen.columnar and output is None:
+        raise ValueError(f"--format {chosen} needs a file: name one with --output")
+    return chosen
 
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ProgramTrade))
-# Not a minus for flat: it would make the price look negative.
+# "=" for flat: a minus would make the price look negative.
 _ARROWS: Final = {
     PriceMove.UPPER_LIMIT: "↑",
     PriceMove.UP: "▲",
@@ -60,88 +63,101 @@ BLUE: Final = "blue"
 
 
 def coloured_price(row: ProgramTrade) -> Text:
-    """The price in the colour of its change."""
+    """Return the price in the colour of its change."""
     colour = RED if row.change > 0 else BLUE if row.change < 0 else ""
-    return Text(price(row), style=colour)
+    return Text(price_text(row), style=colour)
 
 
-def hundred_million(million_won: int) -> str:
-    """억원, the unit of newspapers."""
+def eok_won(million_won: int) -> str:
+    """Return the amount in 억원 (100 million won), the unit of newspapers, with its sign."""
     return f"{million_won / 100:+,.1f}"
 
 
-def price(row: ProgramTrade) -> str:
-    """The price in won behind the sign of its move."""
+def price_text(row: ProgramTrade) -> str:
+    """Return the price in won, after an arrow for its move."""
     amount = "" if row.price is None else f"{row.price:,}"
     return f"{_ARROWS[row.move]} {amount}" if row.move else amount
 
 
-# Eighty cells in all: header, width in terminal cells, whether it is a number, what it shows.
-_TABLE: Final[tuple[tuple[str, int, bool, Callable[[ProgramTrade], str]], ...]] = (
-    ("symbol", 9, False, lambda row: row.symbol),
-    ("name", 16, False, lambda row: row.stock_name),
-    ("price 원", 11, True, price),
-    ("buy 백만원", 10, True, lambda row: f"{row.buy_amount:,}"),
-    ("sell 백만원", 11, True, lambda row: f"{row.sell_amount:,}"),
-    ("net 백만원", 10, True, lambda row: f"{row.net_buy_amount:+,}" if row.net_buy_amount else "0"),
-    ("share%", 6, True, lambda row: f"{row.turnover_share}"),
+@attrs.frozen
+class _TableColumn:
+    title: str
+    width_cells: int
+    align_right: bool
+    text_of: Callable[[ProgramTrade], str]
+
+    def pad(self, text: str) -> str:
+        """Return the text at the column's width; one that is aligned left is cut to it."""
+        # A Korean letter takes two cells.
+        if self.align_right:
+            return " " * (self.width_cells - cell_len(text)) + text
+        return set_cell_size(text, self.width_cells)
+
+
+def _net_buy_text(row: ProgramTrade) -> str:
+    return f"{row.net_buy_amount:+,}" if row.net_buy_amount else "0"
+
+
+# Eighty cells in all.
+_TABLE: Final = (
+    _TableColumn("symbol", 9, False, lambda row: row.symbol),
+    _TableColumn("name", 16, False, lambda row: row.stock_name),
+    _TableColumn("price 원", 11, True, price_text),
+    _TableColumn("buy 백만원", 10, True, lambda row: f"{row.buy_amount:,}"),
+    _TableColumn("sell 백만원", 11, True, lambda row: f"{row.sell_amount:,}"),
+    _TableColumn("net 백만원", 10, True, _net_buy_text),
+    _TableColumn("share%", 6, True, lambda row: f"{row.turnover_share}"),
 )
 
 
-def heading(form: Format) -> str:
-    """The first line, where the form has one."""
+def header(form: Format) -> str:
+    """Return the first line of the output, "" for a format without one."""
     if form is Format.TABLE:
-        return " ".join(_cell(title, width, right) for title, width, right, _ in _TABLE) + "\n"
-    return _csv_line(list(COLUMNS)) if form is Format.CSV else ""
+        return " ".join(column.pad(column.title) for column in _TABLE) + "\n"
+    return _csv_line(COLUMNS) if form is Format.CSV else ""
 
 
-def section(query: ProgramTradeQuery) -> str:
-    """The line above a page of a table that holds several queries."""
+def section_line(query: ProgramTradeQuery) -> str:
+    """Return the line above a page in a table of several queries."""
     return f"-- {query}\n"
 
 
-def lines(form: Format, rows: list[ProgramTrade]) -> str:
-    """The rows, a line each."""
-    line = {Format.TABLE: _table_line, Format.CSV: _csv_row, Format.JSONL: _json_line}[form]
-    return "".join(line(row) for row in rows)
+def format_rows(form: Format, rows: Sequence[ProgramTrade]) -> str:
+    """Return a line for each row."""
+    format_row = {Format.TABLE: _table_row, Format.CSV: _csv_row, Format.JSONL: _json_row}[form]
+    return "".join(map(format_row, rows))
 
 
-def _table_line(row: ProgramTrade) -> str:
-    return " ".join(_cell(show(row), width, right) for _, width, right, show in _TABLE) + "\n"
-
-
-def _cell(content: str, width: int, right: bool) -> str:
-    # A Korean letter takes two cells.
-    if right:
-        return " " * (width - cell_len(content)) + content
-    return set_cell_size(content, width)
+def _table_row(row: ProgramTrade) -> str:
+    return " ".join(column.pad(column.text_of(row)) for column in _TABLE) + "\n"
 
 
 def _csv_row(row: ProgramTrade) -> str:
     return _csv_line([getattr(row, name) for name in COLUMNS])
 
 
-def _csv_line(values: list[object]) -> str:
-    line = StringIO()
-    # With both in its line's end the writer quotes a value that holds either.
-    csv.writer(line, lineterminator="\r\n").writerow(values)
-    return line.getvalue().removesuffix("\r\n") + "\n"
+def _csv_line(values: Sequence[object]) -> str:
+    buffer = StringIO()
+    # The writer quotes values that contain a character of its line terminator; with "\r\n" it
+    # quotes both.
+    csv.writer(buffer, lineterminator="\r\n").writerow(values)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _json_line(row: ProgramTrade) -> str:
-    return json_line(record(row))
+def _json_row(row: ProgramTrade) -> str:
+    return json_line(row_fields(row))
 
 
-def record(row: ProgramTrade) -> dict[str, object]:
-    """The row by its attributes' names."""
+def row_fields(row: ProgramTrade) -> dict[str, object]:
+    """Return the row's attributes by name."""
     return {name: getattr(row, name) for name in COLUMNS}
 
 
 def json_line(value: object) -> str:
-    """One line of JSON, Korean as it is."""
-    return json.dumps(value, ensure_ascii=False, default=_plain) + "\n"
+    """Return the value as one line of JSON; Korean is not escaped."""
+    return json.dumps(value, ensure_ascii=False, default=_json_default) + "\n"
 
 
-def _plain(value: object) -> object:
+def _json_default(value: object) -> object:
     # Two decimals survive a float unchanged.
     return float(value) if isinstance(value, Decimal) else str(value)

@@ -6,21 +6,23 @@ import typer
 
 from kiwoom_async import Exchange, Market
 
-Date = Annotated[str | None, typer.Option(help="YYYY-MM-DD or YYYYMMDD, a day in Korea.")]
-First = Annotated[
+DateOption = Annotated[str | None, typer.Option(help="YYYY-MM-DD or YYYYMMDD, a day in Korea.")]
+FromOption = Annotated[
     str | None, typer.Option("--from", help="The first day of a range, instead of --date.")
 ]
-Last = Annotated[str | None, typer.Option("--to", help="The last day of a range, itself included.")]
-Markets = Annotated[
+ToOption = Annotated[
+    str | None, typer.Option("--to", help="The last day of a range, itself included.")
+]
+MarketOption = Annotated[
     list[Market], typer.Option("--market", case_sensitive=False, help="May be given twice.")
 ]
-Exchanges = Annotated[
+ExchangeOption = Annotated[
     list[Exchange], typer.Option("--exchange", case_sensitive=False, help="May be repeated.")
 ]
-OnSandbox = Annotated[
+SandboxOption = Annotated[
     bool, typer.Option("--sandbox", help="Ask the simulated exchange: no keys, no network.")
 ]
-Sharing = Annotated[
+SharingOption = Annotated[
     str | None,
     typer.Option(
         metavar="PLACE",

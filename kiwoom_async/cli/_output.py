@@ -1,4 +1,4 @@
-"""Where rows go: standard output, or a file that holds whole pages only."""
+"""Destinations of rows: standard output, and a file that never contains part of a page."""
 
 import os
 import stat
@@ -7,92 +7,88 @@ from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 
-class Output(Protocol):
-    """Takes page by page; what `write` was given is out of this process when it returns."""
-
-    def write(self, content: str | bytes) -> None:
-        """Write all of it, or raise."""
-        ...
+def stdout_is_terminal() -> bool:
+    """Return True on a terminal; asks the stream, as rich believes FORCE_COLOR instead."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 class StandardOutput:
-    """Standard output; `above` writes there while a progress line stands on the same terminal.
+    """Standard output; `write_above` writes there while progress lines are on the same terminal.
 
-    A page that could not be written whole is taken back where that is possible; elsewhere
-    `cut_bytes` says how much of it has gone out.
+    A page that was written in part is removed again if standard output is a regular file;
+    otherwise `partial_bytes` is the length of the part.
     """
 
-    def __init__(self, above: Callable[[str], None] | None = None) -> None:
-        self._above = above
-        self.cut_bytes = 0
+    def __init__(self, write_above: Callable[[str], None] | None = None) -> None:
+        self._write_above = write_above
+        self.partial_bytes = 0
 
     def write(self, content: str | bytes) -> None:
-        """Write text through; what is no text has no place here."""
+        """Write and flush text; raises TypeError for bytes, OSError if the stream is closed."""
         if isinstance(content, bytes):
             raise TypeError("standard output takes text only")
-        text = content
         if sys.stdout is None:
             raise OSError("standard output is closed; name a file with --output")
-        if self._above is not None:
-            self._above(text)
+        if self._write_above is not None:
+            self._write_above(content)
         elif isinstance(sys.stdout, TextIOWrapper):
-            self._write_whole(sys.stdout, text)
+            self._write_whole(sys.stdout, content)
         else:
-            sys.stdout.write(text)
+            sys.stdout.write(content)
             sys.stdout.flush()
 
-    def _write_whole(self, out: TextIOWrapper, text: str) -> None:
+    def _write_whole(self, stream: TextIOWrapper, text: str) -> None:
         # Without a buffer (PYTHONUNBUFFERED) a pipe may take part of what it is given, and
-        # TextIOWrapper does not look.
-        out.flush()
-        whole = text.replace("\n", os.linesep).encode(out.encoding, out.errors or "strict")
-        buffer: Any = out.buffer
-        data = whole
-        file = _regular_file(out)
-        size = None if file is None else os.fstat(file).st_size
+        # TextIOWrapper ignores the count.
+        stream.flush()
+        data = text.replace("\n", os.linesep).encode(stream.encoding, stream.errors or "strict")
+        buffer: Any = stream.buffer
+        unwritten = data
+        descriptor = _regular_file(stream)
+        size_before = None if descriptor is None else os.fstat(descriptor).st_size
         try:
-            while data:
-                data = data[buffer.write(data) :]
+            while unwritten:
+                unwritten = unwritten[buffer.write(unwritten) :]
             buffer.flush()
         except BaseException:
-            if file is not None and size is not None:
-                os.ftruncate(file, size)
-                os.lseek(file, size, os.SEEK_SET)
+            if descriptor is not None and size_before is not None:
+                os.ftruncate(descriptor, size_before)
+                os.lseek(descriptor, size_before, os.SEEK_SET)
             else:
-                self.cut_bytes = len(whole) - len(data)
+                self.partial_bytes = len(data) - len(unwritten)
             raise
 
 
-def _regular_file(out: TextIOWrapper) -> int | None:
-    """The descriptor, where it is a file that can be cut."""
+def _regular_file(stream: TextIOWrapper) -> int | None:
+    """Return the stream's descriptor if it is a regular file, which can be truncated."""
     try:
-        file = out.fileno()
-    except OSError:  # a stand-in without one
+        descriptor = stream.fileno()
+    except OSError:  # a replaced sys.stdout may have no descriptor
         return None
-    return file if stat.S_ISREG(os.fstat(file).st_mode) else None
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 class PagedFile:
-    """A new file, or one to go on with, that a failed write leaves as it was before.
+    """A new or a continued file that a failed write leaves as it was before.
 
-    `size` is its length in bytes. An existing file must have `left_at` bytes, where that is
-    known: a page written twice would be rows repeated.
+    `size` is its length in bytes. If `expected_size` is given, a continued file must have that
+    length: otherwise pages could be written twice.
     """
 
-    def __init__(self, path: Path, *, new: bool, left_at: int | None = None) -> None:
+    def __init__(self, path: Path, *, new: bool, expected_size: int | None = None) -> None:
         self._path = path
         self._new = new
         self._raw = path.open("xb" if new else "r+b", buffering=0)
-        self._written = False
+        self._page_written = False
         self.size = self._raw.seek(0, 2)
-        if left_at not in (None, self.size):
+        if expected_size not in (None, self.size):
             self._raw.close()
             raise ValueError(
-                f"--resume: {path} has {self.size:,} bytes, but {left_at:,} when that walk was "
-                "left; was it resumed already?"
+                f"--resume: {path} has {self.size:,} bytes, but {expected_size:,} when that walk "
+                "stopped; was it resumed already?"
             )
 
     def __enter__(self) -> Self:
@@ -105,18 +101,18 @@ class PagedFile:
         traceback: TracebackType | None,
     ) -> None:
         self._raw.close()
-        if exc is not None and self._new and not self._written:
-            # It failed before any page was written: the same command must work again.
+        if exc is not None and self._new and not self._page_written:
+            # The same command must work again, and it refuses a file that exists.
             self._path.unlink()
 
     def write(self, content: str | bytes) -> None:
-        """Append; after an error or an interrupt nothing of it remains."""
-        data = memoryview(content.encode() if isinstance(content, str) else content)
+        """Append; after an error or an interrupt nothing of the content remains."""
+        unwritten = memoryview(content.encode() if isinstance(content, str) else content)
         try:
-            while data:
-                data = data[self._raw.write(data) :]
+            while unwritten:
+                unwritten = unwritten[self._raw.write(unwritten) :]
         except BaseException:
             self._raw.truncate(self.size)
             raise
-        self._written = True
+        self._page_written = True
         self.size = self._raw.tell()

@@ -1,4 +1,4 @@
-"""The live lines of walks, made of the client's events. Quiet when not on a terminal."""
+"""Live progress lines on a terminal, made from the client's events."""
 
 import sys
 import time
@@ -21,68 +21,68 @@ from kiwoom_async import (
     WalkFinished,
 )
 
-# More would push what else is on the screen out of sight.
-_MOST_LINES: Final = 8
+# More would push the rest of the screen out of sight.
+_MAX_WALK_LINES: Final = 8
 
 
 @define
-class _Line:
-    """One query that is being walked."""
+class _WalkStatus:
+    """The line of one walk under way."""
 
     label: str
     page: int
     rows: int = 0
-    trouble: str = ""
+    retry_note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.label} · page {self.page} · {self.rows:,} rows{self.trouble}"
+        return f"{self.label} · page {self.page} · {self.rows:,} rows{self.retry_note}"
 
 
 class Progress:
-    """A line for each query under way, and one for all; nothing where that is no terminal.
+    """A line on standard error for each walk under way, and a summary; silent off a terminal.
 
-    `piped` says that rows go to standard output: where that is no terminal, another program may
-    be writing on ours, and the lines would run through it.
+    `rows_to_stdout` says that the command writes its rows to standard output. If that is piped,
+    nothing is shown: the program at the pipe's end may be writing on the same terminal.
     """
 
-    def __init__(self, *, piped: bool = False) -> None:
+    def __init__(self, *, rows_to_stdout: bool = False) -> None:
         self._console = Console(stderr=True)
-        self._queries = 0
+        self._query_count = 0
         self._same_day = True
-        self._lines: dict[ProgramTradeQuery, _Line] = {}
-        # Calls that each query will still need, as far as one can tell.
-        self._due: dict[ProgramTradeQuery, int] = {}
-        self._skipped: Mapping[ProgramTradeQuery, int] = {}
+        self._walks: dict[ProgramTradeQuery, _WalkStatus] = {}
+        # An estimate of the calls that each query still needs; 0 once it is complete.
+        self._calls_left: dict[ProgramTradeQuery, int] = {}
+        self._pages_before: Mapping[ProgramTradeQuery, int] = {}
         self._pages = 0
         self._rows = 0
-        self._first_came = 0.0
-        on_terminal = _is_terminal(sys.stdout)
-        # Asked of the stream: rich takes FORCE_COLOR for a terminal.
-        shown = _is_terminal(sys.stderr) and (on_terminal or not piped)
+        self._first_page_at = 0.0
+        self._stdout_is_terminal = _is_terminal(sys.stdout)
+        # The stream is asked because rich believes FORCE_COLOR instead.
+        visible = _is_terminal(sys.stderr) and (self._stdout_is_terminal or not rows_to_stdout)
         self._live = (
-            Live(console=self._console, transient=True, redirect_stdout=False) if shown else None
+            Live(console=self._console, transient=True, redirect_stdout=False) if visible else None
         )
-        self._over_rows = on_terminal
 
     @property
-    def above(self) -> Callable[[str], None] | None:
-        """Writes on the same terminal, above the lines; None where there is nothing to go above."""
-        if self._live is None or not self._over_rows:
+    def write_above(self) -> Callable[[str], None] | None:
+        """A function that writes above the lines, or None where standard output has none."""
+        if self._live is None or not self._stdout_is_terminal:
             return None
-        # Not wrapped: a line of JSON must stay one, whatever the width.
+        # A line of JSON must stay one line, even if it is longer than the screen is wide.
         return lambda text: self._console.print(Text(text), soft_wrap=True, end="")
 
     def expect(
         self,
         calls: Mapping[ProgramTradeQuery, int],
-        skipped: Mapping[ProgramTradeQuery, int] | None = None,
+        pages_before: Mapping[ProgramTradeQuery, int] | None = None,
     ) -> None:
-        """How many calls each query will take in all, and how many were made before."""
-        self._queries = len(calls)
+        """Set the calls that each query takes in all, and the pages it has from before."""
+        self._query_count = len(calls)
         self._same_day = len({query.date for query in calls}) == 1
-        self._skipped = skipped or {}
-        self._due = {
-            query: max(1, number - self._skipped.get(query, 0)) for query, number in calls.items()
+        self._pages_before = pages_before or {}
+        self._calls_left = {
+            query: max(1, number - self._pages_before.get(query, 0))
+            for query, number in calls.items()
         }
 
     def __enter__(self) -> Self:
@@ -99,66 +99,82 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def tell(self, event: Event) -> None:
-        """Take an event of the client into account."""
+    def on_event(self, event: Event) -> None:
+        """Update the lines; to be passed to the client."""
         match event:
             case CallSent(query=ProgramTradeQuery() as query):
-                self._line(query).trouble = ""
+                self._walk(query).retry_note = ""
             case CallRetried(query=ProgramTradeQuery() as query):
                 name = type(event.error).__name__
-                self._line(query).trouble = f" · {name}, again in {event.seconds:.1f} s"
+                self._walk(query).retry_note = f" · {name}, again in {event.seconds:.1f} s"
             case PageDelivered():
-                self._count(event)
+                self._count_page(event)
             case WalkFinished():
-                self._lines.pop(event.query, None)
+                self._walks.pop(event.query, None)
             case _:
                 return
-        self._show()
+        self._redraw()
 
-    def _line(self, query: ProgramTradeQuery) -> _Line:
-        if query not in self._lines:
+    def _walk(self, query: ProgramTradeQuery) -> _WalkStatus:
+        if query not in self._walks:
             label = f"{query.market} {query.exchange}" if self._same_day else str(query)
-            self._lines[query] = _Line(label, self._skipped.get(query, 0))
-        return self._lines[query]
+            self._walks[query] = _WalkStatus(label, self._pages_before.get(query, 0))
+        return self._walks[query]
 
-    def _count(self, page: PageDelivered) -> None:
-        line = self._line(page.query)
-        line.page = page.number
-        line.rows += page.rows
+    def _count_page(self, page: PageDelivered) -> None:
+        walk = self._walk(page.query)
+        walk.page = page.number
+        walk.rows += page.rows
         if self._pages == 0:
-            self._first_came = time.monotonic()
+            self._first_page_at = time.monotonic()
         self._pages += 1
         self._rows += page.rows
-        self._due[page.query] = 0 if page.last else max(1, self._due.get(page.query, 1) - 1)
+        # At least 1 while pages follow, however far off the estimate is.
+        left = max(1, self._calls_left.get(page.query, 1) - 1)
+        self._calls_left[page.query] = 0 if page.last else left
 
-    def _show(self) -> None:
+    def _redraw(self) -> None:
         if self._live is not None:
-            texts = self.lines(time.monotonic() - self._first_came)
-            # A line that wraps would leave its head behind when it is redrawn.
-            shown = [Text(text, no_wrap=True, overflow="ellipsis") for text in texts]
-            self._live.update(Group(*shown), refresh=True)
+            lines = self.lines(time.monotonic() - self._first_page_at)
+            # A line that wraps would leave its beginning on the screen when it is redrawn.
+            texts = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
+            self._live.update(Group(*texts), refresh=True)
 
     def lines(self, elapsed_seconds: float) -> list[str]:
-        """What the lines say so many seconds after the first page."""
-        walks = {query: str(line) for query, line in self._lines.items()}
+        """Return the lines to show, so many seconds after the first page."""
+        # Counted after the first page, which waited for a token and a connection.
+        calls_per_second = (
+            (self._pages - 1) / elapsed_seconds if self._pages and elapsed_seconds else 0.0
+        )
         pace: list[str] = []
-        # From page to page: the first one waited for a token and a connection.
-        rate = (self._pages - 1) / elapsed_seconds if self._pages and elapsed_seconds else 0.0
-        if rate:
-            due = sum(self._due.values())
-            left = Estimate(len(self._due), due, due / rate).duration
-            pace = [f"{rate:.1f} calls/s", f"about {left} left"]
-        if self._queries <= 1:
-            return [" · ".join([*walks.values(), *pace])]
-        if rate:
-            # They take turns, so that each has its part of the rate.
-            for query in walks:
-                its = Estimate(1, self._due[query], self._due[query] * len(walks) / rate)
-                walks[query] += f" · about {its.duration} left"
-        done = sum(not calls for calls in self._due.values())
-        summary = [f"{done:,} of {self._queries:,} queries done", f"{self._rows:,} rows", *pace]
-        room = max(1, min(_MOST_LINES, self._console.height - 2))
-        return [*list(walks.values())[:room], " · ".join(summary)]
+        if calls_per_second:
+            left = _time_left(sum(self._calls_left.values()), calls_per_second)
+            pace = [f"{calls_per_second:.1f} calls/s", left]
+        if self._query_count <= 1:
+            return [" · ".join([*map(str, self._walks.values()), *pace])]
+        finished = sum(not calls for calls in self._calls_left.values())
+        summary = [
+            f"{finished:,} of {self._query_count:,} queries done",
+            f"{self._rows:,} rows",
+            *pace,
+        ]
+        shown = max(1, min(_MAX_WALK_LINES, self._console.height - 2))
+        return [*self._walk_lines(calls_per_second)[:shown], " · ".join(summary)]
+
+    def _walk_lines(self, calls_per_second: float) -> list[str]:
+        if not calls_per_second:
+            return [str(walk) for walk in self._walks.values()]
+        # The walks take turns, so each has its share of the rate.
+        share = calls_per_second / max(1, len(self._walks))
+        return [
+            f"{walk} · {_time_left(self._calls_left[query], share)}"
+            for query, walk in self._walks.items()
+        ]
+
+
+def _time_left(calls: int, calls_per_second: float) -> str:
+    duration = Estimate(queries=1, calls=calls, seconds=calls / calls_per_second).duration
+    return f"about {duration} left"
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

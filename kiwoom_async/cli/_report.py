@@ -2,91 +2,112 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kiwoom_async import Exchange, Market, ProgramTradeQuery
 
-from ._clients import client_of
-from ._days import days_between, queries_of
-from ._ending import end, errors, run
-from ._options import Exchanges, Markets, OnSandbox, Sharing
+from ._clients import client_factory
+from ._exit import exit_on_error, fail, run, stderr
+from ._options import ExchangeOption, MarketOption, SandboxOption, SharingOption
+from ._queries import build_queries, parse_day
 
 if TYPE_CHECKING:
-    from ._pictures import Material
+    from ._report_data import ReportData
+
+_FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(help="An archive's folder. Without it the server is asked for --date."),
+]
+_DateOption = Annotated[
+    str | None, typer.Option(help="A day in Korea; of an archive the latest, if none is named.")
+]
+_StockOption = Annotated[
+    list[str], typer.Option("--stock", help="Of an archive: a code whose flow to draw.")
+]
 
 
 def report(  # noqa: PLR0917 - typer calls it by name
-    path: Annotated[
-        Path | None,
-        typer.Argument(help="An archive's folder. Without it the server is asked for --date."),
-    ] = None,
-    date: Annotated[
-        str | None, typer.Option(help="A day in Korea; of an archive the latest, if none is named.")
-    ] = None,
-    market: Markets = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer's way to say a default
-    exchange: Exchanges = [],  # noqa: B006
+    path: _FolderArgument = None,
+    date: _DateOption = None,
+    market: MarketOption = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer copies defaults
+    exchange: ExchangeOption = [],  # noqa: B006
     days: Annotated[
         int, typer.Option(min=1, help="Of an archive: how many days the flows go back.")
     ] = 60,
-    stock: Annotated[
-        list[str], typer.Option("--stock", help="Of an archive: a code whose flow to draw.")
-    ] = [],  # noqa: B006
+    stock: _StockOption = [],  # noqa: B006
     output: Annotated[Path, typer.Option(help="The page; it must not exist.")] = Path(
         "report.html"
     ),
-    sandbox: OnSandbox = False,
-    sharing: Sharing = None,
+    sandbox: SandboxOption = False,
+    sharing: SharingOption = None,
 ) -> None:
     """Draw a day on one page: most bought and sold, buy against sell, concentration, flows.
 
     Of an archive all exchanges are taken, of the server KRX, unless --exchange says otherwise.
     """
-    if output.exists() or not output.parent.is_dir():
-        problem = "exists already; name another" if output.exists() else "is in no directory"
-        end(f"--output: {output} {problem}", code=2)
-    if output.suffix.lower() not in {".html", ".htm"}:
-        end(f"--output: {output} will be a page; name it .html", code=2)
-    if path is None and (date is None or stock):
-        what = "--stock needs an archive" if stock else "name a day with --date, or an archive"
-        end(f"{what}: kiwoom-async report FOLDER", code=2)
-    try:
-        if path is None:
-            queries = queries_of(days_between(None, None, date), market, exchange or [Exchange.KRX])
-            material = _of_server(queries, sandbox=sandbox, sharing=sharing)
+    _require_new_page(output)
+    with exit_on_error():
+        if path is not None:
+            data = _load_archive(
+                path,
+                date,
+                days=days,
+                markets=market,
+                exchanges=exchange or list(Exchange),
+                stocks=stock,
+            )
+        elif date is None or stock:
+            problem = (
+                "--stock needs an archive" if stock else "name a day with --date, or an archive"
+            )
+            raise ValueError(f"{problem}: kiwoom-async report FOLDER")
         else:
-            day = None if date is None else days_between(None, None, date)[0]
-            part: dict[str, Any] = {"day": day, "days": days, "markets": market, "stocks": stock}
-            material = _of_archive(path, **part, exchanges=exchange or list(Exchange))
-        if not material.rows:
-            end(f"no rows of {date}: a holiday, or before the open; nothing is written", code=1)
-        material.write(output)
-    except ValueError as error:
-        end(str(error), code=2)
-    except (ImportError, OSError) as error:
-        end(str(error), code=1)
-    errors.print(f"{output}: {len(material.rows):,} rows", highlight=False)
+            queries = build_queries([parse_day(date)], market, exchange or [Exchange.KRX])
+            data = _fetch(queries, sandbox=sandbox, sharing=sharing)
+        if not data.rows:
+            fail(f"no rows of {date}: a holiday, or before the open; nothing is written", code=1)
+        data.write_html(output)
+    stderr.print(f"{output}: {len(data.rows):,} rows", highlight=False)
 
 
-def _of_server(
+def _require_new_page(output: Path) -> None:
+    if output.exists():
+        fail(f"--output: {output} exists already; name another", code=2)
+    if not output.parent.is_dir():
+        fail(f"--output: there is no directory {output.parent}", code=2)
+    if output.suffix.lower() not in {".html", ".htm"}:
+        fail(f"--output: got {output}; expected a name ending in .html or .htm", code=2)
+
+
+def _fetch(
     queries: Sequence[ProgramTradeQuery], *, sandbox: bool, sharing: str | None
-) -> "Material":
-    from ._pictures import of_server  # noqa: PLC0415 - an extra
+) -> "ReportData":
+    from ._report_data import fetch_report_data  # noqa: PLC0415 - an extra
 
-    client = client_of(sandbox=sandbox, sharing=sharing)
-    made: list[Material] = []
+    make_client = client_factory(sandbox=sandbox, sharing=sharing)
+    fetched: list[ReportData] = []
 
-    async def ask() -> None:
-        made.append(await of_server(client, queries))
+    async def fetch() -> None:
+        fetched.append(await fetch_report_data(make_client, queries))
 
-    run(ask, on_stop=lambda: None)
-    return made[0]
+    run(fetch, on_stop=lambda: None)
+    return fetched[0]
 
 
-def _of_archive(path: Path, **part: Any) -> "Material":
+def _load_archive(
+    path: Path,
+    date: str | None,
+    *,
+    days: int,
+    markets: Sequence[Market],
+    exchanges: Sequence[Exchange],
+    stocks: Sequence[str],
+) -> "ReportData":
+    day = None if date is None else parse_day(date)
     from kiwoom_async.archive import Archive  # noqa: PLC0415 - an extra
 
-    from ._archived import Part  # noqa: PLC0415
+    from ._report_archive import ArchiveSelection  # noqa: PLC0415
 
-    return Part(**part).material(Archive(path))
+    return ArchiveSelection(day, days, markets, exchanges, stocks).load(Archive(path))

@@ -1,127 +1,150 @@
-"""The work of `kiwoom-async rows`: walks into one output, and the command that resumes them."""
+"""The work of `kiwoom-async rows`: merged walks into one output, resumable by a command line."""
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from attrs import define, field
 
-from kiwoom_async import KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import Cursor, KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
 from ._clients import without_password
-from ._columnar import finish, stream_bytes, stream_path
-from ._formats import Format, heading, lines, section
-from ._left import Left
+from ._columnar import convert_stream, stream_bytes, stream_path
+from ._formats import Format, format_rows, header, section_line
 from ._output import PagedFile, StandardOutput
 from ._progress import Progress
+from ._resume import ResumeState
+from ._walks import estimated_calls
 
 
 @define
 class RowsJob:
-    """One `rows` command: what was asked, and how far it has come."""
+    """One `rows` command and its progress.
+
+    query_options: the options that made the queries, as they were typed.
+    output_bytes: the length of the output file, where it is known.
+    sharing: the option as it was typed; KIWOOM_SHARING is not repeated when resuming.
+    rows: rows written by this command.
+    partial_bytes: how much of a page went to standard output before writing failed.
+    """
 
     queries: Sequence[ProgramTradeQuery]
-    # The options that made the queries, as they were typed.
-    asked: list[str]
+    query_options: list[str]
     form: Format
     output: Path | None
     sandbox: bool
-    left: Left
-    # The output's length in bytes, where it is known.
-    size: int | None = None
-    # The place as it was typed; one of the environment will be there again.
+    state: ResumeState
+    output_bytes: int | None = None
     sharing: str | None = None
     rows: int = 0
-    # How much of a page that could not be written whole has gone out.
-    cut_bytes: int = 0
+    partial_bytes: int = 0
     resumed: bool = field(init=False)
-    _begun: bool = field(init=False)
+    _header_written: bool = field(init=False)
     _last_query: ProgramTradeQuery | None = None
 
     def __attrs_post_init__(self) -> None:
-        """A job that goes on has its heading already."""
-        self._begun = self.resumed = not self.left.untouched
+        """A resumed output has its header already."""
+        self._header_written = self.resumed = not self.state.nothing_written
 
     async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
-        """Write every page as it comes."""
-        place_of = {query: place for place, query in enumerate(self.queries)}
-        queries = [self.queries[place] for place in self.left.places]
-        start = {self.queries[place]: at for place, at in self.left.begun.items() if at is not None}
-        progress = Progress(piped=self.output is None)
-        async with make_client(on_event=progress.tell) as kiwoom:
-            expected = {query: kiwoom.estimate([query]).calls for query in queries}
-            progress.expect(expected, {query: at.page - 1 for query, at in start.items()})
-            with ExitStack() as opened, progress:
-                output: PagedFile | StandardOutput | None = None
-                async with kiwoom.merge(queries, start=start) as pages:
-                    async for page in pages:
-                        # Opened for the first page: a failed start leaves no file.
-                        output = output or self._opened(opened, progress)
-                        try:
-                            output.write(self._content(page))
-                        finally:
-                            self.cut_bytes = getattr(output, "cut_bytes", 0)
-                        self.left.count(place_of[page.query], page.next)
-                        self.size = output.size if isinstance(output, PagedFile) else None
-                        self.rows += len(page.rows)
+        """Write every page as it arrives; convert a columnar output once all are there."""
+        queries = [self.queries[number] for number in self.state.remaining]
+        start = {
+            self.queries[number]: cursor
+            for number, cursor in self.state.unfinished.items()
+            if cursor is not None
+        }
+        progress = Progress(rows_to_stdout=self.output is None)
+        async with make_client(on_event=progress.on_event) as kiwoom:
+            progress.expect(
+                estimated_calls(kiwoom, queries),
+                {query: cursor.page - 1 for query, cursor in start.items()},
+            )
+            with progress:
+                await self._write_pages(kiwoom, queries, start, progress)
         if self.form.columnar and self.output is not None:
-            finish(self.output, self.form)
+            convert_stream(self.output, self.form)
 
-    def _opened(self, opened: ExitStack, progress: Progress) -> PagedFile | StandardOutput:
-        if self.file is None:
-            return StandardOutput(progress.above)
-        new = not self._begun
-        return opened.enter_context(PagedFile(self.file, new=new, left_at=self.size))
+    async def _write_pages(
+        self,
+        kiwoom: KiwoomClient,
+        queries: Sequence[ProgramTradeQuery],
+        start: Mapping[ProgramTradeQuery, Cursor],
+        progress: Progress,
+    ) -> None:
+        number_of = {query: number for number, query in enumerate(self.queries)}
+        output: PagedFile | StandardOutput | None = None
+        with ExitStack() as stack:
+            async with kiwoom.merge(queries, start=start) as pages:
+                async for page in pages:
+                    # Opened for the first page, so that a failed start leaves no file.
+                    output = output or self._open_output(stack, progress)
+                    try:
+                        output.write(self._encode(page))
+                    finally:
+                        self.partial_bytes = getattr(output, "partial_bytes", 0)
+                    self.state.page_written(number_of[page.query], page.next)
+                    self.output_bytes = output.size if isinstance(output, PagedFile) else None
+                    self.rows += len(page.rows)
+
+    def _open_output(self, stack: ExitStack, progress: Progress) -> PagedFile | StandardOutput:
+        if self.page_file is None:
+            return StandardOutput(progress.write_above)
+        file = PagedFile(
+            self.page_file, new=not self._header_written, expected_size=self.output_bytes
+        )
+        return stack.enter_context(file)
 
     @property
-    def file(self) -> Path | None:
-        """Where pages are written as they come; None for standard output."""
+    def page_file(self) -> Path | None:
+        """The file that pages are appended to; None for standard output."""
         if self.output is not None and self.form.columnar:
             return stream_path(self.output)
         return self.output
 
-    def _content(self, page: Page[ProgramTrade]) -> str | bytes:
+    def _encode(self, page: Page[ProgramTrade]) -> str | bytes:
         if not self.form.columnar:
-            return self._text(page)
+            return self._encode_text(page)
         try:
-            piece = stream_bytes(page.rows, first=not self._begun)
+            part = stream_bytes(page.rows, first=not self._header_written)
         except ValueError as error:
             raise OSError(f"{error}; .csv and .jsonl hold any number") from error
-        self._begun = True
-        return piece
+        self._header_written = True
+        return part
 
-    def _text(self, page: Page[ProgramTrade]) -> str:
-        text = lines(self.form, page.rows)
-        several = self.form is Format.TABLE and len(self.queries) > 1
-        if several and text and page.query != self._last_query:
-            text = section(page.query) + text
-        if not self._begun:
-            # Excel in Korea takes a file without the mark for CP949.
-            mark = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
-            text = mark + heading(self.form) + text
-        self._begun, self._last_query = True, page.query
+    def _encode_text(self, page: Page[ProgramTrade]) -> str:
+        text = format_rows(self.form, page.rows)
+        in_sections = self.form is Format.TABLE and len(self.queries) > 1
+        if in_sections and text and page.query != self._last_query:
+            text = section_line(page.query) + text
+        if not self._header_written:
+            # Korean Excel reads a CSV file without the byte order mark as CP949.
+            bom = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
+            text = bom + header(self.form) + text
+        self._header_written, self._last_query = True, page.query
         return text
 
     def resume_command(self) -> str:
-        """The command line that goes on where this one stopped."""
-        command = ["kiwoom-async", "rows", *self.asked, "--format", str(self.form)]
+        """Return the command line that continues this one, without a password."""
+        command = ["kiwoom-async", "rows", *self.query_options, "--format", str(self.form)]
         if self.output is not None:
             command += ["--output", str(self.output)]
         if self.sandbox:
             command += ["--sandbox"]
         if self.sharing is not None:
             command += ["--sharing", without_password(self.sharing)]
-        if not self.left.untouched:
-            command += ["--resume", self.left.text(self.size, same(self.queries, self.form))]
+        if not self.state.nothing_written:
+            signature = resume_signature(self.queries, self.form)
+            command += ["--resume", self.state.to_text(self.output_bytes, signature)]
         return shlex.join(command)
 
     @property
     def hides_password(self) -> bool:
-        """Whether that command line lacks a password."""
+        """True if the resume command lacks a password that this command had."""
         return self.sharing is not None and without_password(self.sharing) != self.sharing
 
 
-def same(queries: Sequence[ProgramTradeQuery], form: Format) -> str:
-    """What must not change between a command and the one that resumes it."""
+def resume_signature(queries: Sequence[ProgramTradeQuery], form: Format) -> str:
+    """Return the part of a command that the command which resumes it must repeat exactly."""
     return f"{form} {[str(query) for query in queries]}"

@@ -1,4 +1,4 @@
-"""`kiwoom-async token`: until when the token is valid, in whose hands it is; never the token."""
+"""`kiwoom-async token`: the token's expiry, first issue and sharing; never the token itself."""
 
 import json
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from kiwoom_async import KiwoomClient
 
 from ._output import StandardOutput
 
-# From the first issue to the end (wire-facts.md, section 2).
-LIFE: Final = timedelta(hours=24)
-# Between the server's clock and this one, and for the answer's way.
+# From the first issue to the expiry (wire-facts.md, section 2).
+TOKEN_LIFETIME: Final = timedelta(hours=24)
+# The allowance for the difference of the clocks and the time that the answer took.
 _JUST_NOW: Final = timedelta(seconds=60)
 
 
 class TokenFormat(StrEnum):
-    """How to write it."""
+    """The values of `token --format`."""
 
     TEXT = "text"
     JSON = "json"
@@ -31,26 +31,26 @@ class TokenJob:
 
     form: TokenFormat
     in_process: bool
-    shares: bool
+    uses_sharing: bool
 
     async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
-        """Have a token, and say what is known of it."""
+        """Obtain a token and print its facts."""
         async with make_client() as kiwoom:
             expires = await kiwoom.token_expires()
-            place = (await kiwoom.sharing_reports())[0].place if self.shares else None
-        moment = datetime.now(UTC)
-        write = self._json if self.form is TokenFormat.JSON else self._text
-        StandardOutput().write(write(kiwoom, expires, moment, place))
+            place = (await kiwoom.sharing_reports())[0].place if self.uses_sharing else None
+        now = datetime.now(UTC)
+        describe = self._json if self.form is TokenFormat.JSON else self._text
+        StandardOutput().write(describe(kiwoom, expires, now, place))
 
     def _text(
-        self, kiwoom: KiwoomClient, expires: datetime, moment: datetime, place: str | None
+        self, kiwoom: KiwoomClient, expires: datetime, now: datetime, place: str | None
     ) -> str:
-        where = f"{kiwoom.base_url}, {kiwoom.environment.value}"
+        host = f"{kiwoom.base_url}, {kiwoom.environment.value}"
         facts = {
             "token": "there is one; it is not shown",
-            "host": "the simulated exchange, in this process" if self.in_process else where,
-            "valid until": until(expires, moment),
-            "first issued": issued(expires, moment),
+            "host": "the simulated exchange, in this process" if self.in_process else host,
+            "valid until": expiry_text(expires, now),
+            "first issued": first_issue_text(expires, now),
             "shared": "by all programs with this app key: while it lives, issuing returns it again",
         }
         if place is not None:
@@ -58,35 +58,36 @@ class TokenJob:
         return "".join(f"{name:<14}{fact}\n" for name, fact in facts.items())
 
     def _json(
-        self, kiwoom: KiwoomClient, expires: datetime, moment: datetime, place: str | None
+        self, kiwoom: KiwoomClient, expires: datetime, now: datetime, place: str | None
     ) -> str:
         facts = {
             "base_url": kiwoom.base_url,
             "environment": kiwoom.environment.value,
             "sandbox": self.in_process,
             "valid_until": expires.isoformat(),
-            "seconds_left": round((expires - moment).total_seconds()),
-            "presumably_issued": (expires - LIFE).isoformat(),
+            "seconds_left": round((expires - now).total_seconds()),
+            "presumably_issued": (expires - TOKEN_LIFETIME).isoformat(),
             "shared_at": place,
         }
         return json.dumps(facts) + "\n"
 
 
-def until(expires: datetime, moment: datetime) -> str:
-    """Until when, and how long that is from the moment."""
-    left = expires - moment
-    how_long = f"{_span(left)} from now" if left > timedelta() else f"{_span(-left)} ago"
-    return f"{_kst(expires)}, {how_long}"
+def expiry_text(expires: datetime, now: datetime) -> str:
+    """Return the time of expiry, and how far it is from now."""
+    left = expires - now
+    distance = f"{_span(left)} from now" if left > timedelta() else f"{_span(-left)} ago"
+    return f"{_timestamp(expires)}, {distance}"
 
 
-def issued(expires: datetime, moment: datetime) -> str:
-    """When it was first issued, presumably, and so whether it was there already."""
-    first = expires - LIFE
-    new = abs(moment - first) < _JUST_NOW
-    return f"presumably {'just now' if new else _kst(first) + ', so this one was there already'}"
+def first_issue_text(expires: datetime, now: datetime) -> str:
+    """Return the presumable time of first issue, which tells whether the token is new."""
+    issued = expires - TOKEN_LIFETIME
+    is_new = abs(now - issued) < _JUST_NOW
+    when = "just now" if is_new else f"{_timestamp(issued)}, so this one was there already"
+    return f"presumably {when}"
 
 
-def _kst(time: datetime) -> str:
+def _timestamp(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S %Z}"
 
 

@@ -1,6 +1,5 @@
-"""The work of `kiwoom-async watch`: a table that updates in place, or a JSON line for each item."""
+"""The work of `kiwoom-async watch`: a table redrawn in place, or a JSON line for each item."""
 
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,8 +24,8 @@ from kiwoom_async import (
     WalkComplete,
 )
 
-from ._formats import BLUE, RED, coloured_price, hundred_million, json_line, record
-from ._output import StandardOutput
+from ._formats import BLUE, RED, coloured_price, eok_won, json_line, row_fields
+from ._output import StandardOutput, stdout_is_terminal
 
 Item: TypeAlias = (
     Change[ProgramTrade, ProgramTradeQuery]
@@ -34,98 +33,100 @@ Item: TypeAlias = (
     | Failure[ProgramTradeQuery]
 )
 _NAME_CELLS: Final = 18
-# Often enough for eyes; the whole table is drawn each time.
+# A redraw draws the whole table, so it does not follow every change.
 _REDRAW_SECONDS: Final = 0.25
-# Lines of the screen that are not rows of the table.
-_OTHER_LINES: Final = 6
+# Lines of the screen for the title, the heading, the estimate and a margin.
+_LINES_AROUND_ROWS: Final = 6
 
 
 @define
 class WatchJob:
-    """One `watch` command: `rounds` of the queries, or for ever."""
+    """One `watch` command: `rounds` rounds of the queries, or endless if None."""
 
     queries: Sequence[ProgramTradeQuery]
-    every: float
+    every_seconds: float
     rounds: int | None
-    # Whether any walk was.
-    complete: bool = False
+    any_complete: bool = False
 
     async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
         """Show every item as it comes."""
         async with make_client() as kiwoom:
-            items = kiwoom.watch(self.queries, every=self.every)
-            if on_terminal():
+            items = kiwoom.watch(self.queries, every=self.every_seconds)
+            if stdout_is_terminal():
                 with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
-                    await self._show(items, board.take)
+                    await self._show(items, board.update)
             else:
-                output = StandardOutput()
-                await self._show(items, lambda item: output.write(json_line(_facts(item))))
+                await self._show(items, _print_json)
 
     async def _show(self, items: AsyncIterator[Item], show: Callable[[Item], None]) -> None:
-        ended = 0
+        walks_ended = 0
         async for item in items:
             show(item)
-            self.complete |= isinstance(item, WalkComplete)
+            self.any_complete |= isinstance(item, WalkComplete)
             if (
                 isinstance(item, Failure)
                 and isinstance(item.error, AuthError | SharingError)
-                and not self.complete
+                and not self.any_complete
             ):
-                # Keys that were never accepted, or a place that was never there, will not be in
-                # the next round either.
+                # Wrong keys, or a shared store that was never there, will fail in each round.
                 raise item.error
-            ended += not isinstance(item, Change)
-            if self.rounds is not None and ended == self.rounds * len(self.queries):
+            walks_ended += not isinstance(item, Change)
+            if self.rounds is not None and walks_ended == self.rounds * len(self.queries):
                 return
 
 
-def on_terminal() -> bool:
-    """Whether somebody looks; asked of the stream, because rich takes FORCE_COLOR for a screen."""
-    return sys.stdout is not None and sys.stdout.isatty()
+def _print_json(item: Item) -> None:
+    StandardOutput().write(json_line(_item_fields(item)))
 
 
-def _facts(item: Item) -> dict[str, object]:
+def _item_fields(item: Item) -> dict[str, object]:
     query = item.query
-    asked = {"date": query.date, "market": query.market, "exchange": query.exchange}
+    of_query = {"date": query.date, "market": query.market, "exchange": query.exchange}
     match item:
         case Change():
             rows = {"earlier": item.earlier, "later": item.later}
-            return {"item": "change", **{name: row and record(row) for name, row in rows.items()}}
+            fields = {name: row and row_fields(row) for name, row in rows.items()}
+            return {"item": "change", **fields}
         case WalkComplete():
-            facts = {"walk": item.number, "changes": item.changes, "audit": str(item.audit)}
-            return {"item": "complete", **asked, **facts}
+            walk = {"walk": item.number, "changes": item.changes, "audit": str(item.audit)}
+            return {"item": "complete", **of_query, **walk}
         case Failure():
             error = f"{type(item.error).__name__}: {item.error}"
-            return {"item": "failure", **asked, "error": error}
+            return {"item": "failure", **of_query, "error": error}
 
 
 @define
-class _Followed:
-    """A stock since the watch began: net buying first seen, before the last change, and now."""
+class _StockState:
+    """A stock's net buying at the start of the watch and before the last change, and its row."""
 
-    first: int
-    before: int
+    first_net_buy: int
+    previous_net_buy: int
     row: ProgramTrade
-    at: str
+    seen_at: str
 
     @property
     def moved(self) -> int:
-        return self.row.net_buy_amount - self.first
+        return self.row.net_buy_amount - self.first_net_buy
+
+    @property
+    def last_change(self) -> int:
+        return self.row.net_buy_amount - self.previous_net_buy
 
 
 @define
 class Board:
-    """The stocks that programs have moved most since the watch began, redrawn in place."""
+    """A table, redrawn in place, of the stocks whose net buying has moved most."""
 
     console: Console
     estimate: Callable[[], str]
-    _stocks: dict[tuple[ProgramTradeQuery, str], _Followed] = field(factory=dict)
-    _said: dict[ProgramTradeQuery, Text] = field(factory=dict)
+    _stocks: dict[tuple[ProgramTradeQuery, str], _StockState] = field(factory=dict)
+    # The last result of each query.
+    _results: dict[ProgramTradeQuery, Text] = field(factory=dict)
     _drawn_at: float = 0.0
     _live: Live = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Nothing is drawn before `with`."""
+        """Create the live display; it draws nothing before `with`."""
         self._live = Live(console=self.console, auto_refresh=False)
 
     def __enter__(self) -> Self:
@@ -139,43 +140,46 @@ class Board:
         finally:
             self._live.stop()
 
-    def take(self, item: Item) -> None:
-        """Take an item into account; the screen follows at its own pace."""
+    def update(self, item: Item) -> None:
+        """Take an item into account; redraw after each walk, between them every 0.25 s."""
         match item:
             case Change():
-                self._follow(item)
+                self._update_stock(item)
             case WalkComplete():
-                said = f"{item.query}: walk {item.number}, {item.changes:,} changes, {_clock()}"
-                self._said[item.query] = Text(said, no_wrap=True, overflow="ellipsis")
+                result = f"walk {item.number}, {item.changes:,} changes, {_time_in_korea()}"
+                self._set_result(item.query, result)
             case Failure():
-                said = f"{item.query}: {type(item.error).__name__}: {item.error}"
-                self._said[item.query] = Text(
-                    said, style="yellow", no_wrap=True, overflow="ellipsis"
-                )
-        if not isinstance(item, Change) or time.monotonic() - self._drawn_at > _REDRAW_SECONDS:
+                result = f"{type(item.error).__name__}: {item.error}"
+                self._set_result(item.query, result, style="yellow")
+        since_drawn = time.monotonic() - self._drawn_at
+        if not isinstance(item, Change) or since_drawn > _REDRAW_SECONDS:
             self._draw()
 
-    def _follow(self, change: Change[ProgramTrade, ProgramTradeQuery]) -> None:
+    def _set_result(self, query: ProgramTradeQuery, result: str, style: str = "") -> None:
+        text = Text(f"{query}: {result}", style=style, no_wrap=True, overflow="ellipsis")
+        self._results[query] = text
+
+    def _update_stock(self, change: Change[ProgramTrade, ProgramTradeQuery]) -> None:
         row = change.later
         if row is None:
             if change.earlier is not None:
                 self._stocks.pop((change.query, change.earlier.symbol), None)
             return
-        net = row.net_buy_amount
+        net_buy = row.net_buy_amount
         stock = self._stocks.setdefault(
-            (change.query, row.symbol), _Followed(net, net, row, _clock())
+            (change.query, row.symbol), _StockState(net_buy, net_buy, row, _time_in_korea())
         )
-        stock.before = stock.row.net_buy_amount
-        stock.row, stock.at = row, _clock()
+        stock.previous_net_buy = stock.row.net_buy_amount
+        stock.row, stock.seen_at = row, _time_in_korea()
 
     def _draw(self) -> None:
         self._drawn_at = time.monotonic()
-        about = Text(self.estimate(), style="dim")
-        self._live.update(Group(self.table(), about, *self._said.values()), refresh=True)
+        estimate = Text(self.estimate(), style="dim")
+        self._live.update(Group(self.table(), estimate, *self._results.values()), refresh=True)
 
     def table(self) -> Table:
-        """As many stocks as the screen has room for."""
-        room = max(3, self.console.height - _OTHER_LINES - len(self._said))
+        """Return the table of as many stocks as fit on the screen."""
+        row_count = max(3, self.console.height - _LINES_AROUND_ROWS - len(self._results))
         ranked = sorted(
             self._stocks.values(),
             key=lambda stock: (abs(stock.moved), abs(stock.row.net_buy_amount)),
@@ -188,38 +192,37 @@ class Board:
             box=None,
             padding=(0, 1, 0, 0),
         )
-        for heading, cells, right in _COLUMNS:
-            justify: Literal["left", "right"] = "right" if right else "left"
+        for heading, cells, justify in _COLUMNS:
             table.add_column(heading, width=cells, justify=justify, no_wrap=True)
-        for stock in ranked[:room]:
+        for stock in ranked[:row_count]:
             table.add_row(*_cells(stock))
         return table
 
 
-# Heading, width in terminal cells, whether it is a number: seventy-nine with the gaps.
-_COLUMNS: Final = (
-    ("name", _NAME_CELLS, False), ("symbol", 9, False), ("price 원", 11, True), ("net", 9, True),
-    ("last", 8, True), ("in all", 8, True), ("seen", 8, False),
+# Heading, width in terminal cells, alignment: seventy-nine cells with the gaps.
+_COLUMNS: Final[tuple[tuple[str, int, Literal["left", "right"]], ...]] = (
+    ("name", _NAME_CELLS, "left"), ("symbol", 9, "left"), ("price 원", 11, "right"),
+    ("net", 9, "right"), ("last", 8, "right"), ("in all", 8, "right"), ("seen", 8, "left"),
 )  # fmt: skip
 
 
-def _cells(stock: _Followed) -> list[Text]:
+def _cells(stock: _StockState) -> list[Text]:
     row = stock.row
     return [
         Text(set_cell_size(row.stock_name, _NAME_CELLS)),
         Text(row.symbol),
         coloured_price(row),
-        _signed(row.net_buy_amount),
-        _signed(row.net_buy_amount - stock.before),
-        _signed(stock.moved),
-        Text(stock.at, style="dim"),
+        _coloured_amount(row.net_buy_amount),
+        _coloured_amount(stock.last_change),
+        _coloured_amount(stock.moved),
+        Text(stock.seen_at, style="dim"),
     ]
 
 
-def _signed(million_won: int) -> Text:
+def _coloured_amount(million_won: int) -> Text:
     style = RED if million_won > 0 else BLUE if million_won < 0 else "dim"
-    return Text(hundred_million(million_won), style=style)
+    return Text(eok_won(million_won), style=style)
 
 
-def _clock() -> str:
+def _time_in_korea() -> str:
     return f"{datetime.now(UTC) + timedelta(hours=9):%H:%M:%S}"

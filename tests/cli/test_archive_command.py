@@ -1,4 +1,4 @@
-"""`kiwoom-async archive`: what it prints, how it ends, and that it goes on where it was."""
+"""`kiwoom-async archive`: its output, its exit codes, and continuing after an interrupt."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def fetch(run, folder):
     return fetch
 
 
-def test_a_fetch_says_what_it_will_take_and_what_has_come(fetch, folder):
+def test_fetch_prints_its_plan_and_a_summary(fetch, folder):
     result = fetch()
     assert result.exit_code == 0
     assert result.stderr.startswith("0 queries done; left: 6 queries, 224 calls, about ")
@@ -43,7 +43,7 @@ def test_a_fetch_says_what_it_will_take_and_what_has_come(fetch, folder):
     assert Archive(folder).verify() == []
 
 
-def test_a_dry_run_sends_nothing_and_makes_nothing(fetch, folder):
+def test_dry_run_sends_nothing_and_creates_no_archive(fetch, folder):
     sandbox = small_sandbox()
     result = fetch("--dry-run", "--exchange", "NXT", "--market", "kosdaq", sandbox=sandbox)
     assert result.stdout.startswith("0 queries done; left: 3 queries, 123 calls, about ")
@@ -52,7 +52,7 @@ def test_a_dry_run_sends_nothing_and_makes_nothing(fetch, folder):
     assert not folder.exists()
 
 
-def test_after_an_error_the_same_command_goes_on(fetch, folder):
+def test_the_same_command_continues_after_an_error(fetch, folder):
     failed = fetch(sandbox=small_sandbox(Fault("firewall", call=5)))
     assert failed.exit_code == 1
     assert "BlockedError: " in failed.stderr
@@ -60,28 +60,28 @@ def test_after_an_error_the_same_command_goes_on(fetch, folder):
     sandbox = small_sandbox()
     again = fetch(sandbox=sandbox)
     assert again.exit_code == 0
-    assert sum(one.api_id == "ka90004" for one in sandbox.arrivals) == 14 - 4
+    assert sum(arrival.api_id == "ka90004" for arrival in sandbox.arrivals) == 14 - 4
     assert Archive(folder).verify() == []
 
 
-def test_walks_that_failed_are_counted_and_named(fetch, run, folder):
-    refused = small_sandbox(Fault("code", code="1517", call=2))
-    failed = fetch(sandbox=refused)
+def test_failed_walks_are_counted_and_listed(fetch, run, folder):
+    refusing = small_sandbox(Fault("code", code="1517", call=2))
+    failed = fetch(sandbox=refusing)
     assert failed.exit_code == 1
     assert "1 of 6 walks failed, the others are in the archive" in failed.stderr
     status = run("archive", "status", str(folder))
     assert status.exit_code == 0
-    first, second, named = status.stdout.splitlines()
+    first, second, failed_walk = status.stdout.splitlines()
     assert {first.split(",")[0], second.split(",")[0]} == {"KOSPI KRX", "KOSDAQ KRX"}
-    assert ": failed; " in named
-    assert "1517" in named
+    assert ": failed; " in failed_walk
+    assert "1517" in failed_walk
     verify = run("archive", "verify", str(folder))
     assert verify.exit_code == 1
     assert "1517" in verify.stdout
     assert "1 findings in" in verify.stderr
 
 
-def test_status_and_verify_of_a_whole_archive(fetch, run, folder):
+def test_status_and_verify_of_a_complete_archive(fetch, run, folder):
     fetch()
     status = run("archive", "status", str(folder))
     assert [line.rpartition(", ")[0] for line in status.stdout.splitlines()] == [
@@ -93,7 +93,7 @@ def test_status_and_verify_of_a_whole_archive(fetch, run, folder):
     assert verify.stdout.startswith("nothing found in 4 complete, 2 no data; 380 rows, ")
 
 
-def test_damage_is_called_damage(fetch, run, folder):
+def test_verify_marks_damaged_files(fetch, run, folder):
     fetch()
     next((folder / "data").rglob("*.parquet")).write_bytes(b"PAR1")
     verify = run("archive", "verify", str(folder))
@@ -102,7 +102,7 @@ def test_damage_is_called_damage(fetch, run, folder):
     assert "its file is not what was written" in verify.stdout
 
 
-def test_sql_as_table_csv_and_json_lines(fetch, run, folder):
+def test_query_prints_a_table_csv_or_json_lines(fetch, run, folder):
     fetch()
     sql = (
         "select market, count(*) as n, sum(net_buy_amount) as net, sum(turnover_share) as share "
@@ -119,8 +119,8 @@ def test_sql_as_table_csv_and_json_lines(fetch, run, folder):
     assert [int(row["net"]) for row in csv.DictReader(text.splitlines())] == [
         record["net"] for record in records
     ]
-    many = run("archive", "query", str(folder), "select symbol from trades")
-    assert "... and 340 more rows; --format csv or jsonl writes all of them" in many.stdout
+    long = run("archive", "query", str(folder), "select symbol from trades")
+    assert "... and 340 more rows; --format csv or jsonl writes all of them" in long.stdout
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_sql_as_table_csv_and_json_lines(fetch, run, folder):
         (["fetch", "{}", "--date", "2026-11-20"], 2, "KIWOOM_APP_KEY"),
     ],
 )
-def test_wrong_use_says_why(run, folder, arguments, code, message):
+def test_wrong_use_exits_with_the_reason(run, folder, arguments, code, message):
     result = run("archive", *(word.format(folder) for word in arguments))
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert not folder.exists()
 
 
-def test_two_columns_of_one_name_are_both_written(fetch, run, folder):
+def test_query_writes_duplicate_columns_as_csv_but_not_as_json(fetch, run, folder):
     fetch()
     sql = "select market as a, exchange as a from trades limit 1"
     text = run("archive", "query", str(folder), sql, "--format", "csv").stdout
@@ -150,7 +150,7 @@ def test_two_columns_of_one_name_are_both_written(fetch, run, folder):
     assert (refused.exit_code, "two columns have one name" in refused.stderr) == (2, True)
 
 
-def test_bad_sql_is_one_message(fetch, run, folder):
+def test_invalid_sql_is_one_message(fetch, run, folder):
     fetch()
     result = run("archive", "query", str(folder), "selec")
     assert result.exit_code == 1
@@ -170,9 +170,9 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, missing):
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
-    # Sixteen pages and eighteen, at twenty calls a second.
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_fetch_is_continued_by_the_same_command(folder, signal_number):
+    # 16 + 18 pages at 20 calls a second.
     exchange = Sandbox(
         kospi_stocks=800, kosdaq_stocks=540, requests_per_second=None, latency_seconds=0.05
     )
@@ -185,16 +185,16 @@ def test_a_fetch_that_is_stopped_says_so_and_goes_on(folder, number):
         while len(exchange.arrivals) < 10:
             time.sleep(0.05)
             assert process.poll() is None
-        process.send_signal(number)
-        _, said = process.communicate(timeout=20)
-        assert process.returncode == 128 + number, said
-        assert "the same command goes on where this stopped" in said
-        assert "Traceback" not in said
-        kept = sum(entry.kept_pages for entry in Archive(folder).entries())
-        assert kept >= 5
+        process.send_signal(signal_number)
+        _, stderr = process.communicate(timeout=20)
+        assert process.returncode == 128 + signal_number, stderr
+        assert "the same command goes on where this stopped" in stderr
+        assert "Traceback" not in stderr
+        kept_pages = sum(entry.kept_pages for entry in Archive(folder).entries())
+        assert kept_pages >= 5
         assert not list((folder / "processes").iterdir())
-        before = len(exchange.arrivals)
+        calls_before = len(exchange.arrivals)
         subprocess.run([*command[:-1], "1000"], env=env, check=True, capture_output=True)  # noqa: S603
         # One call is the new process's token.
-        assert len(exchange.arrivals) - before == 16 + 18 - kept + 1
+        assert len(exchange.arrivals) - calls_before == 16 + 18 - kept_pages + 1
     assert Archive(folder).verify() == []

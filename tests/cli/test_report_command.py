@@ -1,4 +1,4 @@
-"""`kiwoom-async report`: a page from the server or from an archive, whole or not there."""
+"""`kiwoom-async report`: a page from the server or from an archive, or no page at all."""
 
 import itertools
 import re
@@ -24,22 +24,24 @@ def file(tmp_path):
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """Three days of KRX and the consolidated exchange; a report only reads them."""
-    folder = tmp_path_factory.mktemp("of") / "archive"
+    """An archive of four days of KRX and the consolidated exchange; a report only reads it."""
+    folder = tmp_path_factory.mktemp("report") / "archive"
     days = [f"2026-11-{day}" for day in (18, 19, 20, 21)]
-    venues = [Exchange.KRX, Exchange.CONSOLIDATED]
+    exchanges = [Exchange.KRX, Exchange.CONSOLIDATED]
 
     async def fetch():
         async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
-            queries = itertools.starmap(ProgramTradeQuery, itertools.product(days, Market, venues))
+            queries = itertools.starmap(
+                ProgramTradeQuery, itertools.product(days, Market, exchanges)
+            )
             await Archive(folder).fetch(kiwoom, [*queries])
 
     anyio.run(fetch)
     return folder
 
 
-def said(page):
-    """What the pictures say in words."""
+def alternative_texts(page):
+    """Return the text alternative of each picture."""
     return re.findall(r'alt="([^"]*)"', page.read_text(encoding="utf-8"))
 
 
@@ -50,19 +52,21 @@ def test_a_day_of_the_server(run, file):
     text = file.read_text(encoding="utf-8")
     assert "Simulated exchange" in text
     assert "2026-11-20 KOSDAQ KRX: 3 pages, 70 rows" in text
-    # The day's four pictures; flows need an archive.
-    assert len(said(file)) == 4
-    assert {one.body["stex_tp"] for one in sandbox.arrivals if one.api_id == "ka90004"} == {"1"}
+    # The four pictures of a day; flows need an archive.
+    assert len(alternative_texts(file)) == 4
+    assert {
+        arrival.body["stex_tp"] for arrival in sandbox.arrivals if arrival.api_id == "ka90004"
+    } == {"1"}
 
 
-def test_an_archives_latest_day_with_the_flows_of_all(run, archive, file):
+def test_the_latest_day_of_an_archive_with_the_flows_of_all_days(run, archive, file):
     result = run("report", str(archive), "--output", str(file))
     assert result.exit_code == 0
-    assert len(said(file)) == 6
+    assert len(alternative_texts(file)) == 6
     text = file.read_text(encoding="utf-8")
     assert "2026-11-20 KOSPI CONSOLIDATED: 3 pages" in text
     assert "Simulated exchange" in text
-    assert any("2026-11-18 to 2026-11-20" in words for words in said(file))
+    assert any("2026-11-18 to 2026-11-20" in alternative for alternative in alternative_texts(file))
 
 
 def test_a_part_of_an_archive(run, archive, file):
@@ -70,7 +74,7 @@ def test_a_part_of_an_archive(run, archive, file):
     stocks = ["--stock", "005930", "--stock", "000660"]
     result = run("report", str(archive), *options, *stocks, "--output", str(file))
     assert (result.exit_code, result.stderr) == (0, f"{file}: 120 rows\n")
-    *_, flow, stock_flow = said(file)
+    *_, flow, stock_flow = alternative_texts(file)
     assert "2026-11-18 to 2026-11-19" in flow
     assert "KOSDAQ" not in flow
     assert "삼성전자" in stock_flow
@@ -82,42 +86,45 @@ def test_a_part_of_an_archive(run, archive, file):
     ("options", "message"),
     [
         (["--date", "2026-01-05"], "holds no complete walk of 2026-01-05; it has 2026-11-18 to"),
-        (["--exchange", "NXT"], "holds no complete walk of these"),
+        (["--exchange", "NXT"], "holds no complete walk of these markets and exchanges"),
         (["--stock", "12"], "expected six characters"),
         (["--stock", "'; drop"], "expected six characters"),
-        (["--stock", "999999"], "999999 came on none of these days"),
+        (["--stock", "999999"], "no rows of 999999 on these days"),
         ([word for code in range(9) for word in ("--stock", f"00593{code}")], "at most 8 fit"),
         (["--date", "2026-02-30"], "no day of the calendar"),
     ],
 )
-def test_what_an_archive_does_not_have_is_said(run, archive, file, options, message):
+def test_what_an_archive_lacks_is_a_usage_error(run, archive, file, options, message):
     result = run("report", str(archive), *options, "--output", str(file))
     assert result.exit_code == 2
     assert message in result.stderr
     assert not file.exists()
 
 
-def test_wrong_use_says_why_before_anything_is_sent(run, file, tmp_path):
+def test_wrong_use_is_refused_before_anything_is_sent(run, file, tmp_path):
     sandbox = small_sandbox()
     dateless = run("report", "--sandbox", "--output", str(file))
     assert (dateless.exit_code, "name a day with --date" in dateless.stderr) == (2, True)
     stock = run("report", *DAY, "--stock", "005930", "--output", str(file))
     assert (stock.exit_code, "--stock needs an archive" in stock.stderr) == (2, True)
     document = run("report", *DAY, "--output", str(tmp_path / "page.pdf"))
-    assert (document.exit_code, "name it .html" in document.stderr) == (2, True)
+    assert (document.exit_code, "expected a name ending in .html or .htm" in document.stderr) == (
+        2,
+        True,
+    )
     missing = run("report", str(tmp_path / "nothing"), "--output", str(file))
     assert (missing.exit_code, "holds no archive" in missing.stderr) == (1, True)
     file.write_text("mine")
     again = run("report", *DAY, "--output", str(file), sandbox=sandbox)
     assert (again.exit_code, "exists already; name another" in again.stderr) == (2, True)
     nowhere = run("report", *DAY, "--output", str(tmp_path / "no" / "page.html"), sandbox=sandbox)
-    assert (nowhere.exit_code, "is in no directory" in nowhere.stderr) == (2, True)
+    assert (nowhere.exit_code, "there is no directory" in nowhere.stderr) == (2, True)
     assert not sandbox.arrivals
     assert file.read_text() == "mine"
 
 
 def test_a_server_on_this_machine_is_called_simulated(run, file, monkeypatch):
-    """Whatever the way to it: real numbers come from elsewhere."""
+    """The real API is never on this machine."""
     for name in ("KIWOOM_APP_KEY", "KIWOOM_SECRET_KEY"):
         monkeypatch.setenv(name, "a-key")
     with on_a_port(small_sandbox()) as base_url:
@@ -128,7 +135,7 @@ def test_a_server_on_this_machine_is_called_simulated(run, file, monkeypatch):
     assert "Source: Kiwoom" not in text
 
 
-def test_a_day_off_is_no_page(run, file):
+def test_a_day_without_data_gives_no_page(run, file):
     result = run("report", "--date", "2026-11-21", "--sandbox", "--output", str(file))
     assert result.exit_code == 1
     assert "no rows of 2026-11-21: a holiday, or before the open" in result.stderr

@@ -1,4 +1,4 @@
-"""`watch`: JSON lines when piped, a table in place on a terminal."""
+"""`kiwoom-async watch`: JSON lines when piped, a table redrawn in place on a terminal."""
 
 import io
 import json
@@ -13,7 +13,7 @@ import pytest
 from attrs import evolve
 from rich.cells import cell_len
 from rich.console import Console
-from support.exchange import small_sandbox as small
+from support.exchange import small_sandbox
 from support.servers import on_a_port
 
 from kiwoom_async import (
@@ -33,9 +33,9 @@ KOSPI = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 DAY = ["--date", "2026-11-20"]
 
 
-def test_piped_it_is_a_json_line_for_each_item(run):
-    moving = small(trades_per_second=2000)
-    result = run("watch", *DAY, "--sandbox", "--rounds", "2", sandbox=moving)
+def test_piped_output_is_a_json_line_for_each_item(run):
+    trading = small_sandbox(trades_per_second=2000)
+    result = run("watch", *DAY, "--sandbox", "--rounds", "2", sandbox=trading)
     assert result.exit_code == 0
     items = [json.loads(line) for line in result.stdout.splitlines()]
     new = [item for item in items if item["item"] == "change" and item["earlier"] is None]
@@ -44,34 +44,34 @@ def test_piped_it_is_a_json_line_for_each_item(run):
         ("item", "earlier", "later")
     }
     assert new[0]["later"]["date"] == "2026-11-20"
-    marks = [item for item in items if item["item"] == "complete"]
-    assert [(mark["market"], mark["walk"]) for mark in marks] == [
+    walks = [item for item in items if item["item"] == "complete"]
+    assert [(walk["market"], walk["walk"]) for walk in walks] == [
         ("KOSPI", 1), ("KOSDAQ", 1), ("KOSPI", 2), ("KOSDAQ", 2),
     ]  # fmt: skip
-    assert marks[0]["changes"] == 120
-    assert "3 pages, 120 rows" in marks[0]["audit"]
+    assert walks[0]["changes"] == 120
+    assert "3 pages, 120 rows" in walks[0]["audit"]
     changed = [item for item in items if item["item"] == "change" and item["earlier"]]
     assert all(item["earlier"]["symbol"] == item["later"]["symbol"] for item in changed)
-    assert sum(mark["changes"] for mark in marks[2:]) == len(changed)
+    assert sum(walk["changes"] for walk in walks[2:]) == len(changed)
 
 
 def test_a_failed_walk_is_a_line_of_its_own(run):
-    broken = small(Fault("firewall", call=2))
+    broken = small_sandbox(Fault("firewall", call=2))
     result = run("watch", *DAY, "--market", "KOSPI", "--sandbox", "--rounds", "1", sandbox=broken)
     last = json.loads(result.stdout.splitlines()[-1])
     assert (result.exit_code, last["item"], last["market"]) == (1, "failure", "KOSPI")
     assert last["error"].startswith("BlockedError: ")
 
 
-def test_keys_that_are_refused_end_it(run):
-    refusing = small(Fault("code", code="8001", times=1000))
+def test_refused_keys_end_the_watch(run):
+    refusing = small_sandbox(Fault("code", code="8001", times=1000))
     result = run("watch", *DAY, "--sandbox", sandbox=refusing)
     assert result.exit_code == 1
     assert "AuthError: ka90004: " in result.stderr
 
 
-def test_rounds_of_nothing_but_failures_end_with_1(run):
-    broken = small(Fault("code", code="1687", times=1000))
+def test_rounds_of_failures_only_exit_with_1(run):
+    broken = small_sandbox(Fault("code", code="1687", times=1000))
     result = run("watch", *DAY, "--sandbox", "--rounds", "1", sandbox=broken)
     assert (result.exit_code, result.stdout.count("failure")) == (1, 2)
     assert "no walk was complete" in result.stderr
@@ -86,26 +86,23 @@ def test_rounds_of_nothing_but_failures_end_with_1(run):
         (["--rounds", "0"], "--rounds"),
     ],
 )
-def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
+def test_wrong_use_exits_with_2_and_the_reason(run, arguments, message):
     result = run("watch", *arguments, "--sandbox")
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stdout == ""
 
 
-def test_without_a_date_the_sandbox_shows_its_last_weekday(run):
+def test_without_a_date_the_sandbox_shows_the_last_weekday(run):
     result = run("watch", "--sandbox", "--rounds", "1", "--market", "KOSPI")
     last = json.loads(result.stdout.splitlines()[-1])
     assert (last["item"], last["changes"]) == ("complete", 120)
 
 
-def test_an_every_that_is_too_short_is_said_in_the_terminal(run):
-    paced = small(requests_per_second=500)
+def test_an_interval_that_is_too_short_is_warned_of_once(run):
+    paced = small_sandbox(requests_per_second=500)
     result = run("watch", *DAY, "--sandbox", "--rounds", "3", "--every", "0.001", sandbox=paced)
     assert result.stderr.count("warning: every: 0.001 s is shorter than a round can take") == 1
-
-
-# ---- the table
 
 
 @pytest.fixture
@@ -114,32 +111,33 @@ def board():
     return _watch.Board(console, lambda: "2 queries, 111 calls, about 23 s a round")
 
 
-async def some_rows():
-    async with KiwoomClient.sandbox(small()) as kiwoom:
+async def fetch_rows():
+    async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
         return (await kiwoom.collect(KOSPI)).rows
 
 
 @pytest.fixture
 def rows():
-    return anyio.run(some_rows)
+    return anyio.run(fetch_rows)
 
 
-def printed(board):
+def table_lines(board):
     console = Console(file=io.StringIO(), width=80)
     console.print(board.table())
     return console.file.getvalue().splitlines()
 
 
-def test_the_board_ranks_by_what_programs_moved_since_the_start(board, rows):
+def test_the_board_ranks_stocks_by_net_buying_since_the_start(board, rows):
     for row in rows:
-        board.take(Change(KOSPI, None, row))
+        board.update(Change(KOSPI, None, row))
     quiet, busy = rows[5], rows[40]
     for net in (300, 4500):
         later = evolve(busy, net_buy_amount=busy.net_buy_amount + net)
-        board.take(Change(KOSPI, busy, later))
-    lines = printed(board)
+        board.update(Change(KOSPI, busy, later))
+    lines = table_lines(board)
     first = next(line for line in lines if busy.symbol in line)
-    assert lines.index(first) == next(at for at, line in enumerate(lines) if "in all" in line) + 1
+    heading = next(line for line in lines if "in all" in line)
+    assert lines.index(first) == lines.index(heading) + 1
     assert "+42.0" in first
     assert "+45.0" in first
     assert quiet.symbol in "".join(lines) or len(lines) <= 24
@@ -147,18 +145,18 @@ def test_the_board_ranks_by_what_programs_moved_since_the_start(board, rows):
     assert len(lines) <= 24
 
 
-def test_a_stock_that_is_gone_leaves_the_board(board, rows):
-    board.take(Change(KOSPI, None, rows[0]))
-    board.take(Change(KOSPI, rows[0], None))
-    assert not any(rows[0].symbol in line for line in printed(board))
+def test_a_removed_stock_leaves_the_board(board, rows):
+    board.update(Change(KOSPI, None, rows[0]))
+    board.update(Change(KOSPI, rows[0], None))
+    assert not any(rows[0].symbol in line for line in table_lines(board))
 
 
-def test_the_board_is_drawn_in_place_with_marks_and_failures(board, rows):
+def test_the_board_shows_completed_walks_and_failures(board, rows):
     with board:
         for row in rows[:3]:
-            board.take(Change(KOSPI, None, row))
-        board.take(WalkComplete(KOSPI, 1, 3, None))
-        board.take(Failure(KOSPI, TransportError("no way")))
+            board.update(Change(KOSPI, None, row))
+        board.update(WalkComplete(KOSPI, 1, 3, None))
+        board.update(Failure(KOSPI, TransportError("no way")))
     drawn = board.console.file.getvalue()
     assert "2026-11-20 KOSPI KRX: walk 1, 3 changes" in drawn
     assert "111 calls, about 23 s a round" in drawn
@@ -166,7 +164,7 @@ def test_the_board_is_drawn_in_place_with_marks_and_failures(board, rows):
     assert "\x1b[" in drawn
 
 
-def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
+def test_on_a_terminal_watch_draws_the_board(run, monkeypatch):
     consoles = []
 
     def terminal():
@@ -174,7 +172,7 @@ def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
         return consoles[0]
 
     monkeypatch.setattr(_watch, "Console", terminal)
-    monkeypatch.setattr(_watch, "on_terminal", lambda: True)
+    monkeypatch.setattr(_watch, "stdout_is_terminal", lambda: True)
     result = run("watch", *DAY, "--sandbox", "--rounds", "1")
     assert (result.exit_code, result.stdout) == (0, "")
     drawn = consoles[0].file.getvalue()
@@ -182,10 +180,7 @@ def test_on_a_terminal_it_draws_the_board(run, monkeypatch):
     assert "KOSDAQ KRX: walk 1, 70 changes" in drawn
 
 
-# ---- as a process
-
-
-def test_ctrl_c_ends_a_watch_whose_lines_are_whole():
+def test_ctrl_c_ends_a_watch_after_a_whole_line():
     environment = os.environ | {
         "KIWOOM_APP_KEY": "watch-app-key-0001",
         "KIWOOM_SECRET_KEY": "watch-secret-key-0001",
@@ -198,10 +193,10 @@ def test_ctrl_c_ends_a_watch_whose_lines_are_whole():
             env=environment | {"KIWOOM_BASE_URL": base_url},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
-        lines = []
+        items = []
         for line in process.stdout:
-            lines.append(json.loads(line))
-            if Counter(one["item"] for one in lines)["complete"] == 3:
+            items.append(json.loads(line))
+            if Counter(item["item"] for item in items)["complete"] == 3:
                 process.send_signal(signal.SIGINT)
                 break
         rest, err = process.communicate(timeout=20)
@@ -212,16 +207,16 @@ def test_ctrl_c_ends_a_watch_whose_lines_are_whole():
         json.loads(line)
 
 
-def test_the_sandbox_of_a_watch_moves(monkeypatch):
-    made = []
-    monkeypatch.setattr(_app.KiwoomClient, "sandbox", made.append)
-    monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _made(make))
-    monkeypatch.setattr(_app, "end", lambda *_, **__: None)
+def test_the_sandbox_of_a_watch_has_trades(monkeypatch):
+    sandboxes = []
+    monkeypatch.setattr(_app.KiwoomClient, "sandbox", sandboxes.append)
+    monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _call(make))
+    monkeypatch.setattr(_app, "fail", lambda *_, **__: None)
     _app.watch(date="2026-11-20", sandbox=True)
-    (sandbox,) = made
+    (sandbox,) = sandboxes
     assert sandbox.changes is not None
     assert sandbox._listing.moving is not None
 
 
-async def _made(make):
+async def _call(make):
     make()

@@ -1,4 +1,7 @@
-"""`doctor` and `token`: what each check finds, what it advises, how they end; and no secret."""
+"""`doctor` and `token`: findings, advice and exit codes; neither prints a secret.
+
+One long file, because all of it uses the same fixture and the same parser of the output.
+"""
 
 import json
 import os
@@ -20,7 +23,7 @@ import httpx
 import pytest
 import uvicorn
 from attrs import evolve
-from support.exchange import small_sandbox as small
+from support.exchange import small_sandbox
 from support.servers import on_a_port
 from typer.testing import CliRunner
 
@@ -39,7 +42,7 @@ from kiwoom_async._io import calls
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.tokens import NullTokenStore
 from kiwoom_async._protocol.convert import KST
-from kiwoom_async.cli import _case, _checks, _clients, _reach
+from kiwoom_async.cli import _checks, _clients, _diagnosis, _network
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault
 
@@ -52,8 +55,8 @@ COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch):
-    """No waits between attempts, and nothing from the machine's environment."""
+def no_waits_and_no_environment(monkeypatch):
+    """Retry at once, and ignore the machine's environment."""
     monkeypatch.setattr(calls.random, "uniform", lambda least, _: least)
     for name in ("KIWOOM_ENVIRONMENT", "KIWOOM_BASE_URL", "SSL_CERT_FILE", "SSL_CERT_DIR",
                  "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
@@ -62,10 +65,10 @@ def surroundings(monkeypatch):
 
 
 @pytest.fixture
-def at(monkeypatch):
-    """A command at a host, with keys that are easily found again."""
+def run_at(monkeypatch):
+    """Run a command, else `doctor`, at a base URL; check that no key is printed."""
 
-    def at(base_url, *command, **variables):
+    def run_at(base_url, *command, **variables):
         variables = {
             "KIWOOM_APP_KEY": APP_KEY, "KIWOOM_SECRET_KEY": SECRET_KEY,
             "KIWOOM_BASE_URL": base_url, **variables,
@@ -78,23 +81,23 @@ def at(monkeypatch):
         assert result.stderr == "" or command
         return result
 
-    return at
+    return run_at
 
 
-def sheet(result):
-    """What is printed, by check: status, and all that was found and advised."""
+def findings(result):
+    """Return the status and the text of each check as printed, by name."""
     parts = re.split(r"^([a-z ]{10})(\S[\w ]{9}) ", result.stdout, flags=re.MULTILINE)
     assert parts[0] == ""
-    found = {
+    parsed = {
         name.strip(): (status.strip(), text)
         for status, name, text in zip(*[iter(parts[1:])] * 3, strict=True)
     }
-    assert list(found) == CHECKS
-    return found
+    assert list(parsed) == CHECKS
+    return parsed
 
 
 def statuses(result):
-    return [status for status, _ in sheet(result).values()]
+    return [status for status, _ in findings(result).values()]
 
 
 def summary(result):
@@ -105,32 +108,34 @@ def test_all_is_well_in_process(run):
     result = run("doctor", "--sandbox")
     assert (result.exit_code, result.stderr) == (0, "")
     assert statuses(result) == [*IN_PROCESS, *["ok"] * 5]
-    found = sheet(result)
-    assert re.match(r"valid until .* KST, 2\d h \d+ min .* presumably just now", found["token"][1])
-    assert "the token ends within 24 h, as it must" in found["clock"][1]
-    assert re.search(r"KOSPI KRX: 50 rows, more pages .* took 0\.\d\d\d s", found["page"][1])
+    by_name = findings(result)
+    assert re.match(
+        r"valid until .* KST, 2\d h \d+ min .* presumably just now", by_name["token"][1]
+    )
+    assert "the token ends within 24 h, as it must" in by_name["clock"][1]
+    assert re.search(r"KOSPI KRX: 50 rows, more pages .* took 0\.\d\d\d s", by_name["page"][1])
     assert summary(result) == "all is well; no pace is set"
 
 
-def test_all_is_well_on_a_port_and_piped_output_is_plain(at):
-    sandbox = small(requests_per_second=5)
+def test_all_is_well_on_a_port_and_piped_output_is_plain(run_at):
+    sandbox = small_sandbox(requests_per_second=5)
     with on_a_port(sandbox) as base_url:
-        result = at(base_url, FORCE_COLOR="1", KIWOOM_ENVIRONMENT="mock")
+        result = run_at(base_url, FORCE_COLOR="1", KIWOOM_ENVIRONMENT="mock")
     assert result.exit_code == 0
     assert statuses(result) == [*ON_LOOPBACK, *["ok"] * 5]
-    found = sheet(result)
+    by_name = findings(result)
     lengths = f"KIWOOM_APP_KEY of {len(APP_KEY)} characters, KIWOOM_SECRET_KEY of {len(SECRET_KEY)}"
-    assert lengths in found["settings"][1]
-    assert f"environment mock, {base_url}" in found["settings"][1]
-    assert "nothing to look up" in found["DNS"][1]
-    assert "no TLS on loopback" in found["TLS"][1]
-    assert re.match(r"at most \d\.\d s from the server's", found["clock"][1])
+    assert lengths in by_name["settings"][1]
+    assert f"environment mock, {base_url}" in by_name["settings"][1]
+    assert "nothing to look up" in by_name["DNS"][1]
+    assert "no TLS on loopback" in by_name["TLS"][1]
+    assert re.match(r"at most \d\.\d s from the server's", by_name["clock"][1])
     assert summary(result) == "all is well; the pace is 1 requests/s for each api-id"
     assert "\x1b" not in result.stdout
     assert not [token for token in sandbox._access._issued if token in result.stdout]
 
 
-NO_ADDRESS = ["ok", "skipped", "problem", "skipped", "not tried"]
+UNREGISTERED_ADDRESS = ["ok", "skipped", "problem", "skipped", "not tried"]
 NO_TOKEN = ["ok", "problem", "skipped", "skipped", "not tried"]
 BLOCKED = ["problem", "not tried", "not tried", "skipped", "not tried"]
 
@@ -148,10 +153,10 @@ BLOCKED = ["problem", "not tried", "not tried", "skipped", "not tried"]
         (Fault("code", "au10001", code="8031"), NO_TOKEN, "token",
          "are the keys for production? KIWOOM_ENVIRONMENT says which"),
         (Fault("rate_limit", "au10001", times=9), NO_TOKEN, "token", "lower requ"),
-        (Fault("code", "au10001", code="8050"), NO_ADDRESS,
+        (Fault("code", "au10001", code="8050"), UNREGISTERED_ADDRESS,
          "IP address", "register this machine's public IP address"),
         (Fault("code", code="8050"), ["ok", "ok", "problem", "ok", "not tried"],
-         "IP address", "room for ten"),
+         "IP address", "an account can register ten"),
         (Fault("code", code="8005", times=9), ["ok", "ok", "skipped", "ok", "problem"],
          "page", "another program may have revoked the token"),
         (Fault("code", code="8031"), ["ok", "ok", "skipped", "ok", "problem"], "page", "mock keys"),
@@ -162,14 +167,14 @@ BLOCKED = ["problem", "not tried", "not tried", "skipped", "not tried"]
          "page", "something else is using this app key"),
     ],
 )  # fmt: skip
-def test_a_fault_is_found_by_its_check(run, fault, expected, check, words):
-    result = run("doctor", "--sandbox", sandbox=small(fault))
+def test_each_fault_is_found_by_its_check(run, fault, expected, check, words):
+    result = run("doctor", "--sandbox", sandbox=small_sandbox(fault))
     assert result.exit_code == 1
     assert statuses(result) == [*IN_PROCESS, *expected]
-    assert sheet(result)[check][0] == "problem"
-    assert words in sheet(result)[check][1]
+    assert findings(result)[check][0] == "problem"
+    assert words in findings(result)[check][1]
     assert summary(result).startswith("1 problem")
-    for status, text in sheet(result).values():
+    for status, text in findings(result).values():
         assert status != "not tried" or text.startswith(f"because of {check}\n")
 
 
@@ -182,11 +187,13 @@ def test_a_fault_is_found_by_its_check(run, fault, expected, check, words):
         (Fault("server_error", "au10001"), "token", "because of BlockedError: "),
     ],
 )
-def test_what_passes_at_the_second_attempt_is_a_warning(run, fault, check, words):
-    result = run("doctor", "--sandbox", sandbox=small(fault))
+def test_a_call_that_succeeds_at_the_second_attempt_is_a_warning(run, fault, check, words):
+    result = run("doctor", "--sandbox", sandbox=small_sandbox(fault))
     assert result.exit_code == 0
-    assert [name for name, (status, _) in sheet(result).items() if status == "warning"] == [check]
-    assert words in sheet(result)[check][1]
+    assert [name for name, (status, _) in findings(result).items() if status == "warning"] == [
+        check
+    ]
+    assert words in findings(result)[check][1]
     assert summary(result).startswith("1 warning; ")
 
 
@@ -204,11 +211,11 @@ def test_what_passes_at_the_second_attempt_is_a_warning(run, fault, check, words
         ({"SSL_CERT_FILE": "/no/such/file"}, "check SSL_CERT_FILE"),
     ],
 )
-def test_settings_that_make_no_client_are_a_problem(at, variables, words):
-    result = at("https://api.kiwoom.invalid", **variables)
+def test_settings_that_allow_no_client_are_a_problem(run_at, variables, words):
+    result = run_at("https://api.kiwoom.invalid", **variables)
     assert result.exit_code == 1
     assert statuses(result) == ["problem", *["not tried"] * 8]
-    assert words in sheet(result)["settings"][1]
+    assert words in findings(result)["settings"][1]
     assert summary(result) == "1 problem, 8 not tried; no pace is set"
 
 
@@ -216,55 +223,56 @@ def test_settings_that_make_no_client_are_a_problem(at, variables, words):
     ("variables", "status", "words"),
     [
         ({"KIWOOM_APP_KEY": "\u200bsentinel-1\ufeff \n"}, "ok",
-         "KIWOOM_APP_KEY of 10 characters (and 4 of pasting, left out), "),
-        ({"KIWOOM_APP_KEY": "'sentinel-1'"}, "warning", "probably not the key's"),
+         "KIWOOM_APP_KEY of 10 characters (4 invisible ones left out), "),
+        ({"KIWOOM_APP_KEY": "'sentinel-1'"}, "warning",
+         "the quotation marks are probably not part of the key"),
         ({"KIWOOM_APP_KEY": f"{SECRET_KEY}"}, "warning", "both are the same"),
     ],
 )  # fmt: skip
-def test_keys_that_were_pasted_strangely_are_told(at, variables, status, words):
-    result = at("https://api.kiwoom.invalid", **variables)
-    assert sheet(result)["settings"][0] == status
-    assert words in sheet(result)["settings"][1]
+def test_pasted_characters_and_quotation_marks_are_reported(run_at, variables, status, words):
+    result = run_at("https://api.kiwoom.invalid", **variables)
+    assert findings(result)["settings"][0] == status
+    assert words in findings(result)["settings"][1]
 
 
-def test_a_name_that_nobody_knows(at):
-    result = at("https://api.kiwoom.invalid")
+def test_an_unknown_host(run_at):
+    result = run_at("https://api.kiwoom.invalid")
     assert result.exit_code == 1
     assert statuses(result) == ["ok", "problem", *["not tried"] * 7]
-    assert "api.kiwoom.invalid is not found: " in sheet(result)["DNS"][1]
-    assert "check the network" in sheet(result)["DNS"][1]
+    assert "api.kiwoom.invalid is not found: " in findings(result)["DNS"][1]
+    assert "check the network" in findings(result)["DNS"][1]
 
 
-def test_a_name_that_is_known(at):
-    with on_a_port(small()) as base_url:
-        result = at(base_url.replace("127.0.0.1", "localhost"))
+def test_a_host_that_resolves(run_at):
+    with on_a_port(small_sandbox()) as base_url:
+        result = run_at(base_url.replace("127.0.0.1", "localhost"))
     assert result.exit_code == 0
-    assert re.match(r"localhost is at .*127\.0\.0\.1", sheet(result)["DNS"][1])
+    assert re.match(r"localhost is at .*127\.0\.0\.1", findings(result)["DNS"][1])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_port_where_nobody_listens(at, host):
+def test_a_closed_port(run_at, host):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    result = at(f"http://{host}:{port}")
+    result = run_at(f"http://{host}:{port}")
     assert result.exit_code == 1
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
-    assert f"port {port}: Connection refused\n" in sheet(result)["TLS"][1]
+    assert f"port {port}: Connection refused\n" in findings(result)["TLS"][1]
 
 
-def test_a_handshake_that_never_ends(at, monkeypatch):
-    monkeypatch.setattr(_reach, "_TIMEOUT_SECONDS", 0.3)
+def test_a_tls_handshake_that_times_out(run_at, monkeypatch):
+    monkeypatch.setattr(_network, "_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        result = at(f"https://127.0.0.1:{silent.getsockname()[1]}")
+        result = run_at(f"https://127.0.0.1:{silent.getsockname()[1]}")
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
-    assert "no answer within 0.3 s" in sheet(result)["TLS"][1]
+    assert "no answer within 0.3 s" in findings(result)["TLS"][1]
 
 
-def test_a_server_that_speaks_no_tls(at):
-    with on_a_port(small()) as base_url:
-        result = at(base_url.replace("http", "https"))
+def test_a_server_without_tls(run_at):
+    with on_a_port(small_sandbox()) as base_url:
+        result = run_at(base_url.replace("http", "https"))
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
-    assert "connected, but no TLS: " in sheet(result)["TLS"][1]
+    assert "connected, but no TLS: " in findings(result)["TLS"][1]
 
 
 @pytest.mark.parametrize(
@@ -275,19 +283,19 @@ def test_a_server_that_speaks_no_tls(at):
         ({"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "api.kiwoom.invalid"}, "problem"),
     ],
 )
-def test_a_proxy_is_left_to_look_names_up(at, variables, status):
-    result = at("https://api.kiwoom.invalid", **variables)
+def test_dns_and_tls_are_left_to_a_proxy(run_at, variables, status):
+    result = run_at("https://api.kiwoom.invalid", **variables)
     assert result.exit_code == 1
-    assert sheet(result)["DNS"][0] == status
+    assert findings(result)["DNS"][0] == status
     if status == "skipped":
-        assert sheet(result)["TLS"][1].startswith("left to the proxy 127.0.0.1:1, ")
-        assert sheet(result)["firewall"][0] == "problem"
+        assert findings(result)["TLS"][1].startswith("left to the proxy 127.0.0.1:1, ")
+        assert findings(result)["firewall"][0] == "problem"
     assert "sentinel-password" not in result.stdout
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """Key and certificate of 127.0.0.1, signed by itself."""
+    """The files of a key and of a self-signed certificate for 127.0.0.1."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl to make a certificate with")
     folder = tmp_path_factory.mktemp("tls")
@@ -302,7 +310,7 @@ def certificate(tmp_path_factory):
 
 
 @contextmanager
-def by_tls(sandbox, key, signed):
+def serve_tls(sandbox, key, signed):
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(sandbox, log_level="critical", ssl_keyfile=key, ssl_certfile=signed)
     server = uvicorn.Server(config)
@@ -316,43 +324,43 @@ def by_tls(sandbox, key, signed):
         listener.close()
 
 
-def test_a_certificate_that_nobody_vouches_for(at, certificate):
-    with by_tls(small(), *certificate) as base_url:
-        result = at(base_url)
+def test_an_untrusted_certificate(run_at, certificate):
+    with serve_tls(small_sandbox(), *certificate) as base_url:
+        result = run_at(base_url)
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
-    assert re.search(r"no TLS: self.signed certificate", sheet(result)["TLS"][1])
-    assert "SSL_CERT_FILE" in sheet(result)["TLS"][1]
+    assert re.search(r"no TLS: self.signed certificate", findings(result)["TLS"][1])
+    assert "SSL_CERT_FILE" in findings(result)["TLS"][1]
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-def test_a_certificate_that_the_environment_vouches_for(at, certificate, variable, tmp_path):
-    """What the check trusts is what the calls trust."""
+def test_a_certificate_trusted_by_the_environment(run_at, certificate, variable, tmp_path):
+    """The check trusts the same certificates as the calls."""
     key, signed = certificate
     trusted = signed
     if variable == "SSL_CERT_DIR":
         shutil.copy(signed, tmp_path / "signed.pem")
         subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)  # noqa: S603, S607
         trusted = str(tmp_path)
-    with by_tls(small(), key, signed) as base_url:
-        result = at(base_url, **{variable: trusted})
+    with serve_tls(small_sandbox(), key, signed) as base_url:
+        result = run_at(base_url, **{variable: trusted})
     assert result.exit_code == 0
     assert statuses(result) == [*ON_LOOPBACK, *["ok"] * 5]
-    ends = datetime.now(UTC) + timedelta(days=2)
-    assert re.match(rf"TLSv1\.\d; .* valid until {ends:%Y-%m-%d}", sheet(result)["TLS"][1])
+    expires = datetime.now(UTC) + timedelta(days=2)
+    assert re.match(rf"TLSv1\.\d; .* valid until {expires:%Y-%m-%d}", findings(result)["TLS"][1])
 
 
-def told(sandbox, ahead):
-    """The sandbox, naming the time of a clock that is so many seconds ahead of ours."""
+def with_date_header(sandbox, ahead):
+    """Return the sandbox with a Date header that is so many seconds ahead of this clock."""
 
     async def app(scope, receive, send):
-        async def dated(message):
+        async def send_dated(message):
             if message["type"] == "http.response.start":
                 moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
-                stamp = (b"date", format_datetime(moment, usegmt=True).encode())
-                message = message | {"headers": [*message["headers"], stamp]}
+                header = (b"date", format_datetime(moment, usegmt=True).encode())
+                message = message | {"headers": [*message["headers"], header]}
             await send(message)
 
-        await sandbox(scope, receive, dated)
+        await sandbox(scope, receive, send_dated)
 
     app.requests_per_second = None
     return app
@@ -369,17 +377,17 @@ def told(sandbox, ahead):
         (-3600, "problem", "at least 3,"),
     ],
 )
-def test_a_clock_is_judged_by_the_server_s(run, ahead, status, words):
-    result = run("doctor", "--sandbox", sandbox=told(small(), ahead))
-    assert sheet(result)["clock"][0] == status
-    assert words in sheet(result)["clock"][1]
+def test_the_clock_is_compared_with_the_date_header(run, ahead, status, words):
+    result = run("doctor", "--sandbox", sandbox=with_date_header(small_sandbox(), ahead))
+    assert findings(result)["clock"][0] == status
+    assert words in findings(result)["clock"][1]
     assert result.exit_code == (status == "problem")
     if status != "ok":
-        assert "which day it is in Korea" in sheet(result)["clock"][1]
+        assert "which day it is in Korea" in findings(result)["clock"][1]
 
 
-def test_a_firewall_may_tell_the_time_too(run):
-    sandbox = told(small(Fault("firewall", "au10001", times=9)), 3600)
+def test_the_date_header_of_a_firewall_is_used_too(run):
+    sandbox = with_date_header(small_sandbox(Fault("firewall", "au10001", times=9)), 3600)
     result = run("doctor", "--sandbox", sandbox=sandbox)
     assert statuses(result)[4:] == ["problem", "not tried", "not tried", "problem", "not tried"]
     assert summary(result).startswith("2 problems, 3 not tried; ")
@@ -395,47 +403,47 @@ def test_a_firewall_may_tell_the_time_too(run):
         (-25 * 3600, "problem", "at least 3,"),
     ],
 )
-def test_without_the_server_s_time_a_clock_is_judged_by_the_token(run, ahead, status, words):
-    sandbox = small(now=lambda: datetime.now(UTC) + timedelta(seconds=ahead))
+def test_without_a_date_header_the_clock_is_compared_with_the_token(run, ahead, status, words):
+    sandbox = small_sandbox(now=lambda: datetime.now(UTC) + timedelta(seconds=ahead))
     result = run("doctor", "--sandbox", sandbox=sandbox)
-    assert sheet(result)["clock"][0] == status
-    assert words in sheet(result)["clock"][1]
+    assert findings(result)["clock"][0] == status
+    assert words in findings(result)["clock"][1]
 
 
-def test_the_clock_that_is_judged_is_this_machine_s(at, monkeypatch):
-    def fast():
+def test_a_fast_clock_of_this_machine_is_a_problem(run_at, monkeypatch):
+    def fast_clock():
         return datetime.now(UTC) + timedelta(seconds=95)
 
-    monkeypatch.setattr(_case, "now", fast)
-    monkeypatch.setattr(_checks, "now", fast)
-    with on_a_port(small()) as base_url:
-        result = at(base_url)
-    assert re.match(r"at least 9[345] s ahead of the server's\n", sheet(result)["clock"][1])
+    monkeypatch.setattr(_diagnosis, "now", fast_clock)
+    monkeypatch.setattr(_checks, "now", fast_clock)
+    with on_a_port(small_sandbox()) as base_url:
+        result = run_at(base_url)
+    assert re.match(r"at least 9[345] s ahead of the server's\n", findings(result)["clock"][1])
     assert (result.exit_code, statuses(result).count("problem")) == (1, 1)
 
 
 def test_a_holiday_is_fine(run, monkeypatch):
-    monkeypatch.setattr(_case, "last_weekday", lambda: date(2026, 11, 15))
+    monkeypatch.setattr(_diagnosis, "last_weekday", lambda: date(2026, 11, 15))
     result = run("doctor", "--sandbox")
     assert result.exit_code == 0
-    assert "2026-11-15 KOSPI KRX: no rows: a holiday, which is fine" in sheet(result)["page"][1]
+    assert "2026-11-15 KOSPI KRX: no rows: a holiday, which is fine" in findings(result)["page"][1]
 
 
 def test_a_day_of_one_page(run):
-    result = run("doctor", "--sandbox", sandbox=small(kospi_stocks=7))
-    assert "7 rows, the only page" in sheet(result)["page"][1]
+    result = run("doctor", "--sandbox", sandbox=small_sandbox(kospi_stocks=7))
+    assert "7 rows, the only page" in findings(result)["page"][1]
 
 
 def test_no_call_is_made_twice(run):
-    sandbox = small()
+    sandbox = small_sandbox()
     run("doctor", "--sandbox", sandbox=sandbox)
-    assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"]
-    refused = small(Fault("code", "au10001", code="8001", times=9))
-    run("doctor", "--sandbox", sandbox=refused)
-    assert [one.api_id for one in refused.arrivals] == ["au10001"]
+    assert [arrival.api_id for arrival in sandbox.arrivals] == ["au10001", "ka90004"]
+    refusing = small_sandbox(Fault("code", "au10001", code="8001", times=9))
+    run("doctor", "--sandbox", sandbox=refusing)
+    assert [arrival.api_id for arrival in refusing.arrivals] == ["au10001"]
 
 
-def test_a_message_of_the_server_s_does_nothing_to_a_terminal(run):
+def test_control_characters_of_the_server_are_replaced(run):
     def answer(_):
         body = {"return_code": 7, "return_msg": "\x1b[31mred\x07\nok        page       forged"}
         return httpx.Response(200, json=body)
@@ -445,16 +453,16 @@ def test_a_message_of_the_server_s_does_nothing_to_a_terminal(run):
 
     result = run("doctor", "--sandbox", make=make)
     assert statuses(result)[4:] == ["ok", "problem", "skipped", "skipped", "not tried"]
-    assert "[31mred  ok        page       forged" in sheet(result)["token"][1]
+    assert "[31mred  ok        page       forged" in findings(result)["token"][1]
     assert not re.search(r"[\x00-\x09\x0b-\x1f]", result.stdout)
 
 
-def test_on_a_terminal_it_is_coloured_and_fits(run, monkeypatch):
-    monkeypatch.setattr("kiwoom_async.cli._doctor.on_terminal", lambda: True)
+def test_on_a_terminal_the_findings_are_coloured_and_fit(run, monkeypatch):
+    monkeypatch.setattr("kiwoom_async.cli._doctor.stdout_is_terminal", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    result = run("doctor", "--sandbox", sandbox=small(Fault("code", code="8050")))
+    result = run("doctor", "--sandbox", sandbox=small_sandbox(Fault("code", code="8050")))
     assert result.exit_code == 1
     assert "\x1b[" in result.stdout
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", result.stdout)
@@ -462,9 +470,9 @@ def test_on_a_terminal_it_is_coloured_and_fits(run, monkeypatch):
     assert re.search(r"^problem   IP address AuthError: ka90004: ", plain, re.MULTILINE)
 
 
-def test_an_output_that_cannot_show_korean_shows_the_rest():
-    # The answer is the sandbox's 8050, whose sentence is Korean.
-    with on_a_port(small(Fault("code", "au10001", code="8050"))) as base_url:
+def test_an_ascii_output_shows_the_rest():
+    # The message of code 8050 is Korean.
+    with on_a_port(small_sandbox(Fault("code", "au10001", code="8050"))) as base_url:
         result = subprocess.run(  # noqa: S603
             [*COMMAND, "doctor"], env=environment(base_url, PYTHONIOENCODING="ascii"),
             capture_output=True, encoding="ascii", check=False, timeout=60,
@@ -473,34 +481,31 @@ def test_an_output_that_cannot_show_korean_shows_the_rest():
     assert "[8050:" in result.stdout
 
 
-def environment(base_url, **more):
+def environment(base_url, **variables):
     keys = {"KIWOOM_APP_KEY": APP_KEY, "KIWOOM_SECRET_KEY": SECRET_KEY}
-    return os.environ | keys | {"KIWOOM_BASE_URL": base_url, **more}
+    return os.environ | keys | {"KIWOOM_BASE_URL": base_url, **variables}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_ctrl_c_ends_it_as_any_command(number, code):
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_end_the_doctor(signal_number, code):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         process = subprocess.Popen(  # noqa: S603
             [*COMMAND, "doctor"],
             env=environment(f"http://127.0.0.1:{silent.getsockname()[1]}"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
-        # Each line is out as soon as its check is done; the next check is never answered.
+        # Each line is flushed after its check; the next check is never answered.
         lines = [process.stdout.readline() for _ in ON_LOOPBACK]
         time.sleep(0.2)
-        process.send_signal(number)
+        process.send_signal(signal_number)
         out, err = process.communicate(timeout=20)
     assert [line[:10].strip() for line in lines] == ON_LOOPBACK
     assert (process.returncode, out) == (code, "")
-    assert err == ("interrupted\n" if number == signal.SIGINT else "terminated\n")
+    assert err == ("interrupted\n" if signal_number == signal.SIGINT else "terminated\n")
 
 
-# ---- several app keys
-
-
-def with_numbers(*numbers, app_key=APP_KEY, secret_key=SECRET_KEY):
-    """Variables of more app keys; 1 and so on make them differ."""
+def numbered_keys(*numbers, app_key=APP_KEY, secret_key=SECRET_KEY):
+    """Return the variables of more app keys, which differ by their number."""
     return {
         f"KIWOOM_{kind}_KEY_{number}": f"{key}{number}"
         for number in numbers
@@ -508,11 +513,11 @@ def with_numbers(*numbers, app_key=APP_KEY, secret_key=SECRET_KEY):
     }
 
 
-def test_several_app_keys_are_told_one_by_one(at):
-    with on_a_port(small()) as base_url:
-        result = at(base_url, **with_numbers(2, 3))
+def test_several_app_keys_are_listed(run_at):
+    with on_a_port(small_sandbox()) as base_url:
+        result = run_at(base_url, **numbered_keys(2, 3))
     assert result.exit_code == 0
-    status, text = sheet(result)["settings"]
+    status, text = findings(result)["settings"]
     assert (status, text.splitlines()[0]) == (
         "ok", f"3 app keys; environment production, {base_url}"
     )  # fmt: skip
@@ -528,64 +533,63 @@ def test_several_app_keys_are_told_one_by_one(at):
     [
         ({"KIWOOM_APP_KEY_2": "one"}, "problem", "KIWOOM_SECRET_KEY_2 not set"),
         ({"KIWOOM_SECRET_KEY_2": "one"}, "problem", "KIWOOM_APP_KEY_2 not set"),
-        (with_numbers(2) | {"KIWOOM_APP_KEY_2": APP_KEY}, "problem", "number 2 came before"),
-        (with_numbers(2) | {"KIWOOM_APP_KEY_2": "senti nel"}, "problem",
+        (numbered_keys(2) | {"KIWOOM_APP_KEY_2": APP_KEY}, "problem", "number 2 came before"),
+        (numbered_keys(2) | {"KIWOOM_APP_KEY_2": "senti nel"}, "problem",
          "character 6 of KIWOOM_APP_KEY_2 is a space; copy"),
-        (with_numbers(2) | {"KIWOOM_SECRET_KEY_2": "'one'"}, "warning",
+        (numbered_keys(2) | {"KIWOOM_SECRET_KEY_2": "'one'"}, "warning",
          "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: the quotation marks are probably not"),
-        (with_numbers(2, secret_key=APP_KEY), "warning",
+        (numbered_keys(2, secret_key=APP_KEY), "warning",
          "KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2: both are the same"),
-        (with_numbers(2, 4), "warning", "KIWOOM_APP_KEY_4 is not read: the numbers go on from 2"),
-        (with_numbers(3), "warning", "KIWOOM_APP_KEY_3 is not read"),
+        (numbered_keys(2, 4), "warning", "KIWOOM_APP_KEY_4 is not read: the numbers go on from 2"),
+        (numbered_keys(3), "warning", "KIWOOM_APP_KEY_3 is not read"),
         ({"KIWOOM_APP_KEY_3": ""}, "ok", "environment production"),
     ],
 )  # fmt: skip
-def test_each_app_key_is_looked_at_as_the_first_one_is(at, variables, status, words):
-    result = at("https://api.kiwoom.invalid", **variables)
-    assert sheet(result)["settings"][0] == status
-    assert words in sheet(result)["settings"][1]
+def test_each_app_key_is_checked_like_the_first(run_at, variables, status, words):
+    result = run_at("https://api.kiwoom.invalid", **variables)
+    assert findings(result)["settings"][0] == status
+    assert words in findings(result)["settings"][1]
 
 
-# ---- sharing
-
-
-def test_a_program_that_shares_nothing_is_told_what_says_where(at):
-    with on_a_port(small()) as base_url:
-        status, text = sheet(at(base_url))["sharing"]
+def test_a_program_without_sharing_is_told_the_variable(run_at):
+    with on_a_port(small_sandbox()) as base_url:
+        status, text = findings(run_at(base_url))["sharing"]
     assert status == "skipped"
     assert "this program shares nothing; KIWOOM_SHARING says where" in text
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
-def test_who_shares_is_told(at, tmp_path, by):
+def test_the_programs_that_share_are_listed(run_at, tmp_path, by):
     place = f"files:{tmp_path}"
-    sandbox = small()
+    sandbox = small_sandbox()
     with on_a_port(sandbox) as base_url:
         options = ["doctor", "--sharing", place] if by == "option" else ["doctor"]
-        result = at(base_url, *options, **({} if by == "option" else {"KIWOOM_SHARING": place}))
+        result = run_at(base_url, *options, **({} if by == "option" else {"KIWOOM_SHARING": place}))
     assert result.exit_code == 0
-    status, text = sheet(result)["sharing"]
+    status, text = findings(result)["sharing"]
     assert status == "ok"
-    where, heard, ours, token = (line.strip() for line in text.splitlines())
+    place_line, account_line, program_line, token_line = (
+        line.strip() for line in text.splitlines()
+    )
     (account,) = (folder.name for folder in tmp_path.iterdir())
-    assert where == f"files in {tmp_path}"
-    assert heard == f"app key, fingerprint {account}: 1 program in the last minute"
+    assert place_line == f"files in {tmp_path}"
+    assert account_line == f"app key, fingerprint {account}: 1 program in the last minute"
     program = re.escape(f"{socket.gethostname()}:{os.getpid()} ") + r"\S+"
-    assert re.fullmatch(rf"{program} \(this doctor\): au10001 \d\.\d s ago", ours)
+    assert re.fullmatch(rf"{program} \(this doctor\): au10001 \d\.\d s ago", program_line)
     assert re.fullmatch(
-        rf"token valid until 20.* KST, 2\d h \d+ min from now; issued by {program}", token
+        rf"token valid until 20.* KST, 2\d h \d+ min from now; issued by {program}", token_line
     )
     (issued,) = sandbox._access._issued
     assert issued not in result.stdout
 
 
-class Told:
-    """Sharing of which everything is known."""
+class FakeSharing:
+    """Sharing with fixed reports."""
 
     reports: ClassVar[list[SharingReport]] = []
 
     def __init__(self):
-        self._left = list(self.reports)
+        self._remaining = list(self.reports)
 
     def rate_limiter(self, *_):
         return LocalRateLimiter(5)
@@ -594,31 +598,31 @@ class Told:
         return NullTokenStore()
 
     async def report(self, account):
-        return evolve(self._left.pop(0), account=account)
+        return evolve(self._remaining.pop(0), account=account)
 
 
 @pytest.fixture
-def told_by(at, monkeypatch):
-    """The lines of the check, when this is what is known."""
+def sharing_lines(run_at, monkeypatch):
+    """Run the doctor with these reports; return the lines of the sharing check."""
 
-    def told_by(*reports, **variables):
-        monkeypatch.setattr(Told, "reports", reports)
-        monkeypatch.setattr(_clients, "from_url", lambda _: Told())
-        with on_a_port(small()) as base_url:
-            result = at(base_url, "doctor", "--sharing", "files", **variables)
-        status, text = sheet(result)["sharing"]
+    def sharing_lines(*reports, **variables):
+        monkeypatch.setattr(FakeSharing, "reports", reports)
+        monkeypatch.setattr(_clients, "from_url", lambda _: FakeSharing())
+        with on_a_port(small_sandbox()) as base_url:
+            result = run_at(base_url, "doctor", "--sharing", "files", **variables)
+        status, text = findings(result)["sharing"]
         assert status == "ok"
         return [line.strip() for line in text.splitlines()]
 
-    return told_by
+    return sharing_lines
 
 
 def program(name, api_id, seconds_ago, *waiting):
     return Program(name=name, api_id=api_id, seconds_ago=seconds_ago, waiting=waiting)
 
 
-def test_programs_their_waiting_calls_and_limits_are_told(told_by):
-    everything = SharingReport(
+def test_programs_waiting_calls_and_limits_are_listed(sharing_lines):
+    report = SharingReport(
         place="a place",
         account="",
         programs=(
@@ -630,8 +634,8 @@ def test_programs_their_waiting_calls_and_limits_are_told(told_by):
         token_expires=datetime(2026, 11, 20, 15, tzinfo=KST),
         token_by="two:2 b.py",
     )
-    place, heard, *lines = told_by(everything)
-    assert (place, heard.partition(": ")[2]) == ("a place", "2 programs in the last minute")
+    place, account, *lines = sharing_lines(report)
+    assert (place, account.partition(": ")[2]) == ("a place", "2 programs in the last minute")
     token = lines.pop()
     assert lines == [
         "one:1 a.py: au10001 12.0 s ago, ka90004 0.2 s ago (waiting: interactive and bulk)",
@@ -642,9 +646,9 @@ def test_programs_their_waiting_calls_and_limits_are_told(told_by):
     assert token.endswith("; issued by two:2 b.py")
 
 
-def test_each_app_key_shares_by_itself(told_by):
+def test_each_app_key_has_its_own_report(sharing_lines):
     first = SharingReport(place="a place", account="", programs=(program("one:1 a", "x", 1.0),))
-    lines = told_by(first, SharingReport(place="a place", account=""), **with_numbers(2))
+    lines = sharing_lines(first, SharingReport(place="a place", account=""), **numbered_keys(2))
     assert [line.partition(",")[0] for line in lines] == [
         "a place", "app key 1", "one:1 a: x 1.0 s ago", "no token is kept there",
         "app key 2", "no token is kept there",
@@ -652,54 +656,54 @@ def test_each_app_key_shares_by_itself(told_by):
     assert lines[4].endswith(": 0 programs in the last minute")
 
 
-def test_another_program_s_name_does_nothing_to_a_terminal(told_by):
-    strange = program("\x1b[31mred\nok        page       forged", "x", 1.0)
-    report = SharingReport(place="a place", account="", programs=(strange,))
-    assert "[31mred ok        page       forged: x 1.0 s ago" in told_by(report)
+def test_control_characters_of_another_program_are_replaced(sharing_lines):
+    forged = program("\x1b[31mred\nok        page       forged", "x", 1.0)
+    report = SharingReport(place="a place", account="", programs=(forged,))
+    assert "[31mred ok        page       forged: x 1.0 s ago" in sharing_lines(report)
 
 
-def test_a_place_that_is_away_is_found_before_any_call(at, tmp_path):
+def test_an_unreachable_store_is_found_before_any_call(run_at, tmp_path):
     (tmp_path / "file").touch()
-    sandbox = small()
+    sandbox = small_sandbox()
     with on_a_port(sandbox) as base_url:
-        result = at(base_url, KIWOOM_SHARING=f"files:{tmp_path / 'file'}")
+        result = run_at(base_url, KIWOOM_SHARING=f"files:{tmp_path / 'file'}")
     assert result.exit_code == 1
     assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
-    text = sheet(result)["sharing"][1]
+    text = findings(result)["sharing"][1]
     assert text.startswith(f"SharingError: {tmp_path / 'file'}")
     assert "-> is the server up and within reach, or the directory writable" in text
-    assert sheet(result)["firewall"][1] == "because of sharing\n"
+    assert findings(result)["firewall"][1] == "because of sharing\n"
     assert not sandbox.arrivals
 
 
-def test_a_place_that_can_be_read_but_not_written_is_a_problem(at, tmp_path):
+def test_a_store_that_cannot_be_written_is_a_problem(run_at, tmp_path):
     place = f"files:{tmp_path}"
-    with on_a_port(small()) as base_url:
-        at(base_url, "token", KIWOOM_SHARING=place)
+    with on_a_port(small_sandbox()) as base_url:
+        run_at(base_url, "token", KIWOOM_SHARING=place)
         (account,) = tmp_path.iterdir()
         (account / "token.lock").unlink()
         (account / "token.lock").mkdir()
-        result = at(base_url, KIWOOM_SHARING=place)
+        result = run_at(base_url, KIWOOM_SHARING=place)
     assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
-    assert "token.json cannot be used: " in sheet(result)["sharing"][1]
+    assert "token.json cannot be used: " in findings(result)["sharing"][1]
 
 
-def test_a_place_that_can_be_used_but_not_read_is_a_problem(at, tmp_path):
-    """The token lives; the queue of another version beside it stops the walks."""
+def test_a_store_with_an_unreadable_queue_is_a_problem(run_at, tmp_path):
+    """The token is usable, but the queue was written by another version."""
     place = f"files:{tmp_path}"
-    with on_a_port(small()) as base_url:
-        at(base_url, "token", KIWOOM_SHARING=place)
+    with on_a_port(small_sandbox()) as base_url:
+        run_at(base_url, "token", KIWOOM_SHARING=place)
         (account,) = tmp_path.iterdir()
         (account / "ka90004.json").write_text('{"format": 99}')
-        result = at(base_url, KIWOOM_SHARING=place)
+        result = run_at(base_url, KIWOOM_SHARING=place)
     assert statuses(result) == ["ok", "ok", "ok", "problem", *["not tried"] * 5]
-    assert "is of format 99, and this version" in sheet(result)["sharing"][1]
+    assert "is of format 99, and this version" in findings(result)["sharing"][1]
 
 
-def test_without_the_server_sharing_is_not_the_problem(at, tmp_path):
+def test_without_the_api_sharing_is_not_tried(run_at, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    result = at(f"http://127.0.0.1:{port}", KIWOOM_SHARING=f"files:{tmp_path}")
+    result = run_at(f"http://127.0.0.1:{port}", KIWOOM_SHARING=f"files:{tmp_path}")
     assert statuses(result) == ["ok", "ok", "problem", *["not tried"] * 6]
 
 
@@ -710,28 +714,25 @@ def test_without_the_server_sharing_is_not_the_problem(at, tmp_path):
         ("redis://:sentinel@host:port", "url: expected redis://"),
     ],
 )
-def test_a_place_in_the_environment_that_is_none_is_a_problem_of_the_settings(at, place, words):
-    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING=place)
+def test_a_malformed_place_in_the_environment_is_a_problem_of_the_settings(run_at, place, words):
+    result = run_at("https://api.kiwoom.invalid", KIWOOM_SHARING=place)
     assert statuses(result) == ["problem", *["not tried"] * 8]
-    assert words in sheet(result)["settings"][1]
+    assert words in findings(result)["settings"][1]
     assert "sentinel" not in result.stdout
 
 
-def test_an_extra_that_is_missing_is_named_and_nothing_else_blamed(at, monkeypatch):
+def test_a_missing_extra_is_the_only_problem_named(run_at, monkeypatch):
     monkeypatch.setitem(sys.modules, "redis", None)
-    result = at("https://api.kiwoom.invalid", KIWOOM_SHARING="redis://127.0.0.1:1")
+    result = run_at("https://api.kiwoom.invalid", KIWOOM_SHARING="redis://127.0.0.1:1")
     assert statuses(result) == ["problem", *["not tried"] * 8]
-    text = sheet(result)["settings"][1]
+    text = findings(result)["settings"][1]
     assert (
         "no client can be made: redis is not installed: pip install 'kiwoom-async[redis]'" in text
     )
     assert "SSL_CERT" not in text
 
 
-# ---- token
-
-
-def test_the_token_s_state_as_text(run):
+def test_token_as_text(run):
     result = run("token", "--sandbox")
     assert (result.exit_code, result.stderr) == (0, "")
     names = ["token", "host", "valid until", "first issued", "shared"]
@@ -748,24 +749,24 @@ def test_the_token_s_state_as_text(run):
     [(5 * 60, r"(19 h 0|18 h 59) min"), (23 * 60 + 30, r"(30|29) min \d+ s"),
      (24 * 60 - 0.5, r"\d+ s")],
 )  # fmt: skip
-def test_a_token_that_was_there_already_says_so(run, ago_minutes, left):
-    sandbox = small(now=lambda: datetime.now(UTC) - timedelta(minutes=ago_minutes))
+def test_a_token_issued_before_is_recognised(run, ago_minutes, left):
+    sandbox = small_sandbox(now=lambda: datetime.now(UTC) - timedelta(minutes=ago_minutes))
     result = run("token", "--sandbox", sandbox=sandbox)
     assert re.search(rf"KST, {left} from now\n", result.stdout)
     assert re.search(r"presumably 20.* KST, so this one was there already\n", result.stdout)
 
 
-def test_a_token_that_is_over_by_this_clock(run):
-    sandbox = small(now=lambda: datetime.now(UTC) - timedelta(days=1, seconds=90))
+def test_a_token_that_has_expired_by_this_clock(run):
+    sandbox = small_sandbox(now=lambda: datetime.now(UTC) - timedelta(days=1, seconds=90))
     assert "KST, 1 min 3" in run("token", "--sandbox", sandbox=sandbox).stdout
     assert " s ago\n" in run("token", "--sandbox", sandbox=sandbox).stdout
 
 
-def test_the_token_s_state_as_json_and_never_the_token(at):
-    sandbox = small()
+def test_token_as_json_without_the_token_itself(run_at):
+    sandbox = small_sandbox()
     with on_a_port(sandbox) as base_url:
-        facts = json.loads(at(base_url, "token", "--format", "json").stdout)
-        text = at(base_url, "token").stdout
+        facts = json.loads(run_at(base_url, "token", "--format", "json").stdout)
+        text = run_at(base_url, "token").stdout
     assert (facts["base_url"], facts["environment"]) == (base_url, "production")
     assert 86_300 < facts.pop("seconds_left") <= 86_400
     assert facts["sandbox"] is False
@@ -781,61 +782,58 @@ def test_the_token_s_state_as_json_and_never_the_token(at):
     ("fault", "words"),
     [("8001", "check the app key"), ("8050", "register this machine's public IP")],
 )
-def test_a_token_that_cannot_be_had(run, fault, words):
-    result = run("token", "--sandbox", sandbox=small(Fault("code", "au10001", code=fault)))
+def test_a_refused_token_exits_with_1(run, fault, words):
+    result = run("token", "--sandbox", sandbox=small_sandbox(Fault("code", "au10001", code=fault)))
     assert (result.exit_code, result.stdout) == (1, "")
     assert "AuthError: au10001: " in result.stderr
     assert words in result.stderr
 
 
-def test_a_token_without_keys(at):
-    result = at("https://api.kiwoom.invalid", "token", KIWOOM_APP_KEY="")
+def test_token_without_keys(run_at):
+    result = run_at("https://api.kiwoom.invalid", "token", KIWOOM_APP_KEY="")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "KIWOOM_APP_KEY" in result.stderr
 
 
-# ---- what they stand on
-
-
 @pytest.mark.anyio
-async def test_the_token_s_end_is_asked_for_once():
-    sandbox = small()
+async def test_token_expires_calls_once():
+    sandbox = small_sandbox()
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         expires = await kiwoom.token_expires()
         await kiwoom.page(QUERY)
         assert await kiwoom.token_expires() == expires
     assert expires.tzinfo is KST
     assert timedelta(hours=23) < expires - datetime.now(UTC) <= timedelta(hours=24)
-    assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"]
+    assert [arrival.api_id for arrival in sandbox.arrivals] == ["au10001", "ka90004"]
 
 
 @pytest.mark.anyio
-async def test_a_token_cannot_be_asked_for_once_the_client_is_closed():
-    async with KiwoomClient.sandbox(small()) as kiwoom:
+async def test_token_expires_of_a_closed_client_raises():
+    async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
         await kiwoom.token_expires()
     with pytest.raises(RuntimeError, match="is closed"):
         await kiwoom.token_expires()
 
 
 @pytest.mark.anyio
-async def test_closing_ends_a_token_that_is_waited_for():
-    ended = []
+async def test_closing_ends_token_expires_with_an_error():
+    failed = []
 
-    async def ask(kiwoom):
+    async def request_token(kiwoom):
         with pytest.raises(RuntimeError, match="is closed"):
             await kiwoom.token_expires()
-        ended.append(kiwoom)
+        failed.append(kiwoom)
 
-    sandbox = small(Fault("slow", "au10001", seconds=5))
+    sandbox = small_sandbox(Fault("slow", "au10001", seconds=5))
     async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
-        group.start_soon(ask, kiwoom)
-        group.start_soon(ask, kiwoom)
+        group.start_soon(request_token, kiwoom)
+        group.start_soon(request_token, kiwoom)
         await anyio.sleep(1)
         await kiwoom.aclose()
-    assert len(ended) == 2
+    assert len(failed) == 2
 
 
-def test_a_client_says_where_it_calls_and_how_often():
+def test_a_client_has_its_base_url_and_pace_as_attributes():
     kiwoom = KiwoomClient("a", "b", base_url="https://kiwoom.invalid/", requests_per_second=2)
     assert (kiwoom.base_url, kiwoom.requests_per_second) == ("https://kiwoom.invalid", 2)
     assert kiwoom.environment.value == "production"
@@ -844,22 +842,24 @@ def test_a_client_says_where_it_calls_and_how_often():
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", [None, "maintenance_html"])
-async def test_an_answer_tells_the_server_s_time_whatever_else_it_says(fault):
+async def test_call_ended_has_the_server_time_of_answers_and_errors(fault):
     faults = [Fault(fault, times=9)] if fault else []
     events = []
-    async with KiwoomClient.sandbox(told(small(*faults), 600), on_event=events.append) as kiwoom:
+    async with KiwoomClient.sandbox(
+        with_date_header(small_sandbox(*faults), 600), on_event=events.append
+    ) as kiwoom:
         with suppress(KiwoomError):
             await kiwoom.page(QUERY)
     ended = [event for event in events if isinstance(event, CallEnded)]
-    assert [one.error is not None for one in ended] == [False, fault is not None]
-    for one in ended:
-        assert one.server_time.tzinfo is KST
-        assert 590 < (one.server_time - datetime.now(UTC)).total_seconds() <= 601
+    assert [call.error is not None for call in ended] == [False, fault is not None]
+    for call in ended:
+        assert call.server_time.tzinfo is KST
+        assert 590 < (call.server_time - datetime.now(UTC)).total_seconds() <= 601
 
 
 @pytest.mark.anyio
-async def test_a_server_without_a_clock_tells_no_time():
+async def test_call_ended_has_no_server_time_without_a_date_header():
     events = []
-    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+    async with KiwoomClient.sandbox(small_sandbox(), on_event=events.append) as kiwoom:
         await kiwoom.page(QUERY)
-    assert {one.server_time for one in events if isinstance(one, CallEnded)} == {None}
+    assert {event.server_time for event in events if isinstance(event, CallEnded)} == {None}

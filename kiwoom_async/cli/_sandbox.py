@@ -1,4 +1,4 @@
-"""`kiwoom-async sandbox`: the simulated exchange on a port, and at its end what has come there."""
+"""`kiwoom-async sandbox`: the simulated exchange on a port, and a summary of its calls."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -7,8 +7,8 @@ import typer
 
 from kiwoom_async.sandbox import Sandbox, Traffic, serve, summary
 
-from ._ending import end, errors
-from ._words import counted, printable
+from ._exit import fail, stderr
+from ._text import count_of, printable
 
 
 def sandbox_server(
@@ -24,41 +24,41 @@ def sandbox_server(
 ) -> None:
     """Serve the simulated exchange on a port, for any Kiwoom client.
 
-    Ctrl-C ends it and says what has come: whether several programs kept the pace together.
+    Ctrl-C ends it and sums up the calls, to show if several programs kept the pace together.
     """
     exchange = Sandbox(
         requests_per_second=limit or None, latency_seconds=latency, firewall=firewall
     )
     code = 0
     try:
-        serve(exchange, host=host, port=port, ready=_announce)
+        serve(exchange, host=host, port=port, ready=_print_base_url)
     except (ImportError, OSError) as error:
-        end(str(error), code=1)
+        fail(str(error), code=1)
     except KeyboardInterrupt:
-        # A background job of a shell is deaf to interrupts, and comes here without one.
+        # A shell's background job ignores SIGINT; there `serve` returns without this exception.
         code = 130
-    for line in _told(exchange):
-        errors.print(line, soft_wrap=True)
+    for line in _summary_lines(exchange):
+        stderr.print(line, soft_wrap=True)
     raise typer.Exit(code)
 
 
-def _announce(base_url: str) -> None:
-    errors.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
+def _print_base_url(base_url: str) -> None:
+    stderr.print(f"KIWOOM_BASE_URL={base_url}  (any keys; Ctrl-C ends it)", soft_wrap=True)
 
 
-def _told(exchange: Sandbox) -> Iterator[str]:
+def _summary_lines(exchange: Sandbox) -> Iterator[str]:
     arrivals = exchange.arrivals
     if not arrivals:
         yield "no calls came"
     if len(arrivals) == arrivals.maxlen:
         yield f"of the last {len(arrivals):,} calls:"
     for traffic in summary(arrivals):
-        yield _line(traffic)
+        yield _traffic_line(traffic)
 
 
-def _line(traffic: Traffic) -> str:
-    whose = f"app key {traffic.caller}" if traffic.caller else "nobody known"
-    calls = counted(traffic.calls, "call")
+def _traffic_line(traffic: Traffic) -> str:
+    caller = f"app key {traffic.caller}" if traffic.caller else "unknown key"
+    calls = count_of(traffic.calls, "call")
     facts = f"{calls}, at most {traffic.most_in_a_second} in a second, {traffic.refused} refused"
-    tokens = f", {counted(traffic.tokens, 'token')} issued" if traffic.tokens else ""
-    return f"{whose:<13}{printable(traffic.api_id) or 'no api-id':<10}{facts} with 429{tokens}"
+    tokens = f", {count_of(traffic.tokens, 'token')} issued" if traffic.tokens else ""
+    return f"{caller:<13}{printable(traffic.api_id) or 'no api-id':<10}{facts} with 429{tokens}"

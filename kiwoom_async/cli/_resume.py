@@ -1,0 +1,93 @@
+"""The progress through a list of queries that are walked at once, as text for `--resume`."""
+
+import re
+import zlib
+from typing import Self
+
+from attrs import define, field
+
+from kiwoom_async import Cursor
+
+# Queries are numbered from 0. "3=CURSOR" continues query 3, "3" begins it; "+12" says that no
+# query from 12 on has begun; "@4711" is the output's length in bytes. "~" and a checksum end it, so
+# that a text that was copied in part, or comes from another command, never means less work.
+_FORMAT = re.compile(
+    r"(?P<body>(?P<queries>[^+@~]*)\+(?P<begun>[0-9]{1,9})(@(?P<bytes>[0-9]{1,18}))?)"
+    r"~(?P<checksum>[0-9a-f]{8})"
+)
+
+
+@define
+class ResumeState:
+    """The queries of a list that are not finished, each with the cursor of its next page.
+
+    unfinished: those among the first `begun` queries; None for a query without its first page.
+    begun: no page of the queries from this number on has been written.
+    """
+
+    total: int
+    unfinished: dict[int, Cursor | None] = field(factory=dict)
+    begun: int = 0
+
+    def page_written(self, number: int, next_cursor: Cursor | None) -> None:
+        """Record a page of query `number`; `next_cursor` is None after its last page."""
+        for skipped in range(self.begun, number + 1):
+            self.unfinished[skipped] = None
+        self.begun = max(self.begun, number + 1)
+        self.unfinished[number] = next_cursor
+        if next_cursor is None:
+            del self.unfinished[number]
+
+    @property
+    def remaining(self) -> list[int]:
+        """The numbers of the queries that are not finished, in order."""
+        return [*sorted(self.unfinished), *range(self.begun, self.total)]
+
+    @property
+    def nothing_written(self) -> bool:
+        """True until the first page is written."""
+        return self.begun == 0
+
+    def to_text(self, output_bytes: int | None, signature: str) -> str:
+        """Return the value of `--resume`, with the output's length where it is known.
+
+        Only a command of the same `signature` can parse it.
+        """
+        queries = [
+            f"{number}={cursor}" if cursor else f"{number}"
+            for number, cursor in sorted(self.unfinished.items())
+        ]
+        length = "" if output_bytes is None else f"@{output_bytes}"
+        body = f"{','.join(queries)}+{self.begun}{length}"
+        return f"{body}~{_checksum(body, signature)}"
+
+    @classmethod
+    def parse(cls, text: str, total: int, signature: str) -> tuple[Self, int | None]:
+        """Return the state, and the output's length or None, from the text of `to_text`.
+
+        For a single query the text may also be a cursor alone. Raises ValueError if the text is
+        damaged or comes from a command of another signature.
+        """
+        text = text.strip()
+        if total == 1 and "~" not in text:
+            return cls(1, {0: Cursor.parse(text)}, 1), None
+        match = _FORMAT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"--resume: got {text!r}; expected the whole text that was printed")
+        if match["checksum"] != _checksum(match["body"], signature):
+            raise ValueError(
+                f"--resume: {text!r} lacks a part, or was printed for another command: the days, "
+                "markets, exchanges and the format must be the same"
+            )
+        queries = filter(None, match["queries"].split(","))
+        state = cls(total, dict(map(_parse_query, queries)), int(match["begun"]))
+        return state, None if match["bytes"] is None else int(match["bytes"])
+
+
+def _checksum(body: str, signature: str) -> str:
+    return f"{zlib.crc32(f'{body} {signature}'.encode()):08x}"
+
+
+def _parse_query(text: str) -> tuple[int, Cursor | None]:
+    number, _, cursor = text.partition("=")
+    return int(number), Cursor.parse(cursor) if cursor else None

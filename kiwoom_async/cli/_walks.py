@@ -1,0 +1,39 @@
+"""Walks of several queries at once, with progress lines."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from kiwoom_async import (
+    KiwoomClient,
+    Page,
+    ProgramTrade,
+    ProgramTradeAudit,
+    ProgramTradeQuery,
+    ProgramTradeTotals,
+    Walk,
+)
+
+from ._progress import Progress
+
+TradePage: TypeAlias = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
+TradeWalk: TypeAlias = Walk[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery, ProgramTradeAudit]
+
+
+def estimated_calls(
+    kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]
+) -> dict[ProgramTradeQuery, int]:
+    """Return the number of calls that each query is expected to take."""
+    return {query: kiwoom.estimate([query]).calls for query in queries}
+
+
+async def collect_walks(
+    kiwoom: KiwoomClient, queries: Sequence[ProgramTradeQuery], progress: Progress
+) -> list[TradeWalk]:
+    """Return the whole walk of each query, in the order of the queries."""
+    pages_of: dict[ProgramTradeQuery, list[TradePage]] = {query: [] for query in queries}
+    progress.expect(estimated_calls(kiwoom, queries))
+    with progress:
+        async with kiwoom.merge(queries) as merged:
+            async for page in merged:
+                pages_of[page.query].append(page)
+    return [Walk.of(query, pages) for query, pages in pages_of.items()]
