@@ -86,8 +86,8 @@ def _require_unique(flows: Sequence[DayFlow]) -> None:
     for flow in flows:
         if (flow.date, flow.market) in seen:
             raise ValueError(
-                f"days: {flow.date} {flow.market} {flow.exchange} came twice; expected one DayFlow"
-                f" for each, as day_flows(rows) makes them of all rows at once"
+                f"days: got {flow.date} {flow.market} {flow.exchange} twice; expected one DayFlow"
+                f" for each: pass all rows to day_flows at once"
             )
         seen.add((flow.date, flow.market))
 

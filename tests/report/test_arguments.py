@@ -49,7 +49,10 @@ def test_wrong_options_are_refused(rows, many_days):
         (lambda: concentration(krx, exchange=Exchange.NXT), "of Exchange.KRX only"),
         (lambda: concentration(krx, exchange="KRX"), "expected an Exchange"),
         (lambda: net_flow(many_days), "day_flows\\(rows\\) makes them"),
-        (lambda: net_flow([*flows, flows[0]]), "came twice"),
+        (
+            lambda: net_flow([*flows, flows[0]]),
+            "KOSPI CONSOLIDATED twice; expected one DayFlow for each: pass all rows to day_flows",
+        ),
         (lambda: stock_flow(many_days, stocks=["999999"]), "no row of 999999"),
         (lambda: stock_flow(many_days, stocks="005930"), "stocks: got a str"),
         (lambda: stock_flow(many_days, stocks=[]), "got 0; expected 1 to 8"),
