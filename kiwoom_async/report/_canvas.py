@@ -58,7 +58,10 @@ class Heading:
 
 @contextmanager
 def figure_settings() -> Iterator[None]:
-    """Apply matplotlib's defaults, our font and our colours; restore the caller's settings."""
+    """Apply matplotlib's defaults, our font and our colours; restore the caller's settings.
+
+    Decorates the functions that draw.
+    """
     settings = {
         "font.family": list(find_font().families),
         # A stock's name may hold a dollar sign.

@@ -1,7 +1,6 @@
 """Concentration of program turnover on the largest stocks of a market, as curves."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
@@ -86,7 +85,7 @@ def _cumulative_shares(rows: Sequence[ProgramTrade]) -> Curves:
         traded = [row for row in rows if row.market is market and has_trades(row)]
         shares = sorted((row.turnover_share for row in traded), reverse=True)
         if shares:
-            curves[market] = [float(share) for share in accumulate(shares, initial=Decimal(0))][1:]
+            curves[market] = [float(share) for share in accumulate(shares)]
     return curves
 
 

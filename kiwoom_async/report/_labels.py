@@ -12,7 +12,7 @@ from ._canvas import measure_text
 from ._label_layout import Box, LabelField, Point, place_labels
 from ._style import MUTED_COLOUR
 
-BAR_LABEL_GAP_POINTS: Final = 3
+_BAR_LABEL_GAP_POINTS: Final = 3
 # A label closer than this needs no leader line.
 _LEADER_FROM_PIXELS: Final = 11.0
 _SAMPLE_PIXELS: Final = 4.0
@@ -32,7 +32,7 @@ def draw_bar_label(axes: Axes, text: str, end: Point, font_size: float) -> None:
     axes.annotate(
         text,
         end,
-        xytext=(BAR_LABEL_GAP_POINTS, 0),
+        xytext=(_BAR_LABEL_GAP_POINTS, 0),
         textcoords="offset points",
         va="center_baseline",
         fontsize=font_size,

@@ -22,8 +22,8 @@ from ._canvas import (
 )
 from ._day_flows import DayFlow, day_flows
 from ._fonts import find_font
-from ._labels import BAR_LABEL_GAP_POINTS, draw_bar_label
-from ._selection import WIDEST_EXCHANGE_FIRST, single_day_rows
+from ._labels import draw_bar_label
+from ._selection import EXCHANGES_WIDEST_FIRST, single_day_rows
 from ._style import (
     BUY_COLOUR,
     SELL_COLOUR,
@@ -39,8 +39,9 @@ from ._style import (
 )
 
 _BAR_HEIGHT: Final = 0.3
-# Bars shorter than this would be hard to compare; long values then stick out.
+# Keeps bars visible if the values need nearly all of the panel.
 _MIN_BAR_PART_OF_PANEL: Final = 0.3
+_VALUE_MARGIN_PIXELS: Final = 9
 
 
 @figure_settings()
@@ -75,7 +76,7 @@ def _has_amounts(flow: DayFlow) -> bool:
 
 def _group_by_market(flows: Sequence[DayFlow]) -> dict[Market, list[DayFlow]]:
     """Return the markets that have flows, each with its flows, the widest exchange first."""
-    order = sorted(flows, key=lambda flow: WIDEST_EXCHANGE_FIRST.index(flow.exchange))
+    order = sorted(flows, key=lambda flow: EXCHANGES_WIDEST_FIRST.index(flow.exchange))
     groups = {market: [flow for flow in order if flow.market is market] for market in Market}
     return {market: group for market, group in groups.items() if group}
 
@@ -137,7 +138,7 @@ def _draw_values(axes: Axes, flows: Sequence[DayFlow], largest: int, font_size: 
     font_size *= 0.92
     bought, sold = bilingual("bought", "매수"), bilingual("sold", "매도")
     longest_text = f"{bought} {format_amount(largest)}"
-    room = measure_text(axes, longest_text, font_size)[0] + 3 * BAR_LABEL_GAP_POINTS
+    room = measure_text(axes, longest_text, font_size)[0] + _VALUE_MARGIN_PIXELS
     bar_part = max(_MIN_BAR_PART_OF_PANEL, 1 - room / axes.get_window_extent().width)
     axes.set_xlim(0, to_axis_units(largest) / bar_part)
     for index, flow in enumerate(flows):

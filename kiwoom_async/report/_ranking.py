@@ -24,7 +24,7 @@ from ._canvas import (
     truncate_text,
 )
 from ._fonts import find_font
-from ._labels import BAR_LABEL_GAP_POINTS, draw_bar_label
+from ._labels import draw_bar_label
 from ._selection import missing_markets_note, select_exchange, single_day_rows
 from ._style import (
     BUY_COLOUR,
@@ -41,8 +41,9 @@ from ._style import (
 
 _MAX_COUNT: Final = 50
 _NAME_PART_OF_PANEL: Final = 0.4
-# Bars shorter than this would be hard to compare; long values then stick out.
+# Keeps bars visible if the values need nearly all of the panel.
 _MIN_BAR_PART_OF_PANEL: Final = 0.3
+_VALUE_MARGIN_PIXELS: Final = 12
 _STOCKS_IN_ALT: Final = 5
 
 
@@ -126,7 +127,7 @@ def _panels(
     if is_narrow(width):
         slots = max(bought, 2), max(sold, 2)
         figure = new_figure(width, sum(slots) * 0.2 + 1.9, heading)
-        return figure, figure.subplots(2, 1, height_ratios=[each + 0.5 for each in slots]), slots
+        return figure, figure.subplots(2, 1, height_ratios=[count + 0.5 for count in slots]), slots
     longest = max(bought, sold, 3)
     figure = new_figure(width, longest * 0.27 + 1.1, heading)
     return figure, figure.subplots(1, 2), (longest, longest)
@@ -179,7 +180,7 @@ def _bar_part(axes: Axes, rows: Sequence[ProgramTrade], font_size: float) -> flo
     """Return the part of the panel's width that leaves room for a value behind the longest bar."""
     values = [format_signed(row.net_buy_amount) for row in rows]
     widest = max((measure_text(axes, value, font_size)[0] for value in values), default=0.0)
-    room = widest + 4 * BAR_LABEL_GAP_POINTS
+    room = widest + _VALUE_MARGIN_PIXELS
     return max(_MIN_BAR_PART_OF_PANEL, 1 - room / axes.get_window_extent().width)
 
 

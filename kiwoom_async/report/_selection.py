@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 from kiwoom_async import Exchange, Market, ProgramTrade
 
 # CONSOLIDATED is KRX and NXT together.
-WIDEST_EXCHANGE_FIRST: Final = (Exchange.CONSOLIDATED, Exchange.KRX, Exchange.NXT)
+EXCHANGES_WIDEST_FIRST: Final = (Exchange.CONSOLIDATED, Exchange.KRX, Exchange.NXT)
 _CONVERSION_HINTS: Final = {
     "Walk": "; pass walk.rows",
     "Page": "; pass page.rows",
@@ -63,7 +63,7 @@ def _expected_type(expected: type[Any], value: object) -> str:
 
 
 def drop_duplicates(rows: Sequence[ProgramTrade]) -> list[ProgramTrade]:
-    """Return one row for each stock, market, exchange and day: the last, where the first was."""
+    """Return one row of each stock, market, exchange and day: the last, in place of the first."""
     return list(
         {(row.date, row.market, row.exchange, row.stock_code): row for row in rows}.values()
     )
@@ -92,18 +92,18 @@ def select_exchange(
     None selects the widest exchange that has records. Raises ValueError if the exchange asked
     for has none although others have.
     """
-    selected = _resolve_exchange({record.exchange for record in records}, exchange)
-    return [record for record in records if record.exchange is selected], selected
+    venue = _resolve_exchange({record.exchange for record in records}, exchange)
+    return [record for record in records if record.exchange is venue], venue
 
 
 def _resolve_exchange(present: Collection[Exchange], exchange: Exchange | None) -> Exchange:
-    available = [each for each in WIDEST_EXCHANGE_FIRST if each in present]
+    available = [venue for venue in EXCHANGES_WIDEST_FIRST if venue in present]
     if exchange is None:
         return next(iter(available), Exchange.CONSOLIDATED)
     if not isinstance(exchange, Exchange):
         raise ValueError(f"exchange: got {exchange!r}; expected an Exchange, or None")
     if present and exchange not in present:
-        names = ", ".join(f"Exchange.{each.name}" for each in available)
+        names = ", ".join(f"Exchange.{venue.name}" for venue in available)
         raise ValueError(f"exchange: got Exchange.{exchange.name}; the rows are of {names} only")
     return exchange
 
