@@ -1,141 +1,165 @@
-"""How few stocks make up how much of a market's program turnover."""
+"""Concentration of program turnover on the largest stocks of a market, as curves."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import accumulate
 from typing import Final
 
+from attrs import frozen
 from matplotlib.axes import Axes
 
 from kiwoom_async import Exchange, Market, ProgramTrade
 
-from ._choice import left_out, of_one_day, of_one_exchange, traded
-from ._ink import (
-    MARKET_COLOURS,
-    exchange_words,
-    subtitle,
-    tick_text,
-    words,
-)
-from ._labels import Label, along, write_labels
-from ._paper import (
-    WIDE,
+from ._axes import set_ticks
+from ._canvas import (
+    SCREEN_WIDTH_INCHES,
     Heading,
     Picture,
-    narrow,
-    nothing_to_draw,
-    on_paper,
-    paper,
-    settle,
-    text_size,
+    base_font_size,
+    figure_settings,
+    freeze_layout,
+    is_narrow,
+    new_figure,
+    no_trades_figure,
 )
+from ._labels import Label, draw_labels, polyline_pixels
+from ._selection import (
+    has_trades,
+    missing_markets_note,
+    select_exchange,
+    single_day_rows,
+)
+from ._style import MARKET_COLOURS, bilingual, exchange_name, format_subtitle
 
-_MARKED: Final = (1, 10, 100)
-_MARKED_ON_A_PHONE: Final = (10, 100)
+_LABELLED_RANKS: Final = (1, 10, 100)
+_LABELLED_RANKS_NARROW: Final = (10, 100)
 _TICKS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
-_TICKS_ON_A_PHONE: Final = (1, 10, 100, 1_000)
-_FEW: Final = 20
-_LOOKS: Final = {Market.KOSPI: ("-", "o"), Market.KOSDAQ: ("--", "s")}
+_TICKS_NARROW: Final = (1, 10, 100, 1_000)
+# So few stocks have room for all ticks, even on a phone.
+_FEW_STOCKS: Final = 20
 
+
+@frozen
+class _LineStyle:
+    dashes: str
+    marker: str
+
+
+_LINE_STYLES: Final = {Market.KOSPI: _LineStyle("-", "o"), Market.KOSDAQ: _LineStyle("--", "s")}
+
+# By market: the turnover shares of its largest stock, of its two largest, and so on, percent.
 Curves = dict[Market, list[float]]
 
 
-def cumulative_shares(rows: Sequence[ProgramTrade]) -> Curves:
-    """By market: the turnover shares of its largest stock, its two largest, and so on, percent."""
-    curves: Curves = {}
-    for market in Market:
-        of_market = [row for row in rows if row.market is market and traded(row)]
-        shares = sorted((row.turnover_share for row in of_market), reverse=True)
-        if shares:
-            curves[market] = [float(each) for each in accumulate(shares, initial=Decimal(0))][1:]
-    return curves
-
-
-@on_paper
+@figure_settings()
 def concentration(
     rows: Sequence[ProgramTrade],
     *,
     exchange: Exchange | None = None,
-    width: float = WIDE,
+    width: float = SCREEN_WIDTH_INCHES,
 ) -> Picture:
-    """The part of each market's program turnover that its largest stocks make up, percent.
+    """Draw the part of each market's program turnover that its largest stocks make up, percent.
 
     From `turnover_share`, over the stocks that traded, the largest first, on a log scale. Rows,
     exchange and width as in `most_bought_and_sold`.
     """
-    of_day = of_one_day(rows)
-    drawn, venue = of_one_exchange(of_day, exchange)
-    curves = cumulative_shares(drawn)
-    heading = _heading(drawn, venue, left_out(of_day, venue))
+    day_rows = single_day_rows(rows)
+    selected, venue = select_exchange(day_rows, exchange)
+    curves = _cumulative_shares(selected)
+    heading = _heading(selected, venue, missing_markets_note(day_rows, venue))
     if not curves:
-        return nothing_to_draw(width, heading, words("no program trades", "프로그램 매매 없음"))
-    slim = narrow(width)
-    figure = paper(width, 3.4 if slim else 5.2, heading)
+        return no_trades_figure(width, heading)
+    narrow, font_size = is_narrow(width), base_font_size(width)
+    figure = new_figure(width, 3.4 if narrow else 5.2, heading)
     axes = figure.subplots()
-    _draw(axes, curves, slim, text_size(width))
-    settle(figure)
-    _mark(axes, curves, _MARKED_ON_A_PHONE if slim else _MARKED, text_size(width))
+    _draw_curves(axes, curves)
+    _set_up_axes(axes, max(len(curve) for curve in curves.values()), width)
+    freeze_layout(figure)
+    _label_curves(axes, curves, _LABELLED_RANKS_NARROW if narrow else _LABELLED_RANKS, font_size)
     figure.alt = _alt(heading, curves)
     return figure
 
 
+def _cumulative_shares(rows: Sequence[ProgramTrade]) -> Curves:
+    curves: Curves = {}
+    for market in Market:
+        traded = [row for row in rows if row.market is market and has_trades(row)]
+        shares = sorted((row.turnover_share for row in traded), reverse=True)
+        if shares:
+            curves[market] = [float(share) for share in accumulate(shares)]
+    return curves
+
+
 def _heading(rows: Sequence[ProgramTrade], venue: Exchange, note: str) -> Heading:
     return Heading(
-        words("How few stocks make up program turnover", "프로그램 거래 집중도"),
-        subtitle((row.date for row in rows), exchange_words(venue)),
+        bilingual("How few stocks make up program turnover", "프로그램 거래 집중도"),
+        format_subtitle((row.date for row in rows), exchange_name(venue)),
         ("Turnover is all that programs bought and sold in a market.", note),
     )
 
 
-def _draw(axes: Axes, curves: Curves, slim: bool, size: float) -> None:
+def _draw_curves(axes: Axes, curves: Curves) -> None:
     for market, curve in curves.items():
-        line, _ = _LOOKS[market]
         ranks = range(1, len(curve) + 1)
-        axes.plot(ranks, curve, line, color=MARKET_COLOURS[market], linewidth=2.2)
-    most = max(2, *(len(curve) for curve in curves.values()))
+        dashes = _LINE_STYLES[market].dashes
+        axes.plot(ranks, curve, dashes, color=MARKET_COLOURS[market], linewidth=2.2)
+
+
+def _set_up_axes(axes: Axes, stocks: int, width: float) -> None:
+    font_size = base_font_size(width)
+    last_rank = max(2, stocks)
     axes.set_xscale("log")
-    ticks = [
-        tick for tick in (_TICKS_ON_A_PHONE if slim and most > _FEW else _TICKS) if tick <= most
-    ]
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks], fontsize=size * 0.9)
+    ranks = _TICKS_NARROW if is_narrow(width) and last_rank > _FEW_STOCKS else _TICKS
+    set_ticks(axes.xaxis, [rank for rank in ranks if rank <= last_rank], font_size * 0.9)
     axes.set_xticks([], minor=True)
-    shares = range(0, 101, 20)
-    axes.set_yticks(shares, [f"{share}" for share in shares], fontsize=size * 0.9)
-    axes.set(xlim=(0.9, most * 1.12), ylim=(0, 118))
-    axes.set_xlabel(words("largest stocks", "거래 상위 종목 수"), fontsize=size)
-    shares_of = words("share of the market's turnover, %", "누적 거래비율")
-    axes.set_title(shares_of, loc="left", fontsize=size)
+    set_ticks(axes.yaxis, range(0, 101, 20), font_size * 0.9)
+    axes.set(xlim=(0.9, last_rank * 1.12), ylim=(0, 118))
+    axes.set_xlabel(bilingual("largest stocks", "거래 상위 종목 수"), fontsize=font_size)
+    share_title = bilingual("share of the market's turnover, %", "누적 거래비율")
+    axes.set_title(share_title, loc="left", fontsize=font_size)
     axes.grid()
 
 
-def _mark(axes: Axes, curves: Curves, ranks: Sequence[int], size: float) -> None:
-    """Points on the curves and their labels; the ends, which name the markets, choose first."""
-    ends = [(market, len(curve)) for market, curve in curves.items()]
-    marks = ends + [
-        (market, rank) for market, curve in curves.items() for rank in ranks if rank < len(curve)
+def _label_curves(axes: Axes, curves: Curves, ranks: Sequence[int], font_size: float) -> None:
+    """Mark and label points of the curves.
+
+    The ends of the curves come first, because their labels name the markets.
+    """
+    marks = [(market, len(curve)) for market, curve in curves.items()]
+    for market, curve in curves.items():
+        marks += [(market, rank) for rank in ranks if rank < len(curve)]
+    labels = [_mark(axes, curves, market, rank, font_size) for market, rank in marks]
+    pixels = [
+        pixel
+        for curve in curves.values()
+        for pixel in polyline_pixels(axes, list(enumerate(curve, 1)))
     ]
-    labels = []
-    for market, rank in marks:
-        at = (rank, curves[market][rank - 1])
-        colour = MARKET_COLOURS[market]
-        axes.plot(*at, _LOOKS[market][1], color=colour, markersize=size * 0.6, zorder=3)
-        before = f"{market}, " if (market, rank) in ends else ""
-        stocks = f"{rank:,} stock{'s' * (rank > 1)}"
-        labels.append(Label(at, f"{before}{stocks}: {at[1]:.0f} %", colour))
-    lines = [along(axes, list(enumerate(curve, 1))) for curve in curves.values()]
-    # Twice: a line costs more to cross than a point.
-    write_labels(axes, labels, [point for line in lines for point in line] * 2, size)
+    # Twice: a curve costs more to hide than a point.
+    draw_labels(axes, labels, pixels * 2, font_size)
+
+
+def _mark(axes: Axes, curves: Curves, market: Market, rank: int, font_size: float) -> Label:
+    """Draw a marker on a curve and return the label for it."""
+    curve, colour = curves[market], MARKET_COLOURS[market]
+    point = (rank, curve[rank - 1])
+    marker = _LINE_STYLES[market].marker
+    axes.plot(*point, marker, color=colour, markersize=font_size * 0.6, zorder=3)
+    prefix = f"{market}, " if rank == len(curve) else ""
+    return Label(point, f"{prefix}{_count_stocks(rank)}: {point[1]:.0f} %", colour)
+
+
+def _count_stocks(count: int) -> str:
+    return "1 stock" if count == 1 else f"{count:,} stocks"
 
 
 def _alt(heading: Heading, curves: Curves) -> str:
-    told = [
-        f"{market}: "
-        + ", ".join(
-            f"{rank:,} stock{'s' * (rank > 1)} {curve[rank - 1]:.0f} %"
-            for rank in _MARKED
+    sentences = []
+    for market, curve in curves.items():
+        shares = [
+            f"{_count_stocks(rank)} {curve[rank - 1]:.0f} %"
+            for rank in _LABELLED_RANKS
             if rank <= len(curve)
+        ]
+        sentences.append(
+            f"{market}: {', '.join(shares)} of the turnover, {len(curve):,} stocks traded"
         )
-        + f" of the turnover, {len(curve):,} stocks traded"
-        for market, curve in curves.items()
-    ]
-    return f"{heading.title}, {heading.subtitle}. {'. '.join(told)}."
+    return f"{heading.title}, {heading.subtitle}. {'. '.join(sentences)}."

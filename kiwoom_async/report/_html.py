@@ -1,18 +1,18 @@
-"""The page's pieces: escaped text, a table of stocks, a picture for each width. Knows no figure."""
+"""HTML of the report: the document, text, tables of stocks, and figures for two widths."""
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
 from kiwoom_async import ProgramTrade
 
-from ._ink import signed
+from ._style import format_signed
 
-# Wider than any phone held upright; what is wider reads the wide picture without strain.
+# Wider than any phone held upright, and wide enough to read the figure for screens.
 _PHONE_PIXELS: Final = 720
-_STYLE: Final = f"""
+_CSS: Final = f"""
 body {{ margin: 0 auto; max-width: 1080px; padding: 12px; color: #1a1a1a; background: #fff;
   font: 16px/1.5 "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", NanumGothic, sans-serif; }}
 h1 {{ font-size: 1.6em; line-height: 1.25; margin: 0.4em 0; }}
@@ -34,14 +34,15 @@ small, footer {{ color: #555; font-size: 0.875em; font-weight: normal; }}
 @media (max-width: {_PHONE_PIXELS}px) {{ h1 {{ font-size: 1.3em; }} }}
 @media print {{ body {{ max-width: none; }} section {{ break-inside: avoid; }} }}
 """.strip()
-_HEADS: Final = (
+_COLUMN_HEADERS: Final = (
     ("name", "종목명"),
     ("code", "코드"),
     ("price", "현재가"),
     ("net", "순매수"),
     ("share", "비율"),
 )
-_SUPERFLUOUS: Final = (
+# Regular expressions and replacements that leave the drawing as it is.
+_SVG_REDUCTIONS: Final = (
     (rb"<!--.*?-->|<!DOCTYPE.*?>|<\?xml.*?\?>|<metadata>.*?</metadata>", b""),
     (rb"\s*\n\s*", b"\n"),
     (rb">\n<", b"><"),
@@ -52,69 +53,70 @@ _SUPERFLUOUS: Final = (
 _UNITS: Final = "price in won (원), net in 100 million won (억원), share of turnover in %"
 
 
-def page(title: str, body: Iterable[str]) -> str:
-    """A whole document."""
+def html_document(title: str, body: Iterable[str]) -> str:
+    """Return a document with this title and these elements."""
     return "\n".join(
         (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>',
             '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>",
+            f"<title>{escape(title)}</title>\n<style>\n{_CSS}\n</style>\n</head>\n<body>",
             *body,
             "</body>\n</html>\n",
         )
     )
 
 
-def picture(wide: bytes, slim: bytes, alt: str) -> str:
-    """Two SVGs, of which a browser shows the one that suits its width."""
+def responsive_figure(wide_svg: bytes, narrow_svg: bytes, alt: str) -> str:
+    """Return a figure of which a browser shows the SVG for its width."""
+    wide, narrow = _data_uri(wide_svg), _data_uri(narrow_svg)
     return (
-        f'<figure><picture><source media="(max-width: {_PHONE_PIXELS}px)" srcset="{_data(slim)}"/>'
-        f'<img src="{_data(wide)}" alt="{escape(alt)}"/></picture></figure>'
+        f'<figure><picture><source media="(max-width: {_PHONE_PIXELS}px)" srcset="{narrow}"/>'
+        f'<img src="{wide}" alt="{escape(alt)}"/></picture></figure>'
     )
 
 
-def _data(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(smaller(svg)).decode('ascii')}"
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(compact_svg(svg)).decode('ascii')}"
 
 
-def smaller(svg: bytes) -> bytes:
-    """The same picture in a sixth less: without comments, metadata, and digits nobody sees."""
-    for pattern, instead in _SUPERFLUOUS:
-        svg = re.sub(pattern, instead, svg, flags=re.DOTALL)
+def compact_svg(svg: bytes) -> bytes:
+    """Return the drawing, a sixth smaller: without comments, metadata and invisible digits."""
+    for pattern, replacement in _SVG_REDUCTIONS:
+        svg = re.sub(pattern, replacement, svg, flags=re.DOTALL)
     return svg
 
 
-def paragraph(text: str, kind: str = "") -> str:
-    """A line of text, with a class where one is given."""
-    return f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{escape(text)}</p>"
+def paragraph(text: str, css_class: str) -> str:
+    """Return a paragraph of text."""
+    return f'<p class="{css_class}">{escape(text)}</p>'
 
 
-def listed(lines: Sequence[str]) -> str:
-    """A list, or nothing."""
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<ul>{items}</ul>" if lines else ""
+def bullet_list(texts: Sequence[str]) -> str:
+    """Return a list of the texts, or "" without texts."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<ul>{items}</ul>" if items else ""
 
 
-def tables(titles_and_rows: Iterable[tuple[str, Sequence[ProgramTrade]]]) -> str:
-    """Tables of stocks beside each other, or below each other where there is no room."""
-    made = "".join(_table(title, rows) for title, rows in titles_and_rows if rows)
-    return f'<div class="tables">{made}</div>' if made else ""
+def stock_tables(rows_by_title: Mapping[str, Sequence[ProgramTrade]]) -> str:
+    """Return tables side by side, or one below the other on a phone; "" without rows."""
+    tables = "".join(_table(title, rows) for title, rows in rows_by_title.items() if rows)
+    return f'<div class="tables">{tables}</div>' if tables else ""
 
 
 def _table(title: str, rows: Sequence[ProgramTrade]) -> str:
-    heads = "".join(
+    headers = "".join(
         f'<th scope="col">{escape(english)}<br/><span lang="ko">{escape(korean)}</span></th>'
-        for english, korean in _HEADS
+        for english, korean in _COLUMN_HEADERS
     )
-    lines = "".join(_line(row) for row in rows)
+    table_rows = "".join(_table_row(row) for row in rows)
     return (
         f"<section><table><caption>{escape(title)}<br/><small>{_UNITS}</small></caption>"
-        f"<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></section>"
+        f"<thead><tr>{headers}</tr></thead><tbody>{table_rows}</tbody></table></section>"
     )
 
 
-def _line(row: ProgramTrade) -> str:
+def _table_row(row: ProgramTrade) -> str:
     name = f'<th scope="row">{escape(row.stock_name)}</th>'
     price = "" if row.price is None else f"{row.price:,}"
-    cells = (row.stock_code, price, signed(row.net_buy_amount), f"{row.turnover_share:.2f}")
+    cells = (row.stock_code, price, format_signed(row.net_buy_amount), f"{row.turnover_share:.2f}")
     return f"<tr>{name}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"

@@ -1,4 +1,4 @@
-"""Each market at each exchange: what programs bought and sold there in all."""
+"""Sums of each market at each exchange, as bars."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,133 +7,153 @@ from matplotlib.axes import Axes
 
 from kiwoom_async import Exchange, Market, ProgramTrade
 
-from ._choice import of_one_day
-from ._flows import DayFlow, day_flows
-from ._fonts import font
-from ._ink import (
-    BOUGHT,
-    SOLD,
-    amount,
-    colour_of,
-    day_text,
-    exchange_words,
-    market_words,
-    signed,
-    tick_text,
-    ticks_between,
-    unit,
-    units,
-    words,
-)
-from ._paper import (
-    WIDE,
+from ._axes import set_ticks, tick_values
+from ._canvas import (
+    SCREEN_WIDTH_INCHES,
     Heading,
     Picture,
-    measured,
-    narrow,
-    nothing_to_draw,
-    on_paper,
-    paper,
-    settle,
-    text_size,
+    base_font_size,
+    figure_settings,
+    freeze_layout,
+    is_narrow,
+    measure_text,
+    new_figure,
+    no_trades_figure,
+)
+from ._day_flows import DayFlow, day_flows
+from ._fonts import find_font
+from ._labels import draw_bar_label
+from ._selection import EXCHANGES_WIDEST_FIRST, single_day_rows
+from ._style import (
+    BUY_COLOUR,
+    SELL_COLOUR,
+    amount_unit,
+    bilingual,
+    exchange_name,
+    format_amount,
+    format_days,
+    format_signed,
+    market_name,
+    net_colour,
+    to_axis_units,
 )
 
-_WHOLE_FIRST: Final = (Exchange.CONSOLIDATED, Exchange.KRX, Exchange.NXT)
-_BAR: Final = 0.3
-_POINTS_TO_VALUE: Final = 3
+_BAR_HEIGHT: Final = 0.3
+# Keeps bars visible if the values need nearly all of the panel.
+_MIN_BAR_PART_OF_PANEL: Final = 0.3
+_VALUE_MARGIN_PIXELS: Final = 9
 
 
-@on_paper
-def by_market_and_exchange(rows: Sequence[ProgramTrade], *, width: float = WIDE) -> Picture:
-    """Bought and sold in all, and net, of each market at each exchange, 100 million won (억원).
+@figure_settings()
+def by_market_and_exchange(
+    rows: Sequence[ProgramTrade], *, width: float = SCREEN_WIDTH_INCHES
+) -> Picture:
+    """Draw the amounts bought, sold and net of each market and exchange, 100 million won (억원).
 
-    `rows` are of one day. All exchanges that have rows stand side by side, though consolidated
-    holds the two others; a note says so. `width` as in `most_bought_and_sold`.
+    `rows` are of one day. All exchanges that have rows stand side by side; a note says that
+    consolidated holds the two others. `width` as in `most_bought_and_sold`.
     """
-    flows = [flow for flow in day_flows(of_one_day(rows)) if flow.buy_amount or flow.sell_amount]
+    flows = [flow for flow in day_flows(single_day_rows(rows)) if _has_amounts(flow)]
     heading = _heading(rows, flows)
-    slim = narrow(width)
     if not flows:
-        return nothing_to_draw(width, heading, words("no program trades", "프로그램 매매 없음"))
-    panels = {market: _of(market, flows) for market in Market if _of(market, flows)}
-    slots = [len(panel) for panel in panels.values()]
-    figure = paper(width, sum(slots) * (0.72 if slim else 0.62) + 0.75 * len(slots) + 0.2, heading)
-    ratios = {"height_ratios": [slot + 0.4 for slot in slots]}
-    axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw=ratios)[:, 0]
-    top = max(max(flow.buy_amount, flow.sell_amount) for flow in flows)
-    for panel, (market, of_market) in zip(axes, panels.items(), strict=True):
-        _panel(panel, market, of_market, top, width)
-    axes[-1].set_xlabel(unit(), fontsize=text_size(width))
-    settle(figure)
-    for panel, of_market in zip(axes, panels.values(), strict=True):
-        _write_values(panel, of_market, top, text_size(width))
+        return no_trades_figure(width, heading)
+    flows_by_market = _group_by_market(flows)
+    figure, axes = _panels(heading, [len(group) for group in flows_by_market.values()], width)
+    largest = max(max(flow.buy_amount, flow.sell_amount) for flow in flows)
+    for panel, (market, market_flows) in zip(axes, flows_by_market.items(), strict=True):
+        _draw_panel(panel, market, market_flows, largest, width)
+    axes[-1].set_xlabel(amount_unit(), fontsize=base_font_size(width))
+    freeze_layout(figure)
+    for panel, market_flows in zip(axes, flows_by_market.values(), strict=True):
+        _draw_values(panel, market_flows, largest, base_font_size(width))
     figure.alt = _alt(heading, flows)
     return figure
 
 
-def _of(market: Market, flows: Sequence[DayFlow]) -> list[DayFlow]:
-    of_market = {flow.exchange: flow for flow in flows if flow.market is market}
-    return [of_market[exchange] for exchange in _WHOLE_FIRST if exchange in of_market]
+def _has_amounts(flow: DayFlow) -> bool:
+    return bool(flow.buy_amount or flow.sell_amount)
+
+
+def _group_by_market(flows: Sequence[DayFlow]) -> dict[Market, list[DayFlow]]:
+    """Return the markets that have flows, each with its flows, the widest exchange first."""
+    order = sorted(flows, key=lambda flow: EXCHANGES_WIDEST_FIRST.index(flow.exchange))
+    groups = {market: [flow for flow in order if flow.market is market] for market in Market}
+    return {market: group for market, group in groups.items() if group}
 
 
 def _heading(rows: Sequence[ProgramTrade], flows: Sequence[DayFlow]) -> Heading:
     present = {flow.exchange for flow in flows}
-    several = Exchange.CONSOLIDATED in present and len(present) > 1
-    consolidated = exchange_words(Exchange.CONSOLIDATED)
-    note = f"Not to be added up: {consolidated} is KRX and NXT together, and holds both." * several
+    consolidated = exchange_name(Exchange.CONSOLIDATED)
+    note = f"Not to be added up: {consolidated} is KRX and NXT together, and holds both."
+    overlapping = Exchange.CONSOLIDATED in present and len(present) > 1
     return Heading(
-        words("Program trading by market and exchange", "시장·거래소별 프로그램 매매"),
-        day_text(row.date for row in rows),
-        (note,),
+        bilingual("Program trading by market and exchange", "시장·거래소별 프로그램 매매"),
+        format_days(row.date for row in rows),
+        (note,) if overlapping else (),
     )
 
 
-def _panel(axes: Axes, market: Market, flows: Sequence[DayFlow], top: int, width: float) -> None:
-    size = text_size(width)
-    bold = font().bold
-    axes.set_title(market_words(market), loc="left", fontproperties=bold, fontsize=size * 1.1)
-    for sign, colour, name in ((-1, BOUGHT, "buy_amount"), (1, SOLD, "sell_amount")):
-        at = [index + sign * _BAR / 2 for index in range(len(flows))]
-        axes.barh(at, [units(getattr(flow, name)) for flow in flows], _BAR * 0.94, color=colour)
+def _panels(
+    heading: Heading, flow_counts: Sequence[int], width: float
+) -> tuple[Picture, Sequence[Axes]]:
+    inches_per_flow = 0.72 if is_narrow(width) else 0.62
+    height = sum(flow_counts) * inches_per_flow + 0.75 * len(flow_counts) + 0.2
+    figure = new_figure(width, height, heading)
+    ratios = [count + 0.4 for count in flow_counts]
+    axes = figure.subplots(len(flow_counts), 1, squeeze=False, height_ratios=ratios)
+    return figure, list(axes[:, 0])
+
+
+def _draw_panel(
+    axes: Axes, market: Market, flows: Sequence[DayFlow], largest: int, width: float
+) -> None:
+    font_size = base_font_size(width)
+    bold = find_font().bold
+    axes.set_title(market_name(market), loc="left", fontproperties=bold, fontsize=font_size * 1.1)
+    _draw_bars(axes, [flow.buy_amount for flow in flows], -_BAR_HEIGHT / 2, BUY_COLOUR)
+    _draw_bars(axes, [flow.sell_amount for flow in flows], _BAR_HEIGHT / 2, SELL_COLOUR)
     axes.set_ylim(len(flows) - 0.45, -0.55)
-    venues = [
-        f"{exchange_words(flow.exchange)}\nnet {signed(flow.net_buy_amount)}" for flow in flows
+    names = [
+        f"{exchange_name(flow.exchange)}\nnet {format_signed(flow.net_buy_amount)}"
+        for flow in flows
     ]
-    axes.set_yticks(range(len(flows)), venues, fontsize=size)
+    axes.set_yticks(range(len(flows)), names, fontsize=font_size)
     for label, flow in zip(axes.get_yticklabels(), flows, strict=True):
-        label.set_color(colour_of(flow.net_buy_amount))
+        label.set_color(net_colour(flow.net_buy_amount))
     axes.tick_params(axis="y", length=0)
-    ticks = ticks_between(0, units(top), 2 if narrow(width) else 4)
-    axes.set_xticks(ticks, [tick_text(tick) for tick in ticks], fontsize=size * 0.9)
-    axes.set_xlim(0, units(top))
+    ticks = tick_values(0, to_axis_units(largest), 2 if is_narrow(width) else 4)
+    set_ticks(axes.xaxis, ticks, font_size * 0.9)
+    axes.set_xlim(0, to_axis_units(largest))
     axes.grid(axis="x")
 
 
-def _write_values(axes: Axes, flows: Sequence[DayFlow], top: int, size: float) -> None:
-    """What each bar is, and its amount, on an axis just long enough for the longest."""
-    small = size * 0.92
-    longest = f"{words('bought', '매수')} {amount(top)}"
-    needed = measured(axes, longest, fontsize=small)[0] + 3 * _POINTS_TO_VALUE
-    axes.set_xlim(0, units(top) / max(0.3, 1 - needed / axes.get_window_extent().width))
+def _draw_bars(axes: Axes, amounts: Sequence[int], offset: float, colour: str) -> None:
+    positions = [index + offset for index in range(len(amounts))]
+    widths = [to_axis_units(amount) for amount in amounts]
+    axes.barh(positions, widths, _BAR_HEIGHT * 0.94, color=colour)
+
+
+def _draw_values(axes: Axes, flows: Sequence[DayFlow], largest: int, font_size: float) -> None:
+    """Write the kind and amount of each bar behind it, and set the axis to leave room for them."""
+    font_size *= 0.92
+    bought, sold = bilingual("bought", "매수"), bilingual("sold", "매도")
+    longest_text = f"{bought} {format_amount(largest)}"
+    room = measure_text(axes, longest_text, font_size)[0] + _VALUE_MARGIN_PIXELS
+    bar_part = max(_MIN_BAR_PART_OF_PANEL, 1 - room / axes.get_window_extent().width)
+    axes.set_xlim(0, to_axis_units(largest) / bar_part)
     for index, flow in enumerate(flows):
-        for sign, word, value in (
-            (-1, words("bought", "매수"), flow.buy_amount),
-            (1, words("sold", "매도"), flow.sell_amount),
+        for kind, amount, offset in (
+            (bought, flow.buy_amount, -_BAR_HEIGHT / 2),
+            (sold, flow.sell_amount, _BAR_HEIGHT / 2),
         ):
-            axes.annotate(
-                f"{word} {amount(value)}",
-                (units(value), index + sign * _BAR / 2),
-                xytext=(_POINTS_TO_VALUE, 0),
-                textcoords="offset points",
-                va="center_baseline",
-                fontsize=small,
-            )
+            bar_end = (to_axis_units(amount), index + offset)
+            draw_bar_label(axes, f"{kind} {format_amount(amount)}", bar_end, font_size)
 
 
 def _alt(heading: Heading, flows: Sequence[DayFlow]) -> str:
-    told = [
-        f"{flow.market} {flow.exchange}: bought {amount(flow.buy_amount)},"
-        f" sold {amount(flow.sell_amount)}, net {signed(flow.net_buy_amount)}"
+    sums = [
+        f"{flow.market} {flow.exchange}: bought {format_amount(flow.buy_amount)},"
+        f" sold {format_amount(flow.sell_amount)}, net {format_signed(flow.net_buy_amount)}"
         for flow in flows
     ]
-    return f"{heading.title}, {heading.subtitle}, in 100 million won. {'; '.join(told)}."
+    return f"{heading.title}, {heading.subtitle}, in 100 million won. {'; '.join(sums)}."

@@ -1,4 +1,4 @@
-"""The net flow of chosen stocks, added up over several days, as lines."""
+"""Cumulative net program flow of stocks over several days, as lines."""
 
 import datetime
 from collections import defaultdict
@@ -11,100 +11,107 @@ from matplotlib.axes import Axes
 
 from kiwoom_async import Exchange, ProgramTrade
 
-from ._choice import checked, each_once, of_one_exchange, traded
-from ._dates import GAP_NOTE, gaps, mark_days
-from ._ink import (
-    FAINT_INK,
-    INK,
-    STOCK_COLOURS,
-    exchange_words,
-    name_of,
-    signed,
-    subtitle,
-    tick_text,
-    ticks_between,
-    unit,
-    units,
-    words,
-)
-from ._paper import (
-    WIDE,
+from ._axes import GAP_NOTE, draw_trading_days, gap_indices, scale_amounts
+from ._canvas import (
+    SCREEN_WIDTH_INCHES,
     Heading,
     Picture,
-    measured,
-    narrow,
-    nothing_to_draw,
-    on_paper,
-    paper,
-    settle,
-    shortened,
-    text_size,
+    base_font_size,
+    figure_settings,
+    freeze_layout,
+    is_narrow,
+    measure_text,
+    new_figure,
+    no_trades_figure,
+    truncate_text,
 )
-from ._placing import spread
+from ._label_layout import spread_labels
+from ._labels import to_pixels
+from ._selection import drop_duplicates, has_trades, select_exchange, validated_list
+from ._style import (
+    MUTED_COLOUR,
+    STOCK_COLOURS,
+    TEXT_COLOUR,
+    amount_unit,
+    bilingual,
+    exchange_name,
+    format_signed,
+    format_subtitle,
+    stock_label,
+    to_axis_units,
+)
 
-_MOST: Final = 8
-_USUAL: Final = 6
+_MAX_STOCKS: Final = 8
+_DEFAULT_STOCKS: Final = 6
 _DASHES: Final = ("-", "--", "-.", ":", "-", "--", "-.", ":")
 _MARKERS: Final = "osD^vP*X"
-# A marker every so many days would hide the line: about this many along each.
-_MARKS_A_LINE: Final = 12
-_PIXELS_TO_LABEL: Final = 16
+# About so many markers along each line; one a day would hide it.
+_MARKERS_PER_LINE: Final = 12
+_NAME_PART_OF_PANEL: Final = 0.28
+_LEADER_PIXELS: Final = 16
+_LABEL_GAP_PIXELS: Final = 3
+# Of 100 in the figure's width; the rest is margins, the vertical axis and names.
+_PIXELS_PER_FIGURE_INCH: Final = 65
+_PIXELS_PER_FIGURE_INCH_NARROW: Final = 50
 
 
 @frozen
-class _Line:
-    """A stock, and its net flow added up to each day, million won."""
+class _StockSums:
+    """A stock's last row, and its net flow summed up to each day, million won."""
 
     row: ProgramTrade
     sums: Sequence[int]
 
 
-@on_paper
+@figure_settings()
 def stock_flow(
     rows: Sequence[ProgramTrade],
     *,
     stocks: Sequence[str] | None = None,
     exchange: Exchange | None = None,
-    width: float = WIDE,
+    width: float = SCREEN_WIDTH_INCHES,
 ) -> Picture:
-    """The net flow of stocks, added up day by day, a line each, 100 million won (억원).
+    """Draw the net flow of stocks, added up day by day, a line each, 100 million won (억원).
 
-    `rows` are of several days; a stock without a row on a day had no flow there. `stocks` are at
+    `rows` are of several days; a stock without a row on a day had no flow on it. `stocks` are at
     most eight stock codes; without them, the six with the largest sums, bought or sold, are
     drawn. Days as in `net_flow`, exchange and width as in `most_bought_and_sold`.
     """
-    given = each_once(checked("rows", rows, ProgramTrade))
-    drawn, venue = of_one_exchange(given, exchange)
-    dates = sorted({row.date for row in drawn})
-    codes = None if stocks is None else _codes(stocks, drawn)
-    lines = _lines(drawn, dates, codes) if any(map(traded, drawn)) else []
+    unique_rows = drop_duplicates(validated_list("rows", rows, ProgramTrade))
+    selected, venue = select_exchange(unique_rows, exchange)
+    dates = sorted({row.date for row in selected})
+    codes = None if stocks is None else _validated_codes(stocks, selected)
+    has_any_trades = any(has_trades(row) for row in selected)
+    lines = _sum_stocks(selected, dates, codes) if has_any_trades else []
     heading = _heading(dates, venue)
-    slim = narrow(width)
     if not lines:
-        return nothing_to_draw(width, heading, words("no program trades", "프로그램 매매 없음"))
-    figure = paper(width, 3.8 if slim else 5.2, heading)
+        return no_trades_figure(width, heading)
+    narrow, font_size = is_narrow(width), base_font_size(width)
+    figure = new_figure(width, 3.8 if narrow else 5.2, heading)
     axes = figure.subplots()
-    size = text_size(width)
-    _draw(axes, lines, len(dates), size)
-    mark_days(axes, dates, width * (50 if slim else 65), size * 0.9)
-    settle(figure)
-    _label(axes, lines, len(dates), size)
+    _draw_lines(axes, lines, len(dates), font_size)
+    _set_up_axes(axes, lines, len(dates), font_size)
+    pixels = width * (_PIXELS_PER_FIGURE_INCH_NARROW if narrow else _PIXELS_PER_FIGURE_INCH)
+    draw_trading_days(axes, dates, pixels, font_size * 0.9)
+    freeze_layout(figure)
+    _label_lines(axes, lines, len(dates), font_size)
     figure.alt = _alt(heading, lines)
     return figure
 
 
 def _heading(dates: Sequence[datetime.date], venue: Exchange) -> Heading:
     return Heading(
-        words("Net program flow of stocks, added up", "종목별 프로그램 누적 순매수"),
-        subtitle(dates, exchange_words(venue)),
-        (GAP_NOTE if gaps(dates) else "",),
+        bilingual("Net program flow of stocks, added up", "종목별 프로그램 누적 순매수"),
+        format_subtitle(dates, exchange_name(venue)),
+        (GAP_NOTE if gap_indices(dates) else "",),
     )
 
 
-def _codes(stocks: Sequence[str], rows: Sequence[ProgramTrade]) -> list[str]:
-    codes = list(dict.fromkeys(checked("stocks", stocks, str)))
-    if not 1 <= len(codes) <= _MOST:
-        raise ValueError(f"stocks: got {len(codes)}; expected 1 to {_MOST} stock codes")
+def _validated_codes(stocks: Sequence[str], rows: Sequence[ProgramTrade]) -> list[str]:
+    """Return the stock codes, each once; raise ValueError for one that no row has."""
+    codes = list(dict.fromkeys(validated_list("stocks", stocks, str)))
+    if not 1 <= len(codes) <= _MAX_STOCKS:
+        raise ValueError(f"stocks: got {len(codes)}; expected 1 to {_MAX_STOCKS} stock codes")
     known = {row.stock_code for row in rows}
     if rows and (unknown := [code for code in codes if code not in known]):
         raise ValueError(
@@ -114,72 +121,81 @@ def _codes(stocks: Sequence[str], rows: Sequence[ProgramTrade]) -> list[str]:
     return codes
 
 
-def _lines(
+def _sum_stocks(
     rows: Sequence[ProgramTrade], dates: Sequence[datetime.date], codes: Sequence[str] | None
-) -> list[_Line]:
+) -> list[_StockSums]:
+    """Return the sums of the stocks with these codes, or of those with the largest."""
     nets = defaultdict[str, defaultdict[datetime.date, int]](lambda: defaultdict(int))
-    latest: dict[str, ProgramTrade] = {}
+    last_rows: dict[str, ProgramTrade] = {}
     for row in rows:
         nets[row.stock_code][row.date] += row.net_buy_amount
-        latest[row.stock_code] = row
+        last_rows[row.stock_code] = row
     if codes is None:
         order = sorted(nets, key=lambda code: (-abs(sum(nets[code].values())), code))
-        codes = [code for code in order[:_USUAL] if any(nets[code].values())]
-    return [_Line(latest[code], [*accumulate(nets[code][day] for day in dates)]) for code in codes]
+        codes = [code for code in order[:_DEFAULT_STOCKS] if any(nets[code].values())]
+    return [
+        _StockSums(last_rows[code], list(accumulate(nets[code][date] for date in dates)))
+        for code in codes
+    ]
 
 
-def _draw(axes: Axes, lines: Sequence[_Line], days: int, size: float) -> None:
-    looks = zip(lines, STOCK_COLOURS, _DASHES, _MARKERS, strict=False)
-    for index, (line, colour, dash, marker) in enumerate(looks):
+def _draw_lines(axes: Axes, lines: Sequence[_StockSums], days: int, font_size: float) -> None:
+    styles = zip(lines, STOCK_COLOURS, _DASHES, _MARKERS, strict=False)
+    for index, (line, colour, dash, marker) in enumerate(styles):
+        # The first marker is elsewhere on each line, so that markers of close lines stay apart.
+        first_marker = index * days // (_MARKERS_PER_LINE * _MAX_STOCKS)
         axes.plot(
             range(days),
-            [units(each) for each in line.sums],
+            [to_axis_units(net) for net in line.sums],
             linestyle=dash,
             marker=marker,
             color=colour,
             linewidth=1.8,
-            markersize=size * 0.5,
-            markevery=(index * days // (_MARKS_A_LINE * 8), max(1, days // _MARKS_A_LINE)),
+            markersize=font_size * 0.5,
+            markevery=(first_marker, max(1, days // _MARKERS_PER_LINE)),
         )
-    values = [units(each) for line in lines for each in line.sums]
-    low, high = min(0, *values, 0), max(0, *values, 0)
-    room = (high - low) * 0.08 or 1
-    axes.set_ylim(low - room, high + room)
-    ticks = ticks_between(low - room, high + room, 6)
-    axes.set_yticks(ticks, [tick_text(tick) for tick in ticks], fontsize=size * 0.9)
-    axes.plot((-0.5, days - 1), (0, 0), color=FAINT_INK, linewidth=0.9, zorder=1.5)
-    axes.grid(axis="y")
-    axes.set_title(unit(), loc="left", fontsize=size * 0.95)
-    axes.set_xlabel(words("trading day", "거래일"), fontsize=size)
 
 
-def _label(axes: Axes, lines: Sequence[_Line], days: int, size: float) -> None:
-    """Names at the ends of the lines, on an axis that is longer by their width."""
+def _set_up_axes(axes: Axes, lines: Sequence[_StockSums], days: int, font_size: float) -> None:
+    nets = [net for line in lines for net in line.sums]
+    scale_amounts(axes, nets, margin=0.08, max_intervals=6, font_size=font_size * 0.9)
+    axes.plot((-0.5, days - 1), (0, 0), color=MUTED_COLOUR, linewidth=0.9, zorder=1.5)
+    axes.set_title(amount_unit(), loc="left", fontsize=font_size * 0.95)
+    axes.set_xlabel(bilingual("trading day", "거래일"), fontsize=font_size)
+
+
+def _label_lines(axes: Axes, lines: Sequence[_StockSums], days: int, font_size: float) -> None:
+    """Write names and sums at the ends of the lines, and lengthen the axis by their width."""
     frame = axes.get_window_extent()
-    texts = [
-        f"{shortened(name_of(line.row), axes, frame.width * 0.28, size)} {signed(line.sums[-1])}"
+    texts = [_label_text(axes, line, frame.width, font_size) for line in lines]
+    sizes = [measure_text(axes, text, font_size) for text in texts]
+    label_pixels = max(width for width, _ in sizes) + 2 * _LEADER_PIXELS
+    axis_length = max(days - 0.5, 1) / (1 - label_pixels / frame.width)
+    axes.set_xlim(-0.5, axis_length - 0.5)
+    ends = [(days - 1, to_axis_units(line.sums[-1])) for line in lines]
+    end_pixels = [to_pixels(axes, end) for end in ends]
+    height = max(height for _, height in sizes) + _LABEL_GAP_PIXELS
+    centres = spread_labels([y for _, y in end_pixels], height, frame.y0, frame.y1)
+    to_data = axes.transData.inverted().transform
+    for text, end, (end_x, _), centre, colour in zip(
+        texts, ends, end_pixels, centres, STOCK_COLOURS, strict=False
+    ):
+        x, y = to_data((end_x + _LEADER_PIXELS, centre))
+        axes.plot((end[0], x), (end[1], y), color=colour, linewidth=0.9)
+        # Hides the grid behind the letters.
+        white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axes.text(x, y, f" {text}", fontsize=font_size, va="center", color=TEXT_COLOUR, bbox=white)
+
+
+def _label_text(axes: Axes, line: _StockSums, panel_pixels: float, font_size: float) -> str:
+    max_pixels = panel_pixels * _NAME_PART_OF_PANEL
+    name = truncate_text(axes, stock_label(line.row), max_pixels, font_size)
+    return f"{name} {format_signed(line.sums[-1])}"
+
+
+def _alt(heading: Heading, lines: Sequence[_StockSums]) -> str:
+    sums = [
+        f"{line.row.stock_name or line.row.stock_code} {format_signed(line.sums[-1])}"
         for line in lines
     ]
-    sizes = [measured(axes, text, fontsize=size) for text in texts]
-    needed = max(width for width, _ in sizes) + 2 * _PIXELS_TO_LABEL
-    span = max(days - 0.5, 1) / (1 - needed / frame.width)
-    axes.set_xlim(-0.5, span - 0.5)
-    ends = [axes.transData.transform((days - 1, units(line.sums[-1])))[1] for line in lines]
-    height = max(height for _, height in sizes) + 3
-    to_data = axes.transData.inverted().transform
-    for line, text, end, up, colour in zip(
-        lines, texts, ends, spread(ends, height, frame.y0, frame.y1), STOCK_COLOURS, strict=False
-    ):
-        start = axes.transData.transform((days - 1, units(line.sums[-1])))[0]
-        x, y = to_data((start + _PIXELS_TO_LABEL, up))
-        axes.plot((days - 1, x), (to_data((start, end))[1], y), color=colour, linewidth=0.9)
-        # The white hides the grid behind the letters.
-        white = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-        axes.text(x, y, f" {text}", fontsize=size, va="center", color=INK, bbox=white)
-
-
-def _alt(heading: Heading, lines: Sequence[_Line]) -> str:
-    told = [
-        f"{line.row.stock_name or line.row.stock_code} {signed(line.sums[-1])}" for line in lines
-    ]
-    return f"{heading.title}, {heading.subtitle}, net in 100 million won: {', '.join(told)}."
+    return f"{heading.title}, {heading.subtitle}, net in 100 million won: {', '.join(sums)}."

@@ -1,4 +1,4 @@
-"""A day's program trading of a market as a whole, added up from rows. Pure."""
+"""Daily program trading of whole markets, summed from the rows of their stocks."""
 
 import datetime
 from collections import defaultdict
@@ -8,12 +8,15 @@ from attrs import frozen
 
 from kiwoom_async import Exchange, Market, ProgramTrade
 
-from ._choice import checked, each_once
+from ._selection import drop_duplicates, validated_list
 
 
 @frozen(kw_only=True)
 class DayFlow:
-    """What programs bought and sold in one market at one exchange on one day, in million won."""
+    """Amounts that programs bought and sold in one market at one exchange on one day.
+
+    In million won.
+    """
 
     date: datetime.date
     market: Market
@@ -28,18 +31,17 @@ class DayFlow:
 
 
 def day_flows(rows: Sequence[ProgramTrade]) -> list[DayFlow]:
-    """The sums of every day, market and exchange that has rows, by date, market, exchange.
+    """Return the sums of each day, market and exchange that has rows, in this order.
 
-    A stock that came twice in a walk counts once, with its later row.
+    A stock that comes twice on a day counts once, with its later row.
     """
     groups = defaultdict[tuple[datetime.date, Market, Exchange], list[ProgramTrade]](list)
-    for row in each_once(checked("rows", rows, ProgramTrade)):
+    for row in drop_duplicates(validated_list("rows", rows, ProgramTrade)):
         groups[row.date, row.market, row.exchange].append(row)
-    flows = [_flow(*place, group) for place, group in groups.items()]
-    return sorted(flows, key=_order)
+    return sorted((_sum_rows(*key, group) for key, group in groups.items()), key=_sort_key)
 
 
-def _flow(
+def _sum_rows(
     date: datetime.date, market: Market, exchange: Exchange, rows: Sequence[ProgramTrade]
 ) -> DayFlow:
     return DayFlow(
@@ -51,5 +53,5 @@ def _flow(
     )
 
 
-def _order(flow: DayFlow) -> tuple[datetime.date, int, int]:
+def _sort_key(flow: DayFlow) -> tuple[datetime.date, int, int]:
     return flow.date, list(Market).index(flow.market), list(Exchange).index(flow.exchange)
