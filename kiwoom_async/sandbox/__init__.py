@@ -28,7 +28,7 @@ Invented:
   is a trading day, holidays too; every stock is traded at both exchanges
 - all movement. Without `trades_per_second` every day is finished, today too; with it, trading goes
   on from there, evenly, at any hour, but is not made up for after a long time without requests.
-  Pages are cut from the market as it is when they are asked for
+  Each page shows the market at the time of its request
 - the rate window slides, without tolerance, and counts accepted requests only. This is the
   strictest reading: a client that sends exactly every 0.2 s meets a 429 now and then. A request
   without a valid token is refused before it is counted

@@ -1,6 +1,6 @@
 """Access control: issued tokens and the rate window of each (app key, api-id).
 
-Reads no clock of its own: the wall clock and the time of each call are passed in.
+The time of each call is passed in; the wall clock can be replaced.
 """
 
 from collections import defaultdict, deque

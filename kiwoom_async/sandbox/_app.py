@@ -127,7 +127,8 @@ class Sandbox:
         request = await read_request(scope, receive)
         if request is None:
             return
-        # No await between reading the clock and logging: arrivals are logged in order of time.
+        # No await between reading the clock and logging: arrivals are logged in order of time, and
+        # rate windows are exact.
         reply = self._answer(request, current_time())
         # A 429 comes within about 10 ms (`wire-facts.md`, section 4).
         latency = 0.0 if reply.status == 429 else self._latency_seconds

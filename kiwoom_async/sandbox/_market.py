@@ -192,7 +192,7 @@ def _quantity_and_amount(turnover: float, price: int, random: RandomFloat) -> tu
 def hundredths(parts: list[int]) -> list[int]:
     """Return each part's share of the sum in 1/100 percent.
 
-    Shares are rounded so that they add up to 10,000 exactly; all are 0 if the sum is 0.
+    Shares are rounded up or down so that they add up to 10,000; all are 0 if the sum is 0.
     """
     whole = sum(parts)
     if not whole:

@@ -1,4 +1,4 @@
-"""The data the sandbox can be asked for: which days have rows, finished or still trading."""
+"""The days that have data: weekdays up to today, finished or still trading."""
 
 import re
 from datetime import date

@@ -34,7 +34,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def make_sandbox(clock):
-    """Return a function that makes a small sandbox without a rate limit, unless told otherwise."""
+    """Return a function that makes a small sandbox without a rate limit; options replace these."""
 
     def make(**options):
         options = {"requests_per_second": None, "kospi_stocks": 130, "kosdaq_stocks": 80} | options
