@@ -1,54 +1,53 @@
-"""A simulation of Kiwoom's REST API for ka90004 and its tokens, as a plain ASGI application.
+"""A simulation of Kiwoom's REST API for ka90004 and its tokens: a plain ASGI application.
 
-It speaks the protocol and knows nothing of this package's client, so that it can prove that
-client wrong. Nobody here has called the live service: what follows is either recorded by others
-or made up, and the two lists say which.
+It imports nothing of this package's client, so that it can prove the client wrong. The live service
+has not been called for it: everything below is either recorded by others or invented.
 
-Recorded fact (the numbers are sections of `wire-facts.md`):
+Recorded (in brackets the sections of `wire-facts.md`):
 
 - 5 requests a second for each (app key, api-id); 429 with code 1700 naming 유량 and API ID (1, 4)
-- the firewall's HTTP 400 "Request Blocked" for the default User-Agents of aiohttp, urllib (1)
-- a dead token is HTTP 200, category 3, code 8005; categories, their sentences, the shape of
-  `return_msg`, the published codes and their texts (1, 3)
-- issuing while a token lives returns the same token with its old `expires_dt`, in KST; issuing
-  is itself limited; `secretkey`, not `appsecret` (2)
-- `cont-yn` and `next-key` are headers; the last page says N with an empty key; a first request
-  sends neither, or N and an empty key; a key has at most 50 characters (5)
-- pages of 50 (KOSPI) and 30 (KOSDAQ), 2,472 and 1,820 rows, two thirds of them all zero, in an
-  order that is no ranking (1)
-- a wrong `mrkt_tp` and a day without data answer code 0 and one blank row (1)
+- the firewall's HTTP 400 "Request Blocked" for the default User-Agents of aiohttp and urllib (1)
+- a dead token is refused with HTTP 200, category 3, code 8005; the categories and their texts, the
+  form of `return_msg`, the published codes and their texts (1, 3)
+- issuing while a token is valid returns the same token with its old `expires_dt`, in KST; issuing
+  is itself limited; the parameter is `secretkey`, not `appsecret` (2)
+- `cont-yn` and `next-key` are headers; the last page has N and an empty key; a first request has
+  neither, or N and an empty key; a key has at most 50 characters (5)
+- pages of 50 rows (KOSPI) and 30 rows (KOSDAQ); 2,472 and 1,820 rows, two thirds of them all zero,
+  not ordered by any value (1)
+- a wrong `mrkt_tp` and a day without data are answered with code 0 and one blank row (1)
 - code suffixes by exchange, signs, units, the ratio of amount to quantity, the meaning of
   `all_trde_rt`, the order of `tot_1` .. `tot_5`, the empty `tot_6` (1, 6)
 - maintenance is announced in HTML, also by `/oauth2/token` (3)
 
-Invention:
+Invented:
 
-- every number of every stock. The first names of each market, and their codes, are real; their
-  prices and amounts are not. All codes beginning with 8 and their companies are made up
-- each day stands alone: the close of one day is not the base of the next. Every weekday trades,
-  there are no holidays; every stock is on both exchanges
-- all movement: without `trades_per_second` each day, today too, is a finished one; with it every
-  day goes on from there, in even steps, at any hour, but not while nobody asks for long; pages
-  are cut from the market of the moment
-- the rate window is sliding, without any tolerance, and counts accepted requests only (the
-  strictest reading: a client that sends exactly every 0.2 s will now and then meet a 429); a
-  request without a valid token is refused before it is counted
-- `firewall=False` takes the firewall away, for clients that cannot choose their User-Agent
-- the order of the checks; HTTP 200 for a refused token; the category of codes not seen in a
-  recording; 1511 for a token request with an empty body, 8011 to 8020 for a partial one
-- revoking a token that is unknown, dead or another app key's answers 8015
-- 1517 for a malformed `dt` or `stex_tp`, and for a `next-key` of another query or of nobody
-- `access-control-expose-headers` on pages: one known client reads the continuation through it
-- the form of the key, its endless life, and that it survives a new token
-- with `totals_on="first page"`, later pages carry empty totals
-- codes 1505 for every TR other than the three simulated, HTTP 404 for unknown paths and methods
-- the maintenance page's HTTP 200 and text, the bodies of 5xx answers, and every fault that
-  spoils an otherwise good page
+- every price and amount. The first names and codes of each market are real; the codes that begin
+  with 8, and their companies, are not
+- days are independent: the close of one day is not the previous close of the next. Every weekday
+  is a trading day, holidays too; every stock is traded at both exchanges
+- all movement. Without `trades_per_second` every day is finished, today too; with it, trading goes
+  on from there, evenly, at any hour, but is not made up for after a long time without requests.
+  Each page shows the market at the time of its request
+- the rate window slides, without tolerance, and counts accepted requests only. This is the
+  strictest reading: a client that sends exactly every 0.2 s meets a 429 now and then. A request
+  without a valid token is refused before it is counted
+- `firewall=False`, for clients that cannot choose their User-Agent
+- the order of the checks; HTTP 200 for a refused token request; the category of codes that were not
+  recorded; 1511 for a token request with an empty body, 8011 to 8020 for an incomplete one
+- 8015 for revoking a token that is unknown, dead or issued to another app key
+- 1517 for a malformed `dt` or `stex_tp`, and for a `next-key` of another query or never issued
+- `access-control-expose-headers` on pages: one known client finds the continuation headers by it
+- the form of a key, that it never expires, and that it survives a new token
+- empty totals on later pages with `totals_on="first page"`
+- 1505 for every TR but the three simulated, HTTP 404 for unknown paths and methods
+- the HTTP 200 and the text of the maintenance page, the bodies of 5xx answers, and every fault that
+  modifies an otherwise good page
 """
 
 from ._app import Arrival, Sandbox
 from ._faults import Fault
-from ._moving import RowChange
+from ._live_market import RowChange
 from ._serve import serve
 from ._summary import Traffic, summary
 

@@ -1,12 +1,12 @@
-"""Who may call: tokens and their life, and the sliding window that each api-id has.
+"""Access control: issued tokens and the rate window of each (app key, api-id).
 
-Knows app keys; tells nobody. Both clocks come from outside.
+The time of each call is passed in; the wall clock can be replaced.
 """
 
-import secrets as randomness
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from secrets import token_urlsafe
 from typing import Final
 
 from attrs import define, field
@@ -16,7 +16,7 @@ _WINDOW_SECONDS: Final = 1.0
 
 
 @define
-class Grant:
+class IssuedToken:
     """One issued token."""
 
     app_key: str = field(repr=False)
@@ -26,73 +26,77 @@ class Grant:
 
 
 class Access:
-    """The tokens issued so far and who holds them."""
+    """The tokens issued so far, and the calls that each app key made in the last second.
+
+    `secrets` maps app keys to secret keys; None accepts any pair. `now` returns an aware datetime;
+    None means the system clock.
+    """
 
     def __init__(
         self,
         secrets: Mapping[str, str] | None,
-        lifetime: timedelta,
+        token_lifetime: timedelta,
         now: Callable[[], datetime] | None,
     ) -> None:
         self._secrets = secrets
-        self._lifetime = lifetime
+        self._token_lifetime = token_lifetime
         self._now = now
-        self._issued: dict[str, Grant] = {}
-        self._latest: dict[str, Grant] = {}
-        self._numbers: dict[str, int] = {}
+        self._issued: dict[str, IssuedToken] = {}
+        self._latest: dict[str, IssuedToken] = {}
+        self._caller_numbers: dict[str, int] = {}
         self._windows: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
 
-    def moment(self) -> datetime:
+    def now(self) -> datetime:
         """Read the wall clock, in KST."""
         return self._now().astimezone(KST) if self._now else datetime.now(KST)
 
-    def accepts(self, app_key: str, secret_key: str) -> bool:
-        """Whether the pair opens the door."""
+    def accepts_credentials(self, app_key: str, secret_key: str) -> bool:
+        """Return True if the secret key belongs to the app key."""
         return self._secrets is None or self._secrets.get(app_key) == secret_key
 
-    def issue(self, app_key: str) -> Grant:
-        """Give the app key its living token, or a new one."""
+    def issue(self, app_key: str) -> IssuedToken:
+        """Return the valid token of the app key, or issue a new one."""
         latest = self._latest.get(app_key)
-        if latest and self._lives(latest):
+        if latest and self._is_valid(latest):
             return latest
-        # `expires_dt` has no fraction of a second; a token must not outlive what it says.
-        expires = (self.moment() + self._lifetime).replace(microsecond=0)
-        grant = Grant(app_key, randomness.token_urlsafe(48), expires)
-        self._latest[app_key] = self._issued[grant.token] = grant
-        return grant
+        # `expires_dt` has no fraction of a second; a token must not outlive its stated expiry.
+        expires = (self.now() + self._token_lifetime).replace(microsecond=0)
+        issued = IssuedToken(app_key, token_urlsafe(48), expires)
+        self._latest[app_key] = self._issued[issued.token] = issued
+        return issued
 
     def revoke(self, app_key: str, token: str) -> bool:
-        """End a living token of this app key; False when there is no such token."""
-        if self.holder(token) != app_key:
+        """Revoke a valid token of this app key; return False if there is none such."""
+        if self.app_key_if_valid(token) != app_key:
             return False
         self._issued[token].revoked = True
         return True
 
     def expire_all(self) -> None:
-        """End every token issued so far."""
-        for grant in self._issued.values():
-            grant.revoked = True
+        """Invalidate every token issued so far."""
+        for issued in self._issued.values():
+            issued.revoked = True
 
-    def holder(self, token: str) -> str | None:
-        """Find the app key a living token was issued to."""
-        grant = self._issued.get(token)
-        return grant.app_key if grant and self._lives(grant) else None
+    def app_key_if_valid(self, token: str) -> str | None:
+        """Return the app key that a valid token was issued to, None for any other token."""
+        issued = self._issued.get(token)
+        return issued.app_key if issued and self._is_valid(issued) else None
 
-    def past_holder(self, token: str) -> str:
-        """Find the app key a token was issued to, dead or alive; "" for a token of nobody's."""
-        grant = self._issued.get(token)
-        return grant.app_key if grant else ""
+    def app_key_even_if_invalid(self, token: str) -> str:
+        """Return the app key that a token was issued to, "" for a token never issued."""
+        issued = self._issued.get(token)
+        return issued.app_key if issued else ""
 
-    def number(self, app_key: str) -> int:
-        """1, 2, ... in order of first appearance; 0 for nobody."""
+    def caller_number(self, app_key: str) -> int:
+        """Number the app keys 1, 2, ... in order of first appearance; "" is 0."""
         if not app_key:
             return 0
-        return self._numbers.setdefault(app_key, len(self._numbers) + 1)
+        return self._caller_numbers.setdefault(app_key, len(self._caller_numbers) + 1)
 
-    def admits(self, app_key: str, api_id: str, limit: int | None, time: float) -> bool:
-        """Whether the window has room; only what it admits fills it."""
+    def admit(self, app_key: str, api_id: str, limit: int | None, time: float) -> bool:
+        """Count a call in its rate window; return False, uncounted, if the window is full."""
         window = self._windows[app_key, api_id]
-        # A negative age means that another event loop, with another clock, wrote it.
+        # A negative age was recorded by another event loop, with another clock.
         while window and not 0 <= time - window[0] < _WINDOW_SECONDS:
             window.popleft()
         if limit is not None and len(window) >= limit:
@@ -100,5 +104,5 @@ class Access:
         window.append(time)
         return True
 
-    def _lives(self, grant: Grant) -> bool:
-        return not grant.revoked and self.moment() < grant.expires
+    def _is_valid(self, issued: IssuedToken) -> bool:
+        return not issued.revoked and self.now() < issued.expires

@@ -1,7 +1,4 @@
-"""The application: one request in, one answer out, one line in the log.
-
-Decides what comes first (firewall, fault, checks) and how long an answer waits; the rest is asked.
-"""
+"""The ASGI application: answers each request, applies due faults, and logs every arrival."""
 
 import math
 import re
@@ -14,27 +11,34 @@ from anyio import current_time, sleep
 from attrs import field, frozen
 
 from ._access import Access
-from ._asgi import Message, Receive, Request, Send, lifespan, read_request, send_reply
-from ._calls import Call, Listing, answer, api_id_of, app_key_of, asked_key, data_body
-from ._faults import Fault, Situation, struck
+from ._asgi import Message, Receive, Request, Send, handle_lifespan, read_request, send_reply
+from ._faults import Fault, FaultContext, apply_fault
+from ._handlers import (
+    Call,
+    handle,
+    loggable_body,
+    request_api_id,
+    request_app_key,
+    request_key,
+)
+from ._live_market import LiveMarkets, RowChange
 from ._market import BLANK_TOTALS, Day
-from ._moving import Moving, RowChange
+from ._market_data import MarketData
 from ._pages import Query, TotalsOn
-from ._replies import RefusalError, Reply, blocked
+from ._replies import RefusalError, Reply, firewall_page
 
-_BLOCKED_AGENTS: Final = re.compile(r"Python/3\S* aiohttp/|Python-urllib/")
-# Most of a day at the full pace; older arrivals are forgotten.
-_LOG_LENGTH: Final = 100_000
-_TOO_MANY_REQUESTS: Final = 429
+_BLOCKED_USER_AGENTS: Final = re.compile(r"Python/3\S* aiohttp/|Python-urllib/")
+# Over five hours at five calls a second; older arrivals are forgotten.
+_MAX_ARRIVALS: Final = 100_000
 
 
 @frozen(kw_only=True)
 class Arrival:
-    """One request as the server saw it, and how it was answered.
+    """One request as it arrived, and how it was answered.
 
     `time` is in seconds of the event loop's clock (`anyio.current_time`). `caller` numbers the app
-    keys 1, 2, ... in order of appearance, 0 is nobody known. `body` is that of a data request,
-    never of a token request; `fault` names the fault that shaped the answer.
+    keys 1, 2, ... in order of first appearance; 0 is an unknown caller. `body` is that of a data
+    request and {} for a token request; `fault` is the kind of the fault that changed the answer.
     """
 
     time: float
@@ -44,19 +48,19 @@ class Arrival:
     cont_yn: str
     next_key: str
     fault: str | None
-    body: dict[str, Any] = field(repr=False)  # whatever a stranger's client put there
+    body: dict[str, Any] = field(repr=False)  # any client may have put a secret in it
     caller: int
 
 
 class Sandbox:
-    """Kiwoom's REST API for ka90004, au10001 and au10002, simulated: an ASGI application.
+    """A simulation of Kiwoom's REST API for ka90004, au10001 and au10002: an ASGI application.
 
-    `requests_per_second` holds for each (app key, api-id), None lifts it. `secrets` maps the app
-    keys that are let in to their secret keys; without it any pair is. `now` is an aware wall clock
-    for token expiry and for "today". Whether the real server repeats totals on every page is
-    unknown, hence `totals_on`. With `trades_per_second` every market goes on trading from the
-    moment a day of it is first asked for, and `changes` says what has changed. `firewall` turns
-    away the default User-Agents of aiohttp and urllib.
+    `requests_per_second` is the limit of each (app key, api-id); None means no limit. `secrets`
+    maps each accepted app key to its secret key; None accepts any pair. `now` returns an aware
+    datetime, for token expiry and for "today". `totals_on` exists because it is unknown whether
+    the real server repeats totals on every page. With `trades_per_second` above 0, a market trades
+    from the moment one of its days is first asked for, and `changes` logs the rows that changed.
+    `firewall` blocks the default User-Agents of aiohttp and urllib. `arrivals` logs every request.
     """
 
     def __init__(
@@ -74,66 +78,67 @@ class Sandbox:
         trades_per_second: float = 0.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
+        if not 0 <= trades_per_second < math.inf:
+            raise ValueError(f"trades_per_second: got {trades_per_second!r}; expected 0 or more")
         self.requests_per_second = requests_per_second
-        self.arrivals: deque[Arrival] = deque(maxlen=_LOG_LENGTH)
+        self.arrivals: deque[Arrival] = deque(maxlen=_MAX_ARRIVALS)
         self._latency_seconds = latency_seconds
         self._firewall = firewall
         self._faults = tuple(faults)
-        if not 0 <= trades_per_second < math.inf:
-            raise ValueError(f"trades_per_second: got {trades_per_second!r}; expected 0 or more")
-        moving = Moving(trades_per_second) if trades_per_second else None
-        self.changes: deque[RowChange] = moving.changes if moving else deque()
-        counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}
-        self._listing = Listing(counts, totals_on, moving)
+        live_markets = LiveMarkets(trades_per_second) if trades_per_second else None
+        self.changes: deque[RowChange] = live_markets.changes if live_markets else deque()
+        stock_counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}
+        self._market_data = MarketData(stock_counts, totals_on, live_markets)
         self._access = Access(secrets, token_lifetime, now)
-        self._calls: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()  # by api-id
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
-            await lifespan(receive, send)
+            await handle_lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._serve_http(scope, receive, send)
         else:
-            raise NotImplementedError(f"the sandbox does not speak {scope['type']}")
+            raise NotImplementedError(
+                f"scope type: got {scope['type']!r}; expected 'http' or 'lifespan'"
+            )
 
     def rows(self, dt: str, mrkt_tp: str, stex_tp: str) -> list[dict[str, str]]:
-        """All rows of a day in the server's order, as the wire spells them; none on a day off.
+        """Return all rows of a day as sent, in the server's order; none for a day without data.
 
-        Where the market moves, as it was last shown to anybody.
+        Of a moving market: the rows as last sent.
         """
-        whole = self._day(dt, mrkt_tp, stex_tp)
-        return [dict(row) for row in whole.rows] if whole else []
+        day = self._day(dt, mrkt_tp, stex_tp)
+        return [dict(row) for row in day.rows] if day else []
 
     def totals(self, dt: str, mrkt_tp: str, stex_tp: str) -> dict[str, str]:
-        """tot_1 .. tot_6 of a day; all "" on a day off."""
-        whole = self._day(dt, mrkt_tp, stex_tp)
-        return dict(whole.totals if whole else BLANK_TOTALS)
+        """Return tot_1 .. tot_6 of a day; all "" for a day without data."""
+        day = self._day(dt, mrkt_tp, stex_tp)
+        return dict(day.totals if day else BLANK_TOTALS)
 
     def expire_tokens(self) -> None:
-        """From now on every token issued so far answers 8005."""
+        """Invalidate every token issued so far: requests with one are refused with 8005."""
         self._access.expire_all()
 
     def _day(self, dt: str, mrkt_tp: str, stex_tp: str) -> Day | None:
-        return self._listing.day(Query(dt, mrkt_tp, stex_tp), self._access.moment().date())
+        return self._market_data.day(Query(dt, mrkt_tp, stex_tp), self._access.now().date())
 
-    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _serve_http(self, scope: Message, receive: Receive, send: Send) -> None:
         request = await read_request(scope, receive)
         if request is None:
             return
-        # Nothing awaits between the stamp and the log: arrivals are in order, windows are exact.
-        time = current_time()
-        reply = self._answer(request, time)
-        # Recorded: a 429 comes within about 10 ms.
-        latency = 0.0 if reply.status == _TOO_MANY_REQUESTS else self._latency_seconds
+        # No await between reading the clock and logging: arrivals are logged in order of time, and
+        # rate windows are exact.
+        reply = self._answer(request, current_time())
+        # A 429 comes within about 10 ms (`wire-facts.md`, section 4).
+        latency = 0.0 if reply.status == 429 else self._latency_seconds
         await sleep(latency + reply.wait_seconds)
         await send_reply(reply, send)
 
     def _answer(self, request: Request, time: float) -> Reply:
-        api_id = api_id_of(request)
-        # Asked before the answer: revoking or killing a token must not hide whose it was.
-        caller = self._access.number(app_key_of(request, self._access))
-        reply, fault = self._struck(request, api_id, time)
+        """Answer a request and log its arrival."""
+        api_id = request_api_id(request)
+        reply, fault = self._answer_with_faults(request, api_id, time)
         self.arrivals.append(
             Arrival(
                 time=time,
@@ -143,28 +148,36 @@ class Sandbox:
                 cont_yn=request.header("cont-yn"),
                 next_key=request.header("next-key"),
                 fault=fault,
-                body=data_body(request),
-                caller=caller,
+                body=loggable_body(request),
+                caller=self._access.caller_number(request_app_key(request, self._access)),
             )
         )
         return reply
 
-    def _struck(self, request: Request, api_id: str, time: float) -> tuple[Reply, str | None]:
+    def _answer_with_faults(
+        self, request: Request, api_id: str, time: float
+    ) -> tuple[Reply, str | None]:
+        """Return the answer and the kind of the fault that changed it, if any."""
         self._calls[api_id] += 1
-        due = (fault for fault in self._faults if fault.strikes(api_id, self._calls[api_id]))
-        fault = next(due, None)
+        call = self._calls[api_id]
+        fault = next((fault for fault in self._faults if fault.strikes(api_id, call)), None)
         if fault is None:
-            return self._ordinary(request, time), None
-        limit = self.requests_per_second or 5
-        key = asked_key(request)
-        situation = Situation(fault, api_id, request.path, key, limit, self.expire_tokens)
-        return struck(situation, lambda: self._ordinary(request, time))
+            return self._answer_normally(request, time), None
+        context = FaultContext(
+            fault=fault,
+            api_id=api_id,
+            path=request.path,
+            requested_key=request_key(request),
+            limit=self.requests_per_second or 5,
+            expire_tokens=self.expire_tokens,
+        )
+        return apply_fault(context, lambda: self._answer_normally(request, time))
 
-    def _ordinary(self, request: Request, time: float) -> Reply:
-        if self._firewall and _BLOCKED_AGENTS.match(request.header("user-agent")):
-            return blocked()
-        call = Call(request, time, self.requests_per_second, self._access, self._listing)
+    def _answer_normally(self, request: Request, time: float) -> Reply:
+        if self._firewall and _BLOCKED_USER_AGENTS.match(request.header("user-agent")):
+            return firewall_page()
+        limit = self.requests_per_second
         try:
-            return answer(call)
+            return handle(Call(request, time, limit, self._access, self._market_data))
         except RefusalError as refused:
             return refused.reply

@@ -1,7 +1,4 @@
-"""ASGI on the outside, `Request` and `Reply` on the inside.
-
-Moves bytes; does not know what any of them mean.
-"""
+"""ASGI messages to and from `Request` and `Reply`."""
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 @frozen
 class Request:
-    """One HTTP request, complete; header names in lower case."""
+    """One complete HTTP request; header names in lower case."""
 
     method: str
     path: str
@@ -26,11 +23,11 @@ class Request:
     raw_body: bytes = field(repr=False)
 
     def header(self, name: str) -> str:
-        """Look up a header, "" when it is absent."""
+        """Return a header without surrounding blanks, "" if it is absent."""
         return self.headers.get(name, "").strip()
 
     def json_object(self) -> dict[str, Any]:
-        """Parse the body; RefusalError 1517 when it is anything but a JSON object."""
+        """Parse the body. Raises RefusalError 1517 if it is not a JSON object."""
         try:
             body: object = json.loads(self.raw_body)
         except (ValueError, RecursionError) as error:
@@ -41,40 +38,39 @@ class Request:
 
 
 async def read_request(scope: Message, receive: Receive) -> Request | None:
-    """Receive the whole request, or None when the caller hung up before its end."""
+    """Receive a whole request; return None if the client disconnects before its end."""
     chunks: list[bytes] = []
-    more = True
-    while more:
+    more_body = True
+    while more_body:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         chunks.append(message.get("body", b""))
-        more = message.get("more_body", False)
+        more_body = message.get("more_body", False)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     return Request(scope["method"], scope["path"], headers, b"".join(chunks))
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
-    """Send head and body; one that is cut short breaks off in the middle of the body."""
+    """Send status, headers and body. Raises ConnectionResetError half-way if `cut_short`."""
     body = reply.encoded()
-    await send(
-        {"type": "http.response.start", "status": reply.status, "headers": _head(reply, body)}
-    )
+    headers = _encoded_headers(reply, len(body))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.cut_short:
         half = body[: len(body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
-        raise ConnectionResetError("the sandbox was told to break off here")
+        raise ConnectionResetError("the sandbox cut this answer short: fault 'disconnect'")
     await send({"type": "http.response.body", "body": body})
 
 
-def _head(reply: Reply, body: bytes) -> list[tuple[bytes, bytes]]:
-    fields = {"content-type": reply.content_type, "content-length": str(len(body)), **reply.headers}
-    # What is echoed (api-id, next-key) came in as latin-1 and leaves as it came.
-    return [(name.encode(), value.encode("latin-1")) for name, value in fields.items()]
+def _encoded_headers(reply: Reply, length: int) -> list[tuple[bytes, bytes]]:
+    headers = {"content-type": reply.content_type, "content-length": str(length), **reply.headers}
+    # Echoed headers (api-id, next-key) were decoded as latin-1.
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
-async def lifespan(receive: Receive, send: Send) -> None:
-    """Agree to start and to stop; there is nothing to set up."""
+async def handle_lifespan(receive: Receive, send: Send) -> None:
+    """Confirm startup and shutdown; the sandbox has nothing to set up."""
     stopping = False
     while not stopping:
         phase = (await receive())["type"]

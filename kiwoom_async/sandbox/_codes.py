@@ -1,11 +1,11 @@
-"""The published error codes: which category each belongs to, and what its text says.
+"""The published error codes: the category and the text of each.
 
-Texts as published; sentences as recorded (`wire-facts.md`, section 3).
+Texts of codes as published, texts of categories as recorded (`wire-facts.md`, section 3).
 """
 
 from typing import Final
 
-SENTENCES: Final = {
+CATEGORY_TEXTS: Final = {
     0: "정상적으로 처리되었습니다",
     1: "잘못된 요청입니다",
     2: "입력 값 오류입니다",
@@ -14,8 +14,8 @@ SENTENCES: Final = {
     7: "서비스를 처리하는 중에 오류가 발생했습니다",
 }
 
-# Categories seen in a recording: 1504, 1511, 1634, 1700, 1903, 8001, 8005, 8050. The others are
-# given the category of their neighbours in meaning.
+# The categories of 1504, 1511, 1634, 1700, 1903, 8001, 8005 and 8050 are recorded; the other codes
+# have the category of the recorded codes nearest in meaning.
 _BY_CATEGORY: Final[dict[int, dict[str, str]]] = {
     1: {
         "1501": "API ID가 Null이거나 값이 없습니다",

@@ -1,6 +1,6 @@
-"""Faults: what can go wrong on purpose, on which call, and what the answer then looks like.
+"""Faults: errors to provoke, the calls they strike, and the answers they cause.
 
-A fault either replaces the answer, before any check, or spoils the one that the checks gave.
+A fault either replaces the answer before any check, or modifies the answer that the checks gave.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from attrs import evolve, field, frozen
 
 from ._codes import CODES
 from ._market import BLANK_ROW
-from ._replies import LIST, Reply, blocked, html, rate_limited, refusal
+from ._replies import ROWS_KEY, Reply, firewall_page, html_page, rate_limited, refusal
 
-_ELSEWHERE: Final = "https://elsewhere.invalid"  # RFC 2606: never resolves
+_OTHER_HOST: Final = "https://elsewhere.invalid"  # RFC 2606: never resolves
 
 
 @frozen
@@ -20,7 +20,7 @@ class Fault:
     """One fault: `kind` strikes `times` arrivals of `api_id`, from the `call`-th on.
 
     `times` may be `math.inf`. `seconds` is the wait of "slow" and the Retry-After of "rate_limit";
-    `code` is the inner code of "code". ValueError for a kind or code nobody knows.
+    `code` is the inner code of "code". Raises ValueError for an unknown kind or code.
     """
 
     kind: str
@@ -31,163 +31,174 @@ class Fault:
     code: str = ""
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what would never strike, or could not be answered."""
+        """Refuse a fault that would never strike or has no answer."""
         if self.kind not in KINDS:
-            raise ValueError(f"unknown fault {self.kind!r}; allowed: {', '.join(KINDS)}")
+            raise ValueError(f"kind: got {self.kind!r}; expected one of {', '.join(KINDS)}")
         if self.kind == "code" and self.code not in CODES:
-            raise ValueError(f"unknown code {self.code!r}; allowed: {', '.join(CODES)}")
-        if self.call < 1 or self.times < 1 or self.seconds < 0:
-            raise ValueError("call and times count from 1, seconds from 0")
+            raise ValueError(f"code: got {self.code!r}; expected one of {', '.join(CODES)}")
+        if self.call < 1:
+            raise ValueError(f"call: got {self.call!r}; expected 1 or more")
+        if self.times < 1:
+            raise ValueError(f"times: got {self.times!r}; expected 1 or more")
+        if self.seconds < 0:
+            raise ValueError(f"seconds: got {self.seconds!r}; expected 0 or more")
 
     def strikes(self, api_id: str, call: int) -> bool:
-        """Whether this arrival is one of those."""
+        """Return True if the fault strikes the `call`-th arrival of `api_id`."""
         return self.api_id == api_id and self.call <= call < self.call + self.times
 
 
 @frozen
-class Situation:
-    """What a fault may know of the call it strikes."""
+class FaultContext:
+    """The fault to apply and the call it strikes."""
 
     fault: Fault
     api_id: str
     path: str
-    asked_key: str
+    requested_key: str
     limit: int
     expire_tokens: Callable[[], None] = field(repr=False)
 
 
-def struck(situation: Situation, answer: Callable[[], Reply]) -> tuple[Reply, str | None]:
-    """Apply the fault: the answer to send, and the fault's name if it changed anything."""
-    kind = situation.fault.kind
-    if kind in _REPLACING:
-        return _REPLACING[kind](situation), kind
-    ordinary = answer()
-    spoiled = _SPOILING[kind](ordinary, situation)
-    return spoiled, None if spoiled is ordinary else kind
+def apply_fault(
+    context: FaultContext, answer_normally: Callable[[], Reply]
+) -> tuple[Reply, str | None]:
+    """Return the answer to send, and the fault's kind, or None if it changed nothing.
+
+    `answer_normally` is called only for faults that modify an answer.
+    """
+    kind = context.fault.kind
+    if kind in _REPLACEMENTS:
+        return _REPLACEMENTS[kind](context), kind
+    reply = answer_normally()
+    modified = _MODIFICATIONS[kind](reply, context)
+    return modified, None if modified is reply else kind
 
 
-def _rate_limit(situation: Situation) -> Reply:
-    reply = rate_limited(situation.api_id, situation.limit)
-    if not situation.fault.seconds:
+def _rate_limit(context: FaultContext) -> Reply:
+    reply = rate_limited(context.api_id, context.limit)
+    if not context.fault.seconds:
         return reply
-    return evolve(reply, headers={**reply.headers, "retry-after": f"{situation.fault.seconds:g}"})
+    return evolve(reply, headers={**reply.headers, "retry-after": f"{context.fault.seconds:g}"})
 
 
-def _token_dies(situation: Situation) -> Reply:
-    situation.expire_tokens()
-    return refusal("8005", api_id=situation.api_id)
+def _token_dies(context: FaultContext) -> Reply:
+    context.expire_tokens()
+    return refusal("8005", api_id=context.api_id)
 
 
-def _code(situation: Situation) -> Reply:
+def _code(context: FaultContext) -> Reply:
     return refusal(
-        situation.fault.code,
-        api_id=situation.api_id,
-        uri=situation.path,
+        context.fault.code,
+        api_id=context.api_id,
+        uri=context.path,
         parameter="dt",
         reason="-",
-        limit=situation.limit,
+        limit=context.limit,
     )
 
 
-def _redirect(situation: Situation) -> Reply:
-    return Reply(status=307, body=b"", headers={"location": _ELSEWHERE + situation.path})
+def _redirect(context: FaultContext) -> Reply:
+    return Reply(status=307, body=b"", headers={"location": _OTHER_HOST + context.path})
 
 
-_REPLACING: Final[dict[str, Callable[[Situation], Reply]]] = {
+_REPLACEMENTS: Final[dict[str, Callable[[FaultContext], Reply]]] = {
     "rate_limit": _rate_limit,
-    "rate_limit_200": lambda at: evolve(_rate_limit(at), status=200),
+    "rate_limit_200": lambda context: evolve(_rate_limit(context), status=200),
     "server_error": lambda _: Reply(
         status=500, body=b"Internal Server Error", content_type="text/plain"
     ),
-    "unavailable_html": lambda _: html(503, "Service Unavailable", "<p>Try again later.</p>"),
-    "maintenance_html": lambda _: html(200, "시스템 점검 안내", "<p>서비스 점검 중입니다.</p>"),
-    "firewall": lambda _: blocked(),
+    "unavailable_html": lambda _: html_page(503, "Service Unavailable", "<p>Try again later.</p>"),
+    "maintenance_html": lambda _: html_page(
+        200, "시스템 점검 안내", "<p>서비스 점검 중입니다.</p>"
+    ),
+    "firewall": lambda _: firewall_page(),
     "token_dies": _token_dies,
     "code": _code,
     "redirect": _redirect,
 }
 
 
-def _bytes_changed(change: Callable[[bytes], bytes]) -> "_Spoil":
-    return lambda reply, _: evolve(reply, body=change(reply.encoded()))
+def _truncate(reply: Reply) -> Reply:
+    raw = reply.encoded()
+    return evolve(reply, body=raw[: len(raw) // 2])
 
 
-def _with_invalid_byte(raw: bytes) -> bytes:
+def _insert_invalid_byte(reply: Reply) -> Reply:
+    raw = reply.encoded()
     middle = len(raw) // 2
-    return raw[:middle] + b"\xff" + raw[middle:]
+    return evolve(reply, body=raw[:middle] + b"\xff" + raw[middle:])
 
 
-def _body_changed(change: Callable[[dict[str, Any]], dict[str, Any]]) -> "_Spoil":
-    def spoil(reply: Reply, _: Situation) -> Reply:
-        return evolve(reply, body=change(reply.body)) if isinstance(reply.body, dict) else reply
-
-    return spoil
+def _modify_body(reply: Reply, modify: Callable[[dict[str, Any]], dict[str, Any]]) -> Reply:
+    """Return the reply with its JSON object modified; any other reply as it is."""
+    return evolve(reply, body=modify(reply.body)) if isinstance(reply.body, dict) else reply
 
 
-def _list_changed(change: Callable[[list[Any]], list[Any] | None]) -> "_Spoil":
-    def spoil(reply: Reply, _: Situation) -> Reply:
-        if not isinstance(reply.body, dict) or LIST not in reply.body:
-            return reply
-        return evolve(reply, body={**reply.body, LIST: change(reply.body[LIST])})
-
-    return spoil
-
-
-def _missing_list(reply: Reply, _: Situation) -> Reply:
-    if not isinstance(reply.body, dict) or LIST not in reply.body:
+def _modify_rows(reply: Reply, modify: Callable[[list[Any]], list[Any] | None]) -> Reply:
+    """Return the page with its rows modified; a reply without rows as it is."""
+    if not isinstance(reply.body, dict) or ROWS_KEY not in reply.body:
         return reply
-    return evolve(reply, body={name: part for name, part in reply.body.items() if name != LIST})
+    return evolve(reply, body={**reply.body, ROWS_KEY: modify(reply.body[ROWS_KEY])})
 
 
-def _with_blank_row(rows: list[Any]) -> list[Any]:
+def _remove_rows(reply: Reply) -> Reply:
+    if not isinstance(reply.body, dict) or ROWS_KEY not in reply.body:
+        return reply
+    body = {name: value for name, value in reply.body.items() if name != ROWS_KEY}
+    return evolve(reply, body=body)
+
+
+def _insert_blank_row(rows: list[Any]) -> list[Any]:
     middle = len(rows) // 2
     return [*rows[:middle], BLANK_ROW, *rows[middle:]]
 
 
-def _with_unreadable_row(rows: list[Any]) -> list[Any]:
+def _spoil_a_row(rows: list[Any]) -> list[Any]:
     middle = len(rows) // 2
     return [*rows[:middle], {**rows[middle], "buy_cntr_qty": "abc"}, *rows[middle + 1 :]]
 
 
-def _with_unknown_fields(body: dict[str, Any]) -> dict[str, Any]:
+def _add_unknown_fields(body: dict[str, Any]) -> dict[str, Any]:
     extended = {**body, "tot_7": "7", "srv_info": {"node": "3"}}
-    if LIST in body:
-        extended[LIST] = [{**row, "new_field": "new", "new_number": 1} for row in body[LIST]]
+    if ROWS_KEY in body:
+        extended[ROWS_KEY] = [
+            {**row, "new_field": "new", "new_number": 1} for row in body[ROWS_KEY]
+        ]
     return extended
 
 
-def _next_key(choose: Callable[[Reply, Situation], str | None]) -> "_Spoil":
-    """Say Y with the chosen key; None leaves the page alone, and so does what it said anyway."""
-
-    def spoil(reply: Reply, situation: Situation) -> Reply:
-        key = choose(reply, situation)
-        headers = {**reply.headers, "cont-yn": "Y", "next-key": key or ""}
-        if "next-key" not in reply.headers or key is None or headers == reply.headers:
-            return reply
-        return evolve(reply, headers=headers)
-
-    return spoil
+def _return_code_as_text(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "return_code": str(body.get("return_code"))}
 
 
-_Spoil = Callable[[Reply, Situation], Reply]
-_SPOILING: Final[dict[str, _Spoil]] = {
-    "truncated_json": _bytes_changed(lambda raw: raw[: len(raw) // 2]),
-    "broken_utf8": _bytes_changed(_with_invalid_byte),
-    "empty_body": _bytes_changed(lambda _: b""),
-    "null_list": _list_changed(lambda _: None),
-    "missing_list": _missing_list,
-    "empty_list": _list_changed(lambda _: []),
-    "blank_row": _list_changed(_with_blank_row),
-    "unreadable_row": _list_changed(_with_unreadable_row),
-    "unknown_fields": _body_changed(_with_unknown_fields),
-    "text_return_code": _body_changed(
-        lambda body: {**body, "return_code": str(body.get("return_code"))}
-    ),
-    "empty_key": _next_key(lambda _, __: ""),
-    "repeat_key": _next_key(lambda _, at: at.asked_key or None),
-    "first_key": _next_key(lambda reply, _: next(iter(reply.walk_keys), None)),
-    "slow": lambda reply, at: evolve(reply, wait_seconds=at.fault.seconds),
+def _continue_with(reply: Reply, key: str | None) -> Reply:
+    """Return the page with `cont-yn: Y` and this key.
+
+    Returns the reply itself if it is no page, if it has these headers already, or if `key` is None.
+    """
+    if "next-key" not in reply.headers or key is None:
+        return reply
+    headers = {**reply.headers, "cont-yn": "Y", "next-key": key}
+    return reply if headers == reply.headers else evolve(reply, headers=headers)
+
+
+_MODIFICATIONS: Final[dict[str, Callable[[Reply, FaultContext], Reply]]] = {
+    "truncated_json": lambda reply, _: _truncate(reply),
+    "broken_utf8": lambda reply, _: _insert_invalid_byte(reply),
+    "empty_body": lambda reply, _: evolve(reply, body=b""),
+    "null_list": lambda reply, _: _modify_rows(reply, lambda _: None),
+    "missing_list": lambda reply, _: _remove_rows(reply),
+    "empty_list": lambda reply, _: _modify_rows(reply, lambda _: []),
+    "blank_row": lambda reply, _: _modify_rows(reply, _insert_blank_row),
+    "unreadable_row": lambda reply, _: _modify_rows(reply, _spoil_a_row),
+    "unknown_fields": lambda reply, _: _modify_body(reply, _add_unknown_fields),
+    "text_return_code": lambda reply, _: _modify_body(reply, _return_code_as_text),
+    "empty_key": lambda reply, _: _continue_with(reply, ""),
+    "repeat_key": lambda reply, context: _continue_with(reply, context.requested_key or None),
+    "first_key": lambda reply, _: _continue_with(reply, next(iter(reply.walk_keys), None)),
+    "slow": lambda reply, context: evolve(reply, wait_seconds=context.fault.seconds),
     "disconnect": lambda reply, _: evolve(reply, cut_short=True),
 }
 
-KINDS: Final = (*_REPLACING, *_SPOILING)
+KINDS: Final = (*_REPLACEMENTS, *_MODIFICATIONS)

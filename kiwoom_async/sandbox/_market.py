@@ -1,19 +1,18 @@
-"""The market: what every stock did on a day, and the rows and totals that follow from it.
+"""A finished day of a market: what every stock did, and the rows and totals that follow from it.
 
-Deterministic: date, market and exchange decide everything. Knows no clock, no page and no caller.
+Deterministic: date, market, exchange and the number of stocks decide every digit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
 from typing import Final, NamedTuple
 
 from attrs import frozen
 
-from ._names import Stock, stocks
+from ._stocks import RandomFloat, Stock, stocks
 
 Row = dict[str, str]
-Chance = Callable[[], float]
 
 PAGE_SIZES: Final = {"P00101": 50, "P10102": 30}
 SUFFIXES: Final = {"1": "", "2": "_NX", "3": "_AL"}
@@ -31,14 +30,22 @@ BLANK_ROW: Final[Row] = {
     "all_trde_rt": "",
 }
 BLANK_TOTALS: Final[Row] = {f"tot_{number}": "" for number in range(1, 7)}
+UPPER_LIMIT, UP, FLAT, LOWER_LIMIT, DOWN = "1", "2", "3", "4", "5"
 
-# KRX's price steps since 2023: below this price, this step.
-_TICKS: Final = ((2000, 1), (5000, 5), (20_000, 10), (50_000, 50), (200_000, 100), (500_000, 500))
-UPPER, UP, FLAT, LOWER, DOWN = "1", "2", "3", "4", "5"
+# KRX's tick sizes since 2023, as (prices below, tick size) in won.
+_TICK_SIZES: Final = (
+    (2000, 1),
+    (5000, 5),
+    (20_000, 10),
+    (50_000, 50),
+    (200_000, 100),
+    (500_000, 500),
+)
+_TICK_SIZE_ABOVE: Final = 1000
 
 
 class Fills(NamedTuple):
-    """Program trading at one exchange: thousand shares, million won."""
+    """Program trading in one stock at one exchange: thousand shares, million won."""
 
     buy_quantity: int = 0
     buy_amount: int = 0
@@ -47,13 +54,17 @@ class Fills(NamedTuple):
 
     @property
     def turnover(self) -> int:
-        """Both sides, million won."""
+        """Bought and sold amount together, million won."""
         return self.buy_amount + self.sell_amount
+
+    def plus(self, other: "Fills") -> "Fills":
+        """Return the sums, field by field."""
+        return Fills(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 @frozen
 class Quote:
-    """A closing price beside the one before it; the sign code may be blank."""
+    """A closing price and its change from the previous close, in won; the sign may be ""."""
 
     price: int
     change: int
@@ -61,12 +72,12 @@ class Quote:
 
     @property
     def wire_price(self) -> str:
-        """Signed by direction, unsigned when flat."""
+        """The price with the sign of its change, without one if unchanged."""
         return f"{'+' if self.change > 0 else '-' if self.change < 0 else ''}{self.price}"
 
 
-class Traded(NamedTuple):
-    """What one stock did: its close, and program trading by `stex_tp`."""
+class StockDay(NamedTuple):
+    """One stock's day: its quote, and its program trading by `stex_tp`."""
 
     stock: Stock
     quote: Quote
@@ -75,121 +86,132 @@ class Traded(NamedTuple):
 
 @frozen
 class Day:
-    """One market at one exchange on one day."""
+    """The rows and totals of one market at one exchange on one day, as sent."""
 
     rows: tuple[Row, ...]
     totals: Row
 
 
-# Six days fit one date in full: two markets at three exchanges, about 3 MB each.
+# A date takes six entries (two markets at three exchanges) of about 3 MB each.
 @lru_cache(maxsize=12)
-def day(dt: str, mrkt_tp: str, stex_tp: str, count: int) -> Day:
-    """Work out a finished day."""
-    return told(session(dt, mrkt_tp, count), stex_tp)
+def finished_day(dt: str, mrkt_tp: str, stex_tp: str, count: int) -> Day:
+    """Return the day of a market that lists `count` stocks, at one exchange."""
+    return to_wire(draw_stock_days(dt, mrkt_tp, count), stex_tp)
 
 
-def told(traded: Sequence[Traded], stex_tp: str) -> Day:
-    """Rows and totals as the wire spells them."""
-    fills = [each.by_exchange[stex_tp] for each in traded]
+def to_wire(stock_days: Sequence[StockDay], stex_tp: str) -> Day:
+    """Return the rows and totals of an exchange, as sent."""
+    fills = [stock_day.by_exchange[stex_tp] for stock_day in stock_days]
     shares = hundredths([fill.turnover for fill in fills])
     suffix = SUFFIXES[stex_tp]
     rows = (
-        _row(each.stock.code + suffix, each, fill, share)
-        for each, fill, share in zip(traded, fills, shares, strict=True)
+        _row(stock_day.stock.code + suffix, stock_day, fill, share)
+        for stock_day, fill, share in zip(stock_days, fills, shares, strict=True)
     )
     return Day(tuple(rows), _totals(fills))
 
 
 @lru_cache(maxsize=4)
-def session(dt: str, mrkt_tp: str, count: int) -> tuple[Traded, ...]:
-    """What every stock of a market did on a day."""
-    chance = Random(f"{dt} {mrkt_tp}").random  # noqa: S311 - a market, not a secret
-    return tuple(_traded(stock, chance) for stock in stocks(mrkt_tp, count))
+def draw_stock_days(dt: str, mrkt_tp: str, count: int) -> tuple[StockDay, ...]:
+    """Invent what the first `count` stocks of a market did on a day, in listing order."""
+    random = Random(f"{dt} {mrkt_tp}").random  # noqa: S311 - invented prices, no secrets
+    return tuple(_stock_day(stock, random) for stock in stocks(mrkt_tp, count))
 
 
-def _traded(stock: Stock, chance: Chance) -> Traded:
-    million_won = _program_turnover(stock, chance)
-    quote = _quote(stock.price, chance)
-    if not million_won:
-        if chance() < 0.006:  # "" and "0" occur, rarely
-            quote = Quote(quote.price, 0, "" if chance() < 0.5 else "0")  # a coin
-        return Traded(stock, quote, dict.fromkeys(SUFFIXES, Fills()))
-    nxt_part = 0.05 + 0.45 * chance()
-    krx = _fills(million_won * (1 - nxt_part), quote.price, chance)
-    nxt = _fills(million_won * nxt_part, quote.price, chance)
-    both = Fills(*(one + other for one, other in zip(krx, nxt, strict=True)))
-    return Traded(stock, quote, {"1": krx, "2": nxt, "3": both})
+def _stock_day(stock: Stock, random: RandomFloat) -> StockDay:
+    turnover = _program_turnover(stock, random)
+    quote = _quote(stock.price, random)
+    if not turnover:
+        if random() < 0.006:  # "" and "0" are rare in recordings
+            quote = Quote(quote.price, 0, "" if random() < 0.5 else "0")
+        return StockDay(stock, quote, dict.fromkeys(SUFFIXES, Fills()))
+    nxt_part = 0.05 + 0.45 * random()
+    krx = _fills(turnover * (1 - nxt_part), quote.price, random)
+    nxt = _fills(turnover * nxt_part, quote.price, random)
+    return StockDay(stock, quote, {"1": krx, "2": nxt, "3": krx.plus(nxt)})
 
 
-def _program_turnover(stock: Stock, chance: Chance) -> float:
-    """Million won today: now and then a thin stock trades and a liquid one does not."""
-    trades_today = chance() < (0.96 if stock.turnover else 0.03)
-    return (stock.turnover or 40) * (0.4 + 1.2 * chance()) if trades_today else 0.0
+def _program_turnover(stock: Stock, random: RandomFloat) -> float:
+    """Draw the day's program turnover, million won; 0.0 if the stock does not trade."""
+    # Rarely a thin stock trades, or a liquid one does not.
+    trades_today = random() < (0.96 if stock.turnover else 0.03)
+    return (stock.turnover or 40) * (0.4 + 1.2 * random()) if trades_today else 0.0
 
 
-def _quote(typical: int, chance: Chance) -> Quote:
-    before = _on_tick(int(typical * (0.85 + 0.3 * chance())))
-    price, sign = _close(before, chance)
-    return Quote(price, price - before, sign)
+def _quote(typical_price: int, random: RandomFloat) -> Quote:
+    previous_close = _round_down_to_tick(int(typical_price * (0.85 + 0.3 * random())))
+    price, sign = _closing_price(previous_close, random)
+    return Quote(price, price - previous_close, sign)
 
 
-def _close(before: int, chance: Chance) -> tuple[int, str]:
-    event = int(2000 * chance())
+def _closing_price(previous_close: int, random: RandomFloat) -> tuple[int, str]:
+    """Draw a closing price and its sign code."""
+    event = int(2000 * random())
     if event < 2:  # one stock in a thousand
-        return _on_tick(before * 13 // 10), UPPER
+        return _round_down_to_tick(previous_close * 13 // 10), UPPER_LIMIT
     if event == 2:  # one in two thousand
-        return _lower_limit(before), LOWER
-    moved = 0.0 if event % 10 == 0 else 0.06 * (chance() + chance() + chance() - 1.5)
-    price = _on_tick(int(before * (1 + moved)))
-    return price, UP if price > before else DOWN if price < before else FLAT
+        return _lower_limit(previous_close), LOWER_LIMIT
+    move = 0.0 if event % 10 == 0 else 0.06 * (random() + random() + random() - 1.5)
+    price = _round_down_to_tick(int(previous_close * (1 + move)))
+    return price, sign_code(price, previous_close)
 
 
-def _lower_limit(before: int) -> int:
-    lowest = -(-before * 7 // 10)
-    below = _on_tick(lowest)
-    return below if below == lowest else below + tick(lowest)
+def sign_code(price: int, previous_close: int) -> str:
+    """Return UP, DOWN or FLAT."""
+    return UP if price > previous_close else DOWN if price < previous_close else FLAT
 
 
-def _on_tick(price: int) -> int:
-    return price // tick(price) * tick(price)
+def _lower_limit(previous_close: int) -> int:
+    lowest = -(-previous_close * 7 // 10)
+    rounded = _round_down_to_tick(lowest)
+    return rounded if rounded == lowest else rounded + tick_size(lowest)
 
 
-def tick(price: int) -> int:
-    """KRX's price step at this price."""
-    return next((step for limit, step in _TICKS if price < limit), 1000)
+def _round_down_to_tick(price: int) -> int:
+    return price // tick_size(price) * tick_size(price)
 
 
-def _fills(million_won: float, price: int, chance: Chance) -> Fills:
-    buying = 0.25 + 0.5 * chance()
-    bought = _side(million_won * buying, price, chance)
-    return Fills(*bought, *_side(million_won * (1 - buying), price, chance))
+def tick_size(price: int) -> int:
+    """Return KRX's tick size at this price, in won."""
+    return next((size for below, size in _TICK_SIZES if price < below), _TICK_SIZE_ABOVE)
 
 
-def _side(million_won: float, price: int, chance: Chance) -> tuple[int, int]:
-    quantity = int(million_won * 1000 / price)
+def _fills(turnover: float, price: int, random: RandomFloat) -> Fills:
+    buy_part = 0.25 + 0.5 * random()
+    bought = _quantity_and_amount(turnover * buy_part, price, random)
+    sold = _quantity_and_amount(turnover * (1 - buy_part), price, random)
+    return Fills(*bought, *sold)
+
+
+def _quantity_and_amount(turnover: float, price: int, random: RandomFloat) -> tuple[int, int]:
+    quantity = int(turnover * 1000 / price)
     # Recorded rows lie between 0.98 and 1.01 of quantity times closing price.
-    return quantity, int(quantity * price / 1000 * (0.98 + 0.03 * chance()) + 0.5)
+    return quantity, int(quantity * price / 1000 * (0.98 + 0.03 * random()) + 0.5)
 
 
 def hundredths(parts: list[int]) -> list[int]:
-    """Each part's share of the whole in 1/100 percent, adding up to exactly 100.00."""
+    """Return each part's share of the sum in 1/100 percent.
+
+    Shares are rounded up or down so that they add up to 10,000; all are 0 if the sum is 0.
+    """
     whole = sum(parts)
     if not whole:
         return [0] * len(parts)
     shares = [part * 10_000 // whole for part in parts]
-    by_remainder = sorted(range(len(parts)), key=lambda at: -(parts[at] * 10_000 % whole))
-    for at in by_remainder[: 10_000 - sum(shares)]:
-        shares[at] += 1
+    by_remainder = sorted(range(len(parts)), key=lambda index: -(parts[index] * 10_000 % whole))
+    for index in by_remainder[: 10_000 - sum(shares)]:
+        shares[index] += 1
     return shares
 
 
-def _row(code: str, traded: Traded, fills: Fills, share: int) -> Row:
+def _row(code: str, stock_day: StockDay, fills: Fills, share: int) -> Row:
+    quote = stock_day.quote
     return {
         "stk_cd": code,
-        "stk_nm": traded.stock.name,
-        "cur_prc": traded.quote.wire_price,
-        "flu_sig": traded.quote.sign,
-        "pred_pre": f"{traded.quote.change:+d}" if traded.quote.change else "0",
+        "stk_nm": stock_day.stock.name,
+        "cur_prc": quote.wire_price,
+        "flu_sig": quote.sign,
+        "pred_pre": f"{quote.change:+d}" if quote.change else "0",
         "buy_cntr_qty": str(fills.buy_quantity),
         "buy_cntr_amt": str(fills.buy_amount),
         "sel_cntr_qty": str(fills.sell_quantity),
@@ -200,7 +222,7 @@ def _row(code: str, traded: Traded, fills: Fills, share: int) -> Row:
 
 
 def _totals(fills: list[Fills]) -> Row:
-    # The start value keeps four columns when there is no stock at all.
+    # The leading Fills() gives four zero columns when no stock is listed.
     columns = [sum(column) for column in zip(Fills(), *fills, strict=True)]
     sums = [*columns, columns[1] - columns[3]]
     return {**{f"tot_{number}": str(value) for number, value in enumerate(sums, 1)}, "tot_6": ""}

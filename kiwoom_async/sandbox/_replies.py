@@ -1,46 +1,48 @@
-"""What an answer is before it is sent, and how the good, the refused and the foreign ones look.
-
-Knows bodies and headers; does not know who asked or why.
-"""
+"""Answers before they are sent: successful ones, refusals, and HTML pages that bypass the API."""
 
 import json
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
 
-from ._codes import CODES, SENTENCES
+from ._codes import CATEGORY_TEXTS, CODES
 
-JSON: Final = "application/json;charset=UTF-8"
-HTML: Final = "text/html; charset=UTF-8"
-LIST: Final = "stk_prm_trde_prst"
+ROWS_KEY: Final = "stk_prm_trde_prst"
 
-_PAGE: Final = (
+_JSON_TYPE: Final = "application/json;charset=UTF-8"
+_HTML_TYPE: Final = "text/html; charset=UTF-8"
+_HTML_TEMPLATE: Final = (
     "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1>{1}</body></html>"
 )
 
 
 @frozen(kw_only=True)
 class Reply:
-    """One answer; a dict body is sent as JSON, bytes are sent as they are."""
+    """One answer; a dict body is sent as JSON, bytes are sent as they are.
+
+    `code` is the four-digit code of a refusal. `walk_keys` are the continuation keys of the whole
+    walk, for faults that lead back to one of them. `wait_seconds` delays the answer; `cut_short`
+    breaks the connection in the middle of the body.
+    """
 
     body: dict[str, Any] | bytes = field(repr=False)  # may hold a token
     status: int = 200
     headers: dict[str, str] = field(factory=dict[str, str])
-    content_type: str = JSON
+    content_type: str = _JSON_TYPE
     code: str | None = None
     walk_keys: tuple[str, ...] = field(default=(), repr=False)
     wait_seconds: float = 0.0
     cut_short: bool = False
 
     def encoded(self) -> bytes:
-        """Encode the body, Korean unescaped."""
+        """Return the body as bytes; JSON is UTF-8 with Korean unescaped."""
         if isinstance(self.body, bytes):
             return self.body
         return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class RefusalError(Exception):
-    """Ends the handling of a request; carries the answer to send."""
+    """A refused request; `reply` is the answer to send."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.code)
@@ -48,8 +50,8 @@ class RefusalError(Exception):
 
 
 def success(body: dict[str, Any], headers: dict[str, str]) -> Reply:
-    """Body, closed by code 0 and its sentence."""
-    return Reply(body={**body, "return_code": 0, "return_msg": SENTENCES[0]}, headers=headers)
+    """Return the body followed by return code 0 and its text."""
+    return Reply(body={**body, "return_code": 0, "return_msg": CATEGORY_TEXTS[0]}, headers=headers)
 
 
 def refusal(
@@ -61,29 +63,31 @@ def refusal(
     reason: str = "",
     limit: int = 5,
 ) -> Reply:
-    """HTTP 200 with the code's category and its text in brackets."""
-    category, text = CODES[code]
-    said = text.format(api_id=api_id, uri=uri, field=parameter, reason=reason, limit=limit)
-    inner = f"{code}:{said}" if said else code
-    body = {"return_msg": f"{SENTENCES[category]}[{inner}]", "return_code": category}
+    """Return HTTP 200 with the code's category and, in brackets, the code and its text."""
+    category, template = CODES[code]
+    text = template.format(api_id=api_id, uri=uri, field=parameter, reason=reason, limit=limit)
+    detail = f"{code}:{text}" if text else code
+    body = {"return_msg": f"{CATEGORY_TEXTS[category]}[{detail}]", "return_code": category}
     return Reply(body=body, headers={"api-id": api_id}, code=code)
 
 
 def rate_limited(api_id: str, limit: int) -> Reply:
-    """Refuse with the 429 of a full window."""
+    """Return the 429 of a full rate window."""
     return evolve(refusal("1700", api_id=api_id, limit=limit), status=429)
 
 
-def html(status: int, title: str, text: str) -> Reply:
-    """Wrap words in a page; such an answer is not the API's."""
-    return Reply(status=status, body=_PAGE.format(title, text).encode(), content_type=HTML)
+def html_page(status: int, title: str, content: str) -> Reply:
+    """Return an HTML page, as a proxy or firewall in front of the API sends it."""
+    body = _HTML_TEMPLATE.format(title, content).encode()
+    return Reply(status=status, body=body, content_type=_HTML_TYPE)
 
 
-def blocked() -> Reply:
-    """Answer with the firewall's page."""
-    return html(400, "Request Blocked", "<p>The request was blocked by the security policy.</p>")
+def firewall_page() -> Reply:
+    """Return the firewall's "Request Blocked" page."""
+    content = "<p>The request was blocked by the security policy.</p>"
+    return html_page(400, "Request Blocked", content)
 
 
 def not_found(path: str) -> Reply:
-    """For a path or method nobody serves."""
+    """Return HTTP 404, for an unknown path or method."""
     return Reply(status=404, body={"status": 404, "error": "Not Found", "path": path})

@@ -1,4 +1,4 @@
-"""The sandbox on a port, for clients that are not in this process."""
+"""The sandbox on a port, for clients in other processes."""
 
 import socket
 from collections.abc import Callable
@@ -15,13 +15,13 @@ def serve(
     port: int = 8080,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until interrupted. Needs uvicorn, which the extra `sandbox` brings.
+    """Serve until interrupted. Needs uvicorn, which the extra `sandbox` installs.
 
-    `ready` is told the base URL as soon as the port is ours; port 0 takes any that is free.
+    `ready` is called with the base URL once the port is bound; port 0 binds any free port. Raises
     OSError when the port is taken, KeyboardInterrupt when interrupted.
     """
     try:
-        import uvicorn  # noqa: PLC0415 - optional: only a sandbox on a port needs it
+        import uvicorn  # noqa: PLC0415 - optional: needed only to serve on a port
     except ImportError as missing:
         raise ImportError(
             "serving the sandbox needs uvicorn: pip install 'kiwoom-async[sandbox]',"
@@ -29,9 +29,9 @@ def serve(
         ) from missing
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
-        # uvicorn spells ASGI in TypedDicts of its own.
+        # The cast is for type checkers: uvicorn has its own TypedDicts for ASGI messages.
         config = uvicorn.Config(cast("Any", sandbox), log_level="warning")
         if ready is not None:
-            name = f"[{host}]" if ":" in host else host
-            ready(f"http://{name}:{listener.getsockname()[1]}")
+            url_host = f"[{host}]" if ":" in host else host
+            ready(f"http://{url_host}:{listener.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listener])

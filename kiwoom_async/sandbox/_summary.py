@@ -1,6 +1,6 @@
-"""What a log of arrivals comes to: how many calls, and how close together.
+"""Summary of a log of arrivals: the number of calls, and how close together they came.
 
-Pure. Judges no pace; says what came, so that whoever started the programs can.
+Pure: counts what arrived; judges no limit.
 """
 
 from collections import defaultdict, deque
@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from ._calls import ISSUE
+from ._handlers import ISSUE_API_ID
 
 if TYPE_CHECKING:
     from ._app import Arrival
 
-_SECOND: Final = 1.0
-_TOO_MANY_REQUESTS: Final = 429
+_WINDOW_SECONDS: Final = 1.0
 
 
 @frozen(kw_only=True)
 class Traffic:
-    """What came for one (app key, api-id), which is what the limit holds for.
+    """The calls of one (app key, api-id), the pair that the rate limit holds for.
 
     `caller` is that of `Arrival`. `refused` counts the answers 429; `most_in_a_second` the calls of
-    the busiest second, refused ones too; `tokens` the answers that gave a token, new or living,
-    where no fault had a hand in it.
+    the busiest second, refused ones included; `tokens` the answers that gave a token, new or still
+    valid, and were not altered by a fault.
     """
 
     caller: int
@@ -36,11 +35,11 @@ class Traffic:
 
 
 def summary(arrivals: "Iterable[Arrival]") -> list[Traffic]:
-    """The traffic of each app key and api-id, in their order."""
-    by_bucket: defaultdict[tuple[int, str], list[Arrival]] = defaultdict(list)
+    """Return the traffic of each (caller, api-id), sorted by both."""
+    grouped: defaultdict[tuple[int, str], list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
-        by_bucket[arrival.caller, arrival.api_id].append(arrival)
-    return [_traffic(*bucket, its) for bucket, its in sorted(by_bucket.items())]
+        grouped[arrival.caller, arrival.api_id].append(arrival)
+    return [_traffic(*key, group) for key, group in sorted(grouped.items())]
 
 
 def _traffic(caller: int, api_id: str, arrivals: "list[Arrival]") -> Traffic:
@@ -48,23 +47,23 @@ def _traffic(caller: int, api_id: str, arrivals: "list[Arrival]") -> Traffic:
         caller=caller,
         api_id=api_id,
         calls=len(arrivals),
-        refused=sum(arrival.status == _TOO_MANY_REQUESTS for arrival in arrivals),
+        refused=sum(arrival.status == 429 for arrival in arrivals),
         most_in_a_second=_most_in_a_second(arrival.time for arrival in arrivals),
         tokens=sum(_gave_token(arrival) for arrival in arrivals),
     )
 
 
 def _gave_token(arrival: "Arrival") -> bool:
-    good = arrival.status == 200 and arrival.code is None and arrival.fault is None
-    return good and arrival.api_id == ISSUE
+    succeeded = arrival.status == 200 and arrival.code is None and arrival.fault is None
+    return succeeded and arrival.api_id == ISSUE_API_ID
 
 
 def _most_in_a_second(times: Iterable[float]) -> int:
     most = 0
     window: deque[float] = deque()
     for time in times:
-        # A negative age means that another event loop, with another clock, wrote it.
-        while window and not 0 <= time - window[0] < _SECOND:
+        # A negative age was recorded by another event loop, with another clock.
+        while window and not 0 <= time - window[0] < _WINDOW_SECONDS:
             window.popleft()
         window.append(time)
         most = max(most, len(window))

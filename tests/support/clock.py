@@ -1,12 +1,12 @@
-"""Event loops in virtual time: a clock that moves only when everything sleeps."""
+"""An asyncio event loop in virtual time, so that sleeping in tests costs nothing."""
 
 import asyncio
 import selectors
 from typing import Any
 
 
-class _JumpingSelector(selectors.DefaultSelector):
-    """Jumps over the time that nobody would spend but waiting."""
+class _VirtualTimeSelector(selectors.DefaultSelector):
+    """A selector that advances its clock instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,11 +20,11 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose clock moves only when everything sleeps."""
+    """An asyncio loop whose clock advances only when every task sleeps."""
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
+        self._virtual_selector = _VirtualTimeSelector()
+        super().__init__(self._virtual_selector)
 
     def time(self) -> float:
-        return self._jumping.now
+        return self._virtual_selector.now

@@ -1,4 +1,4 @@
-"""Small simulated exchanges."""
+"""A small sandbox for tests."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from kiwoom_async.sandbox import Fault, Sandbox
 
 
 def small_sandbox(*faults: Fault, **options: Any) -> Sandbox:
-    """An exchange without a limit, of three pages a market."""
+    """Return a sandbox without a rate limit, with three pages in each market."""
     defaults: dict[str, Any] = {"requests_per_second": None}
     defaults |= {"kospi_stocks": 120, "kosdaq_stocks": 70}
     return Sandbox(faults=faults, **(defaults | options))

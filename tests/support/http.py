@@ -1,4 +1,4 @@
-"""Answers written byte by byte, served on a real socket."""
+"""A server that sends hand-written HTTP answers, byte by byte, on a real socket."""
 
 import re
 from contextlib import asynccontextmanager, suppress
@@ -9,9 +9,9 @@ from anyio.abc import SocketAttribute
 
 @asynccontextmanager
 async def server(answer):
-    """A base URL at which `answer(stream)` is played for every request that came whole."""
+    """Await `answer(stream)` after every complete request; yield the base URL."""
 
-    async def connection(stream):
+    async def serve_connection(stream):
         async with stream:
             with suppress(anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError):
                 while True:
@@ -21,13 +21,14 @@ async def server(answer):
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     async with anyio.create_task_group() as group:
-        group.start_soon(listener.serve, connection)
+        group.start_soon(listener.serve, serve_connection)
         yield f"http://127.0.0.1:{port}"
         group.cancel_scope.cancel()
     await listener.aclose()
 
 
 async def read_request(stream):
+    """Receive one whole request, which must have a Content-Length."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += await stream.receive()
@@ -38,5 +39,7 @@ async def read_request(stream):
 
 
 def http(body, *headers, status="200 OK", length=None):
-    head = [f"HTTP/1.1 {status}", f"content-length: {len(body) if length is None else length}"]
+    """Return the bytes of an answer; `length` is a Content-Length other than the true one."""
+    content_length = len(body) if length is None else length
+    head = [f"HTTP/1.1 {status}", f"content-length: {content_length}"]
     return "\r\n".join([*head, *headers, "", ""]).encode() + body

@@ -1,4 +1,4 @@
-"""Bodies as recorded from the real server, or printed in its specification."""
+"""Recorded answers of the real server, and examples from its specification."""
 
 import json
 from pathlib import Path
@@ -8,5 +8,5 @@ WIRE = Path(__file__).parent.parent / "wire"
 
 
 def recorded(name: str) -> Any:
-    """A body as recorded from the real server, or printed in its specification."""
+    """Return the JSON body recorded in `wire/<name>.json`."""
     return json.loads((WIRE / f"{name}.json").read_text(encoding="utf-8"))

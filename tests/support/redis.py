@@ -11,41 +11,45 @@ from pathlib import Path
 
 import pytest
 
+_EXECUTABLE = shutil.which("redis-server") or shutil.which("valkey-server") or ""
+
 
 class RedisServer:
-    """A real server in a process of its own, that a test may stop and start."""
+    """A Redis server in its own process, which a test may stop and start again."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as unused:
+            self.port = unused.getsockname()[1]
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder, self._options = folder, options
         self.start()
 
     def start(self) -> None:
-        command = [REDIS, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        """Start the process and wait until it accepts connections."""
+        command = [_EXECUTABLE, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", str(self._folder), *self._options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
         for _ in range(500):
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 return
             time.sleep(0.01)
-        raise AssertionError("redis-server does not come up")
+        raise AssertionError("redis-server accepted no connection within 5 s")
 
     def stop(self) -> None:
+        """Kill the process and wait for its end."""
         self.process.kill()
         self.process.wait()
 
 
-REDIS = shutil.which("redis-server") or shutil.which("valkey-server") or ""
-
-
 @contextmanager
 def redis_server(folder: Path, *options: str) -> Iterator[RedisServer]:
-    """One's own server; a visible skip where none is installed, a failure where one must be."""
-    if not REDIS and os.environ.get("KIWOOM_TESTS_NEED_REDIS"):
+    """Run a Redis server; skip the test if none is installed.
+
+    Fails instead of skipping if the environment variable KIWOOM_TESTS_NEED_REDIS is set.
+    """
+    if not _EXECUTABLE and os.environ.get("KIWOOM_TESTS_NEED_REDIS"):
         pytest.fail("redis-server is not installed")
-    if not REDIS:
+    if not _EXECUTABLE:
         pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
     server = RedisServer(folder, *options)
     try:

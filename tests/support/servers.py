@@ -1,4 +1,4 @@
-"""Real sockets: an ASGI application on a port, in a thread."""
+"""ASGI applications on real sockets."""
 
 import socket
 import threading
@@ -11,7 +11,7 @@ import uvicorn
 
 @contextmanager
 def on_a_port(app: Any) -> Iterator[str]:
-    """The base URL at which an ASGI application is served, by a thread, on a real socket."""
+    """Serve an ASGI application in a thread, on a free port; yield its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -1,7 +1,7 @@
-"""The universe: which stocks a market lists, in the order the server lists them.
+"""The stocks that each market lists, in the server's order, the same on every day.
 
-The same on every day. Real names and codes come first (as listed in 2025), what is invented after
-them has codes that begin with 8. No price or turnover here is real.
+Real names and codes come first (as listed in 2025), then invented companies and funds, whose codes
+begin with 8. No price or turnover is real.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +13,11 @@ from attrs import frozen
 
 _T = TypeVar("_T")
 
+# Draws from [0, 1).
+RandomFloat = Callable[[], float]
+
 # code, typical price in won, typical program turnover in billion won a day, name
-_REAL: Final = {
+_REAL_STOCKS: Final = {
     "P00101": """
         005380 408500 180 현대차
         005930 230500 3100 삼성전자
@@ -111,15 +114,15 @@ _REAL: Final = {
     """,
 }
 
-_FIRST: Final = "가나다라마바사아자하고노도로모보소오초새은이해누"
-_SECOND: Final = "람온솔울미빛결담찬봄늘슬별루을름윤든애품"
-_TRADES = """
+_FIRST_SYLLABLES: Final = "가나다라마바사아자하고노도로모보소오초새은이해누"
+_SECOND_SYLLABLES: Final = "람온솔울미빛결담찬봄늘슬별루을름윤든애품"
+_INDUSTRY_NAMES: Final = """
     전자 화학 제약 건설 중공업 정밀 소재 바이오 물산 산업 제지 식품 방직 기계 전선 금속 철강
     홀딩스 로보틱스 반도체 디스플레이 에너지 해운 통신 게임즈 엔터테인먼트 제과 유업 상사
     시스템즈 네트웍스 테크놀로지 머티리얼즈 사이언스 모빌리티 인터내셔널
 """
-_TRADE: Final = _TRADES.split()
-_FUND: Final = (
+_INDUSTRIES: Final = _INDUSTRY_NAMES.split()
+_FUND_NAMES: Final = (
     "200",
     "미국나스닥100",
     "코스닥150레버리지",
@@ -131,13 +134,16 @@ _FUND: Final = (
     "글로벌인공지능반도체밸류체인액티브타겟위클리커버드콜레버리지형(합성 H)",
 )
 _LETTERS: Final = "ABCDEFGHJKLMNPRSTVWXYZ"
-# Keeps the invented codes of the two markets apart.
-_PARITY: Final = {"P00101": 0, "P10102": 1}
+# Invented serial numbers are even for KOSPI and odd for KOSDAQ, so that no code is in both.
+_SERIAL_PARITY: Final = {"P00101": 0, "P10102": 1}
 
 
 @frozen
 class Stock:
-    """One listed stock; turnover in million won a day, 0 for one that hardly trades."""
+    """One listed stock: typical price in won, typical program turnover in million won a day.
+
+    `turnover` is 0 for a thinly traded stock.
+    """
 
     code: str
     name: str
@@ -147,7 +153,7 @@ class Stock:
 
 @lru_cache(maxsize=8)
 def stocks(mrkt_tp: str, count: int) -> tuple[Stock, ...]:
-    """List the first `count` stocks of the market."""
+    """Return the first `count` stocks of a market."""
     listed: dict[str, Stock] = {}
     names: set[str] = set()
     candidates = _candidates(mrkt_tp)
@@ -160,39 +166,39 @@ def stocks(mrkt_tp: str, count: int) -> tuple[Stock, ...]:
 
 
 def _candidates(mrkt_tp: str) -> Iterator[Stock]:
-    for line in _REAL[mrkt_tp].strip().splitlines():
+    for line in _REAL_STOCKS[mrkt_tp].strip().splitlines():
         code, price, billions, name = line.split(maxsplit=3)
         yield Stock(code, name, int(price), int(billions) * 1000)
-    chance = Random(f"universe {mrkt_tp}").random  # noqa: S311 - a market, not a secret
+    random = Random(f"universe {mrkt_tp}").random  # noqa: S311 - invented names, no secrets
     while True:
-        yield from _family(_PARITY[mrkt_tp], chance)
+        yield from _company_or_fund(_SERIAL_PARITY[mrkt_tp], random)
 
 
-def _family(parity: int, chance: Callable[[], float]) -> Iterator[Stock]:
-    """Found a company, with its preferred stock if it has one, or a fund."""
-    serial = 2 * int(500 * chance()) + parity
-    brand = _pick(_FIRST, chance) + _pick(_SECOND, chance)
-    if chance() < 0.2:  # about the share of funds among the listed
-        code = f"8{serial:03d}{_pick(_LETTERS, chance)}0"
-        yield _invented(code, f"{brand} {_pick(_FUND, chance)}", chance)
+def _company_or_fund(parity: int, random: RandomFloat) -> Iterator[Stock]:
+    """Yield an invented fund, or a company and its preferred stock if it has one."""
+    serial = 2 * int(500 * random()) + parity
+    brand = _pick(_FIRST_SYLLABLES, random) + _pick(_SECOND_SYLLABLES, random)
+    if random() < 0.2:  # about the share of funds among the listed
+        code = f"8{serial:03d}{_pick(_LETTERS, random)}0"
+        yield _invented_stock(code, f"{brand} {_pick(_FUND_NAMES, random)}", random)
         return
-    stem, name = f"8{serial:03d}{int(10 * chance())}", brand + _pick(_TRADE, chance)
-    yield _invented(f"{stem}0", name, chance)
-    suffix, preferred = _pick((("", ""),) * 14 + (("5", "우"), ("K", "1우")), chance)
+    stem, name = f"8{serial:03d}{int(10 * random())}", brand + _pick(_INDUSTRIES, random)
+    yield _invented_stock(f"{stem}0", name, random)
+    suffix, preferred = _pick((("", ""),) * 14 + (("5", "우"), ("K", "1우")), random)
     if suffix:
-        yield Stock(stem + suffix, name + preferred, _heavy_tailed(600, chance), 0)
+        yield Stock(stem + suffix, name + preferred, _heavy_tailed(600, random), 0)
 
 
-def _invented(code: str, name: str, chance: Callable[[], float]) -> Stock:
-    price = int(_heavy_tailed(5000, chance) * (0.1 + 0.9 * chance()))
-    thinly_traded = chance() < 0.67  # two thirds of the recorded rows are zero
-    return Stock(code, name, price, 0 if thinly_traded else _heavy_tailed(1600, chance))
+def _invented_stock(code: str, name: str, random: RandomFloat) -> Stock:
+    price = int(_heavy_tailed(5000, random) * (0.1 + 0.9 * random()))
+    thinly_traded = random() < 0.67  # two thirds of the recorded rows are zero
+    return Stock(code, name, price, 0 if thinly_traded else _heavy_tailed(1600, random))
 
 
-def _heavy_tailed(scale: int, chance: Callable[[], float]) -> int:
-    # Division alone, no power or logarithm: their last digit differs between platforms.
-    return int(scale / (0.006 + chance()))
+def _heavy_tailed(scale: int, random: RandomFloat) -> int:
+    # Only division: the last digit of powers and logarithms differs between platforms.
+    return int(scale / (0.006 + random()))
 
 
-def _pick(choices: Sequence[_T], chance: Callable[[], float]) -> _T:
-    return choices[int(len(choices) * chance())]
+def _pick(choices: Sequence[_T], random: RandomFloat) -> _T:
+    return choices[int(len(choices) * random())]
