@@ -10,10 +10,10 @@ demo: .venv/demo-ready ## a day of both markets on the sandbox
 test: .venv/dev-ready ## the tests, on asyncio and trio
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not alone"
 	$(BIN)/python -m pytest -m alone
-	$(BIN)/python -m pytest -n auto --dist loadfile --compiled -k "asyncio and not proxy" -m "not alone" $(OVER_HTTP)
+	$(BIN)/python -m pytest -n auto --dist loadfile --engine fast -k "not trio" -m "not alone" $(BOTH_ENGINES)
 
-# What judges httpx's transport judges the compiled one, too; it knows no proxies and no trio.
-OVER_HTTP := $(addprefix tests/io/test_,http.py faults.py secrets.py client_state.py client.py nothing_lost.py)
+# The tests of the default engine judge FastEngine, too; it has no trio.
+BOTH_ENGINES := tests/protocol tests/catalog tests/tables tests/io
 
 lint: .venv/dev-ready
 	$(BIN)/ruff check .

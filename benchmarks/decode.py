@@ -26,8 +26,7 @@ from kiwoom_async import (
 from kiwoom_async._protocol import columns as _columns
 from kiwoom_async._protocol import msgspec_pages as _msgspec
 from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import decode_page
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._protocol.pages import decode_page, first_cursor
 from kiwoom_async.catalog.program_trades import PROGRAM_TRADES
 from kiwoom_async.sandbox import Sandbox
 

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from fault_proxy import FAULTS, FaultProxy, Request
+from support.fault_proxy import FAULTS, FaultProxy, Request
 
 from kiwoom_async import (
     ContinuationError,

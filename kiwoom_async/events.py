@@ -1,6 +1,6 @@
-"""What a client tells of its work while it is at it: small values, for progress, logs, metrics.
+"""Events: small values that a client emits while it works, for progress, logs and metrics.
 
-Pure, but for the standard log. No event holds a secret, a row or a page.
+No event holds a secret, a row or a page.
 """
 
 import logging
@@ -17,15 +17,17 @@ _logger: Final = logging.getLogger("kiwoom_async")
 
 @frozen(kw_only=True)
 class SlotWaited:
-    """A call has got its slot, after so many seconds in the queue."""
+    """A call got its slot, after so many seconds in the queue.
+
+    `query` is the query asked, here and below; None for the calls that issue and revoke tokens.
+    """
 
     api_id: str
-    # The query asked, here and below; None for the calls that issue and revoke tokens.
     query: Any
     seconds: float
 
     def __str__(self) -> str:
-        return f"{_call(self)}: waited {self.seconds:.3f} s for a slot"
+        return f"{_call_name(self)}: waited {self.seconds:.3f} s for a slot"
 
 
 @frozen(kw_only=True)
@@ -37,16 +39,15 @@ class CallSent:
     attempt: int
 
     def __str__(self) -> str:
-        return f"{_call(self)}: sent, attempt {self.attempt}"
+        return f"{_call_name(self)}: sent, attempt {self.attempt}"
 
 
 @frozen(kw_only=True)
 class CallEnded:
-    """An answer has come and been read, or an error in its place, so many seconds after sending.
+    """A call was answered, or failed with `error`, so many seconds after it was sent.
 
-    A call that is cancelled, or broken off by a bug in a custom transport, does not end.
-    `server_time` is the server's clock when it answered, in KST and cut to the second; None where
-    no answer came, or none that says it (HTTP's `date`).
+    A call that is cancelled, or ended by a bug in a custom transport, emits none. `server_time` is
+    the server's clock when it answered (HTTP's `date`), in KST, to the second; None without one.
     """
 
     api_id: str
@@ -58,7 +59,7 @@ class CallEnded:
 
     def __str__(self) -> str:
         how = "answered" if self.error is None else type(self.error).__name__
-        return f"{_call(self)}: {how} after {self.seconds:.3f} s, attempt {self.attempt}"
+        return f"{_call_name(self)}: {how} after {self.seconds:.3f} s, attempt {self.attempt}"
 
 
 @frozen(kw_only=True)
@@ -73,7 +74,7 @@ class CallRetried:
 
     def __str__(self) -> str:
         why = f"{type(self.error).__name__}: {self.error}"
-        return f"{_call(self)}: again in {self.seconds:.2f} s, because of {why}"
+        return f"{_call_name(self)}: again in {self.seconds:.2f} s, because of {why}"
 
 
 @frozen(kw_only=True)
@@ -89,9 +90,9 @@ class TokenRenewed:
 
 @frozen(kw_only=True)
 class PageDelivered:
-    """A page has come whole: its number, how many rows it has, whether it is the last.
+    """A whole page was decoded: its number, its count of rows, and True if it is the last.
 
-    `undecoded` is how many more rows it has that could not be read.
+    `undecoded` counts its rows that could not be read.
     """
 
     query: Any
@@ -110,8 +111,8 @@ class PageDelivered:
 class WalkFinished:
     """A walk is over: complete, failed with `error`, or left half-way (neither).
 
-    `pages` and `rows` count what this walk brought, not what came before its start; complete is
-    one whose last page has come. Closing the client leaves its walks half-way.
+    `pages` and `rows` count from this walk's start; it is complete when its last page has been
+    delivered. Closing the client leaves its walks half-way.
     """
 
     query: Any
@@ -129,47 +130,35 @@ class WalkFinished:
 Event = (
     SlotWaited | CallSent | CallEnded | CallRetried | TokenRenewed | PageDelivered | WalkFinished
 )
-Tell = Callable[[Event], object]
+Listener = Callable[[Event], object]
 
-_OFTEN: Final = (SlotWaited, CallSent, CallEnded, PageDelivered)
+_FREQUENT: Final = (SlotWaited, CallSent, CallEnded, PageDelivered)
 
 
 class EventEmitter:
     """Writes every event to the log `kiwoom_async`, and hands it to the listener."""
 
-    def __init__(self, listener: Tell | None) -> None:
+    def __init__(self, listener: Listener | None) -> None:
         self._listener = listener
 
-    def __call__(self, event: Event) -> None:
-        """Tell it."""
+    def emit(self, event: Event) -> None:
+        """Log the event and call the listener."""
         _logger.log(_level(event), "%s", event)
         if self._listener is not None:
             self._listener(event)
 
     @property
-    def heard(self) -> bool:
-        """Whether somebody hears what happens at every call."""
+    def enabled(self) -> bool:
+        """True if the frequent events, of every call and page, reach a listener or the log."""
         return self._listener is not None or _logger.isEnabledFor(logging.DEBUG)
-
-    def of_page(self, page: Any) -> None:
-        """Tell that it has come: where that is heard, or where rows of it could not be read."""
-        if self.heard or page.undecoded:
-            delivered = PageDelivered(
-                query=page.query,
-                number=page.number,
-                rows=len(page.rows),
-                last=page.next is None,
-                undecoded=len(page.undecoded),
-            )
-            self(delivered)
 
 
 def _level(event: Event) -> int:
-    # A log that shows warnings only hears of nothing that is raised as an error, too.
+    # Errors are raised, so that a log of warnings alone does not repeat them.
     if isinstance(event, PageDelivered) and event.undecoded:
         return logging.WARNING
-    return logging.DEBUG if isinstance(event, _OFTEN) else logging.INFO
+    return logging.DEBUG if isinstance(event, _FREQUENT) else logging.INFO
 
 
-def _call(event: SlotWaited | CallSent | CallEnded | CallRetried) -> str:
+def _call_name(event: SlotWaited | CallSent | CallEnded | CallRetried) -> str:
     return event.api_id if event.query is None else f"{event.api_id} {event.query}"

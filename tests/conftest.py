@@ -1,7 +1,6 @@
 """Both event loops, in virtual time, and the choice of engine; folders add what they need."""
 
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -12,28 +11,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--compiled`: the extra `speed` carries every call that has no transport of its own."""
-    parser.addoption("--compiled", action="store_true")
+    """`--engine fast`: FastEngine for every client that names neither engine nor transport."""
+    parser.addoption("--engine", choices=["httpx", "fast"], default="httpx")
 
 
 @pytest.fixture(autouse=True)
-def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written for httpx's transport and for json judges the extra `speed`, or does not."""
-    from support.msgspec import forget_msgspec
+def default_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge FastEngine by the tests that were written for the default engine."""
+    if request.config.getoption("--engine") == "fast":
+        if request.node.get_closest_marker("httpx_only"):
+            pytest.skip("a promise of the default engine alone")
+        from support.engines import use_fast_engine
 
-    forget_msgspec()
-    if not request.config.getoption("compiled"):
-        monkeypatch.setitem(sys.modules, "msgspec", None)
-        return
-    from kiwoom_async._io.http import Transport
-    from kiwoom_async.speed import CompiledTransport
-
-    made = Transport.__init__
-
-    def with_compiled(self: Transport, base_url: str, *, transport: Any, **options: Any) -> None:
-        made(self, base_url, transport=transport or CompiledTransport(), **options)
-
-    monkeypatch.setattr(Transport, "__init__", with_compiled)
+        use_fast_engine(monkeypatch)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -46,10 +36,3 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     from trio.testing import MockClock
 
     return "trio", {"clock": MockClock(autojump_threshold=0)}
-
-
-@pytest.fixture(params=["json", "msgspec"])
-def each_json(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without the package that reads pages where it is installed."""
-    if request.param == "msgspec":
-        monkeypatch.delitem(sys.modules, "msgspec", raising=False)

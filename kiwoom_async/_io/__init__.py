@@ -1,0 +1,1 @@
+"""Everything that awaits: HTTP, rate limits, tokens, retries, and walks over pages."""

@@ -1,18 +1,18 @@
-"""The app keys of a client: each with its own paces and token, and each walk with one of them.
-
-Knows no request; how a token is issued comes from outside.
-"""
+"""The app keys of a client: each has rate limiters and a token; a walk stays with one of them."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
+from attrs import evolve
+
+from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.messages import Credentials, Token
+from kiwoom_async._protocol.messages import Token
 from kiwoom_async.errors import ContinuationError
 
 from .rate_limit import RateLimiter, spacing_seconds
-from .sharing import Sharing
+from .sharing import Sharing, SharingReport
 from .tokens import TokenCache
 
 _FINGERPRINT_LENGTH: Final = 16
@@ -31,28 +31,32 @@ class Account:
         issue: Callable[["Account"], Awaitable[Token]],
     ) -> None:
         self.keys = keys
-        known = f"{base_url.lower()}\n{keys.app_key}".encode()
-        self.name = hashlib.sha256(known).hexdigest()[:_FINGERPRINT_LENGTH]
+        identity = f"{base_url.lower()}\n{keys.app_key}".encode()
+        self.name = hashlib.sha256(identity).hexdigest()[:_FINGERPRINT_LENGTH]
         self.tokens = TokenCache(lambda: issue(self), sharing.token_store(self.name))
-        # Counted by who calls.
-        self.under_way = 0
+        # The page calls under way.
+        self.running_calls = 0
         self._requests_per_second = requests_per_second
         self._sharing = sharing
         # The limit is for each (app key, api-id) (wire-facts.md, fact 1).
-        self._paces: dict[str, RateLimiter] = {}
+        self._rate_limiters: dict[str, RateLimiter] = {}
 
     def rate_limiter(self, api_id: str) -> RateLimiter:
-        """The bucket of an api-id."""
-        if api_id not in self._paces:
-            pace = self._sharing.rate_limiter(self.name, api_id, self._requests_per_second)
-            self._paces[api_id] = pace
-        return self._paces[api_id]
+        """Return the rate limiter of an api-id."""
+        if api_id not in self._rate_limiters:
+            limiter = self._sharing.rate_limiter(self.name, api_id, self._requests_per_second)
+            self._rate_limiters[api_id] = limiter
+        return self._rate_limiters[api_id]
 
     def per_second(self, api_id: str) -> float:
-        """The present pace."""
-        # A pace belongs to the loop where it is made, and this may be asked outside of any.
-        pace = self._paces.get(api_id)
-        return self._requests_per_second if pace is None else pace.per_second
+        """Return the present requests per second."""
+        # A limiter belongs to the loop in which it is made, and this may be called outside any.
+        limiter = self._rate_limiters.get(api_id)
+        return self._requests_per_second if limiter is None else limiter.per_second
+
+    async def sharing_report(self) -> SharingReport:
+        """Return who shares the app key; SharingError if that cannot be known."""
+        return await self._sharing.report(self.name)
 
 
 class Accounts:
@@ -60,7 +64,7 @@ class Accounts:
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._all = list(accounts)
-        self._turns = list(self._all)
+        self._by_last_turn = list(self._all)
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._all)
@@ -68,25 +72,30 @@ class Accounts:
     def __len__(self) -> int:
         return len(self._all)
 
-    def of(self, cursor: Cursor) -> Account:
-        """The account of the cursor's walk; at its beginning the one with the least to do.
+    def for_page(self, cursor: Cursor) -> tuple[Account, Cursor]:
+        """Return the account of the cursor's walk, and the cursor with the account in it.
 
-        ContinuationError where the walk belongs to an app key that this client has not.
+        At its beginning a walk gets the account with the least to do. ContinuationError if the
+        walk belongs to an app key that this client lacks.
         """
         if cursor.account:
-            return self._named(cursor.account)
-        if cursor.key:
-            # Of a client that had one app key only: presumably the first of those it has now.
-            return self._all[0]
+            return self._named(cursor.account), cursor
+        if len(self._all) == 1:
+            return self._all[0], cursor
+        # A key without an account is of a client with one app key: presumably today's first.
+        account = self._all[0] if cursor.key else self._least_busy()
+        return account, evolve(cursor, account=account.name)
+
+    def _least_busy(self) -> Account:
         # Of those with as little to do, the one whose last turn is longest ago.
-        account = min(self._turns, key=lambda one: one.under_way)
-        self._turns.remove(account)
-        self._turns.append(account)
+        account = min(self._by_last_turn, key=lambda account: account.running_calls)
+        self._by_last_turn.remove(account)
+        self._by_last_turn.append(account)
         return account
 
     def spacing_seconds(self, api_id: str) -> float:
-        """From one call to the next, when every account has work."""
-        return spacing_seconds(sum(one.per_second(api_id) for one in self._all))
+        """Return the seconds from one call to the next, when every account has work."""
+        return spacing_seconds(sum(account.per_second(api_id) for account in self._all))
 
     def _named(self, name: str) -> Account:
         for account in self._all:

@@ -1,53 +1,127 @@
-"""The one loop that repeats a failed call: slot, token, send, decode, recovery.
-
-Knows accounts, budget and transport; does not know what a call is about, nor how a token is got.
-"""
+"""Calls: the one loop of slot, token, send, decode and recovery, for pages and tokens."""
 
 import math
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+import warnings
+from datetime import datetime
 from itertools import count
 from typing import Any, Generic, TypeVar
 
 import anyio
-import anyio.lowlevel
 from anyio import current_time
 from attrs import frozen
 
-from kiwoom_async._protocol.messages import Request, Response, Token
-from kiwoom_async._protocol.redaction import redact
-from kiwoom_async._protocol.retry import GiveUp, Renew, RetryBudget, Wait, pause_seconds, recovery
-from kiwoom_async.errors import KiwoomError, RateLimited, TransportTimeout
-from kiwoom_async.events import CallEnded, CallRetried, CallSent, Event, EventEmitter, SlotWaited
+from kiwoom_async._protocol.credentials import (
+    Credentials,
+    decode_token,
+    encode_issue,
+    encode_revoke,
+)
+from kiwoom_async._protocol.cursor import Cursor
+from kiwoom_async._protocol.estimate import PageCounts
+from kiwoom_async._protocol.messages import (
+    ISSUE_TOKEN,
+    REVOKE_TOKEN,
+    Request,
+    Response,
+    Token,
+    decode_body,
+    redact,
+)
+from kiwoom_async._protocol.pages import encode_page
+from kiwoom_async._protocol.query import Environment, Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.retry import Renew, RetryBudget, Wait, pause_seconds, recovery
+from kiwoom_async._protocol.times import KST
+from kiwoom_async.errors import KiwoomError, RateLimited, TransportTimeout, short_repr
+from kiwoom_async.events import (
+    CallEnded,
+    CallRetried,
+    CallSent,
+    EventEmitter,
+    PageDelivered,
+    SlotWaited,
+    TokenRenewed,
+)
 
-from .accounts import Account
-from .client_state import Lifetime
-from .http import Transport
+from .accounts import Account, Accounts
+from .client_state import ClientState
+from .http import Engine
 from .rate_limit import Priority, RateLimiter
+from .sharing import Sharing
 
 T = TypeVar("T")
 
 
-@frozen
+@frozen(kw_only=True)
 class Call(Generic[T]):
-    """What is asked: how to make the request with the token of the moment, how to read the answer.
-
-    `ready` is awaited before each attempt gets its slot. `query` is for events only.
-    """
+    """A call: its request, and its answer decoded. `query` is for events only."""
 
     api_id: str
     account: Account
-    prepare: Callable[[], Awaitable[Request]]
-    decode: Callable[[Response], T]
-    priority: Priority
+    limiter: RateLimiter
+    base_url: str
+    priority: Priority = Priority.INTERACTIVE
     query: object = None
-    ready: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
+    needs_token: bool = False
 
-    @property
-    def pace(self) -> RateLimiter:
-        """Where its slots come from."""
-        return self.account.rate_limiter(self.api_id)
+    def encode(self, token: Token | None) -> Request:
+        """Return the request, with the token of the moment."""
+        raise NotImplementedError
+
+    def decode(self, response: Response) -> T:
+        """Return the decoded answer, or raise an error of the tree."""
+        raise NotImplementedError
+
+
+@frozen(kw_only=True)
+class PageCall(Call[Any]):
+    """A call for the page at `cursor`."""
+
+    query: Query[Any, Any]
+    cursor: Cursor
+    engine: Engine
+    on_undecoded: str
+    needs_token: bool = True
+
+    def encode(self, token: Token | None) -> Request:
+        """Return the request for the page."""
+        assert token is not None  # noqa: S101 - needs_token
+        return encode_page(self.base_url, self.query, self.cursor, token)
+
+    def decode(self, response: Response) -> Page[Any, Any]:
+        """Return the page."""
+        return self.engine.decode_page(response, self.query, self.cursor, self.on_undecoded)
+
+
+@frozen(kw_only=True)
+class IssueCall(Call[Token]):
+    """A call that issues a token."""
+
+    api_id: str = ISSUE_TOKEN
+
+    def encode(self, token: Token | None) -> Request:  # noqa: ARG002
+        """Return the request for a token."""
+        return encode_issue(self.base_url, self.account.keys)
+
+    def decode(self, response: Response) -> Token:
+        """Return the token."""
+        return decode_token(response)
+
+
+@frozen(kw_only=True)
+class RevokeCall(Call[object]):
+    """A call that revokes a token."""
+
+    api_id: str = REVOKE_TOKEN
+    revoked: Token
+
+    def encode(self, token: Token | None) -> Request:  # noqa: ARG002
+        """Return the request that revokes the token."""
+        return encode_revoke(self.base_url, self.account.keys, self.revoked)
+
+    def decode(self, response: Response) -> object:
+        """Return the body of a successful answer."""
+        return decode_body(response)
 
 
 class Calls:
@@ -55,133 +129,218 @@ class Calls:
 
     def __init__(
         self,
-        transport: Transport,
+        engine: Engine,
+        keys: list[Credentials],
         *,
+        base_url: str,
+        requests_per_second: float,
+        sharing: Sharing,
         attempts: int,
-        secrets: tuple[str, ...],
-        tell: EventEmitter,
+        timeout_seconds: float,
+        on_undecoded: str,
+        environment: Environment,
+        emitter: EventEmitter,
     ) -> None:
-        self._transport = transport
+        self.state = ClientState()
+        self.emitter = emitter
+        self.page_counts = PageCounts()
+        self.accounts = Accounts(
+            Account(
+                pair,
+                base_url,
+                requests_per_second=requests_per_second,
+                sharing=sharing,
+                issue=self.issue_token,
+            )
+            for pair in keys
+        )
+        self._engine = engine
+        self._base_url = base_url
         self._attempts = attempts
-        self._secrets = secrets
-        self._tell = tell
+        self._timeout_seconds = timeout_seconds
+        self._on_undecoded = on_undecoded
+        self._secrets = tuple(key for pair in keys for key in (pair.app_key, pair.secret_key))
         self._budget = RetryBudget()
-        self._lifetime = Lifetime()
+        self._answered_calls = 0
+        self._environment = environment
+        self._doubts: set[str] = set()
+        self._accounts_without_token = {account.name for account in self.accounts}
 
     async def aclose(self) -> None:
-        """End what is under way, then close the connections; calls raise RuntimeError from now."""
+        """Cancel running calls and close the connections; later calls raise RuntimeError."""
         # Connections of another loop are its own to close.
-        self.at_home()
+        self.state.check_event_loop()
         try:
-            await self._lifetime.end()
+            await self.state.close()
         finally:
-            await self._transport.aclose()
+            await self._engine.aclose()
 
-    def at_home(self) -> None:
-        """Raise RuntimeError in any event loop but the client's own."""
-        self._lifetime.at_home()
+    def check(self, query: object, stacklevel: int = 3) -> None:
+        """Raise ValueError for what is no query, or one that cannot be answered today.
 
-    def lived(self) -> AbstractContextManager[None]:
-        """Work that ends with RuntimeError as soon as the client is closed."""
-        return self._lifetime.lived()
-
-    async def rest(self, until: float) -> None:
-        """Sleep until then; RuntimeError as soon as the client is closed."""
-        with self.lived():
-            await anyio.sleep_until(until)
-
-    async def answer(self, call: Call[T], until: float = math.inf) -> T:
-        """What `call.decode` makes of the answer; every attempt has its own slot.
-
-        Raises the error of the last attempt, with the number of `attempts` in it; TransportTimeout
-        when there is no answer `until` then.
+        Warns once of each doubt, of the line `stacklevel` frames up.
         """
-        with self._lifetime.lived(until):
-            return await self._repeated(call)
+        if not isinstance(query, Query):
+            raise ValueError(f"query: got {short_repr(query)}; expected a ProgramTradeQuery")
+        doubt = query.check(datetime.now(KST).date(), self._environment)
+        if doubt is not None and doubt not in self._doubts:
+            self._doubts.add(doubt)
+            warnings.warn(doubt, stacklevel=stacklevel)
+
+    async def sleep_until(self, deadline: float) -> None:
+        """Sleep until a moment of the loop's clock; RuntimeError once the client is closed."""
+        with self.state.running():
+            await anyio.sleep_until(deadline)
+
+    async def page(
+        self,
+        query: Query[RowT, TotalsT],
+        cursor: Cursor,
+        priority: Priority,
+        deadline: float = math.inf,
+    ) -> Page[RowT, TotalsT]:
+        """Return the page at `cursor`; errors say query, cursor and pages delivered."""
+        try:
+            account, cursor = self.accounts.for_page(cursor)
+            call = PageCall(
+                api_id=query.api_id,
+                account=account,
+                limiter=account.rate_limiter(query.api_id),
+                base_url=self._base_url,
+                priority=priority,
+                query=query,
+                cursor=cursor,
+                engine=self._engine,
+                on_undecoded=self._on_undecoded,
+            )
+            account.running_calls += 1
+            try:
+                page: Page[RowT, TotalsT] = await self._run(call, deadline)
+            finally:
+                account.running_calls -= 1
+        except KiwoomError as error:
+            error.query, error.cursor, error.page = query, cursor, cursor.page - 1
+            raise
+        self.page_counts.learn(page)
+        # Rows that could not be read are logged at WARNING, so that this event is never left out.
+        if self.emitter.enabled or page.undecoded:
+            delivered = PageDelivered(
+                query=query,
+                number=page.number,
+                rows=len(page.rows),
+                last=page.next is None,
+                undecoded=len(page.undecoded),
+            )
+            self.emitter.emit(delivered)
+        return page
+
+    async def issue_token(self, account: Account) -> Token:
+        """Return a token issued for the account."""
+        limiter = account.rate_limiter(ISSUE_TOKEN)
+        call = IssueCall(account=account, limiter=limiter, base_url=self._base_url)
+        token = await self._run(call)
+        first = account.name in self._accounts_without_token
+        self._accounts_without_token.discard(account.name)
+        self.emitter.emit(TokenRenewed(expires=token.expires, first=first))
+        return token
+
+    async def revoke_token(self, account: Account, token: Token) -> None:
+        """Revoke the token for every program that holds it."""
+        limiter = account.rate_limiter(REVOKE_TOKEN)
+        call = RevokeCall(account=account, limiter=limiter, base_url=self._base_url, revoked=token)
+        await self._run(call)
+        await account.tokens.forget(token)
+
+    async def _run(self, call: Call[T], deadline: float = math.inf) -> T:
+        """Return the decoded answer; every attempt has its own slot.
+
+        Raises the error of the last attempt, or TransportTimeout at the deadline.
+        """
+        tokens, renewed = call.account.tokens, False
+        with self.state.running(deadline):
+            for attempt in count(1):
+                if call.needs_token:
+                    # Before the slot: an issue after it would delay this call's arrival, and the
+                    # server would see it too close to the next ones.
+                    await tokens.get()
+                queued_at = current_time()
+                await call.limiter.acquire(call.priority)
+                if self.emitter.enabled:
+                    waited = current_time() - queued_at
+                    self.emitter.emit(
+                        SlotWaited(api_id=call.api_id, query=call.query, seconds=waited)
+                    )
+                # Once more, as it may have expired while the call waited for its slot.
+                request = call.encode(await tokens.get() if call.needs_token else None)
+                try:
+                    answer = await self._attempt(call, request, attempt)
+                except KiwoomError as error:
+                    renewed |= await self._recover(call, error, attempt, request, renewed=renewed)
+                else:
+                    self._answered_calls += 1
+                    return answer
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
-    async def _repeated(self, call: Call[T]) -> T:
-        renewed = False
-        for attempt in count(1):
-            # A token issued between slot and sending would delay this call's arrival, and the
-            # server would see it too close to the next ones. So it is issued before.
-            await call.ready()
-            queued_at = self._moment()
-            await call.pace.acquire(call.priority)
-            if queued_at is not None:
-                self._say(SlotWaited, call, seconds=current_time() - queued_at)
-            request = await call.prepare()
-            try:
-                answer = await self._attempt(call, request, attempt)
-            except KiwoomError as error:
-                # A renewal is no retry of the request, so it is not counted as one.
-                tried = attempt - renewed
-                may_renew = not renewed and request.token is not None
-                step = recovery(error, tried, attempts=self._attempts, may_renew=may_renew)
-                await self._recover(call, error, step, request.token)
-                renewed |= isinstance(step, Renew)
-            else:
-                self._budget.earn()
-                return answer
-        raise AssertionError("unreachable: count() does not end")
-
     async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
-        if (sent_at := self._moment()) is not None:
-            self._say(CallSent, call, attempt=attempt)
-        response = None
+        """Send the request once, and decode the answer."""
+        sent_at, enabled = current_time(), self.emitter.enabled
+        if enabled:
+            self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
+        response: Response | None = None
+        error: KiwoomError | None = None
         try:
-            response = await self._transport.send(request, call.pace.delay_next)
+            response = await self._engine.send(
+                request,
+                timeout_seconds=self._timeout_seconds,
+                on_connect=call.limiter.delay_next,
+            )
             answer = call.decode(redact(response, self._secrets))
-        except KiwoomError as error:
+        except KiwoomError as caught:
+            error = caught
             error.attempts = attempt
-            self._say_ended(call, attempt, sent_at, response, error)
-            raise
-        self._say_ended(call, attempt, sent_at, response)
+        if enabled:
+            ended = CallEnded(
+                api_id=call.api_id,
+                query=call.query,
+                attempt=attempt,
+                seconds=current_time() - sent_at,
+                error=error,
+                server_time=None if response is None else response.server_time,
+            )
+            self.emitter.emit(ended)
+        if error is not None:
+            raise error
         return answer
 
     async def _recover(
-        self, call: Call[Any], error: KiwoomError, step: Wait | Renew | GiveUp, token: Token | None
-    ) -> None:
-        """Make the next attempt worth while, or raise."""
+        self, call: Call[Any], error: KiwoomError, attempt: int, request: Request, *, renewed: bool
+    ) -> bool:
+        """Wait or renew the token, so that another attempt is worth while, or raise the error.
+
+        Returns True if the token was renewed.
+        """
+        step = recovery(
+            error,
+            # A renewal is no retry of the request, so it is not counted as one.
+            attempt - renewed,
+            attempts=self._attempts,
+            may_renew=not renewed and request.token is not None,
+        )
         seconds = 0.0
         if isinstance(step, Wait):
             seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
-        limited = isinstance(error, RateLimited)
         if isinstance(error, RateLimited):
-            pause = max(seconds, pause_seconds(error))
-            await call.pace.pause(pause, error.limit or math.inf)
-        if isinstance(step, Renew) and token is not None:
-            await call.account.tokens.renew(token)
-            self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=0.0)
-            return
-        if not isinstance(step, Wait) or not (limited or self._budget.spend()):
+            await call.limiter.pause(max(seconds, pause_seconds(error)), error.limit or math.inf)
+        if isinstance(step, Renew) and request.token is not None:
+            await call.account.tokens.renew(request.token)
+        elif not isinstance(step, Wait) or (
+            not isinstance(error, RateLimited) and not self._budget.spend(self._answered_calls)
+        ):
             raise error
-        self._say(CallRetried, call, attempt=error.attempts, error=error, seconds=seconds)
-        if not limited:
-            await anyio.sleep(seconds)
-
-    def _moment(self) -> float | None:
-        """By the clock; None where nobody hears what happens at every call, now or at its end."""
-        return current_time() if self._tell.heard else None
-
-    def _say_ended(
-        self,
-        call: Call[Any],
-        attempt: int,
-        sent_at: float | None,
-        response: Response | None,
-        error: KiwoomError | None = None,
-    ) -> None:
-        if sent_at is None:
-            return
-        self._say(
-            CallEnded,
-            call,
-            attempt=attempt,
-            seconds=current_time() - sent_at,
-            error=error,
-            server_time=None if response is None else response.server_time,
+        retried = CallRetried(
+            api_id=call.api_id, query=call.query, attempt=attempt, error=error, seconds=seconds
         )
-
-    def _say(self, event: Callable[..., Event], call: Call[Any], **facts: Any) -> None:
-        self._tell(event(api_id=call.api_id, query=call.query, **facts))
+        self.emitter.emit(retried)
+        if isinstance(step, Wait) and not isinstance(error, RateLimited):
+            await anyio.sleep(seconds)
+        return isinstance(step, Renew)

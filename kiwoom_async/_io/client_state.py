@@ -1,97 +1,69 @@
-"""The life of a client: in one event loop, and with one end. Knows nothing of Kiwoom."""
+"""ClientState: a client's event loop, its running calls, and its end."""
 
 import math
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import anyio
 from anyio.lowlevel import current_token
 
 
-class Lifetime:
-    """What is under way, so that it can be ended; and where that may be."""
+class ClientState:
+    """Track running calls so that `close` can cancel them, in one event loop only."""
 
     def __init__(self) -> None:
-        self._loop: object = _loop_of_now()
-        self._over: anyio.Event | None = None
-        self._under_way: set[anyio.CancelScope] = set()
+        self._loop: object = _current_loop()
+        # Made by the first `close`, set when no call is running any more.
+        self._all_ended: anyio.Event | None = None
+        self._scopes: set[anyio.CancelScope] = set()
 
-    def lived(self, until: float = math.inf) -> AbstractContextManager[None, bool]:
-        """Work that the end cuts short; RuntimeError then, after the end, or in another loop.
+    @contextmanager
+    def running(self, deadline: float = math.inf) -> Iterator[None]:
+        """Wrap a call; RuntimeError when the client is or gets closed, or in another event loop.
 
-        The deadline cuts it short in silence.
+        Leaves the block in silence at the deadline, a moment of the event loop's clock.
         """
-        return _Work(self, until)
+        self.check_event_loop()
+        if self._all_ended is not None:
+            raise _closed_error()
+        with anyio.CancelScope(deadline=deadline) as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+                if self._all_ended is not None and not self._scopes:
+                    self._all_ended.set()
+        if scope.cancelled_caught and self._all_ended is not None:
+            raise _closed_error() from None
 
-    def begin(self, scope: anyio.CancelScope) -> None:
-        """Count the scope as under way, or raise RuntimeError."""
-        self.at_home()
-        if self._over is not None:
-            raise _closed()
-        self._under_way.add(scope)
-
-    def finish(self, scope: anyio.CancelScope) -> None:
-        """Count it no more."""
-        self._under_way.discard(scope)
-        if self._over is not None and not self._under_way:
-            self._over.set()
-
-    @property
-    def over(self) -> bool:
-        """Whether the end has come."""
-        return self._over is not None
-
-    async def end(self) -> None:
-        """Cut short what is under way, and return when nothing is any more."""
-        self._over = self._over or anyio.Event()
-        for scope in self._under_way:
+    async def close(self) -> None:
+        """Cancel the running calls, and return when all have ended."""
+        self._all_ended = self._all_ended or anyio.Event()
+        for scope in self._scopes:
             scope.cancel()
-        if self._under_way:
-            await self._over.wait()
+        if self._scopes:
+            await self._all_ended.wait()
 
-    def at_home(self) -> None:
-        """Raise RuntimeError in any loop but the client's own."""
+    def check_event_loop(self) -> None:
+        """Raise RuntimeError in any event loop but the client's own."""
         # Locks and connections belong to the event loop in which they were made or first used.
-        here = _loop_of_now()
+        loop = current_token()
         if self._loop is None:
-            self._loop = here
-        if self._loop != here:
+            self._loop = loop
+        if self._loop != loop:
             raise RuntimeError(
                 "this KiwoomClient belongs to another event loop, the one where it was made or "
                 "first used; make a client in each (every asyncio.run and trio.run starts one)"
             )
 
 
-class _Work(AbstractContextManager[None, bool]):
-    """Written out: every call has one, and a generator takes twice the time."""
-
-    def __init__(self, lifetime: Lifetime, until: float) -> None:
-        self._lifetime = lifetime
-        self._scope = anyio.CancelScope(deadline=until)
-
-    def __enter__(self) -> None:
-        self._lifetime.begin(self._scope)
-        self._scope.__enter__()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        self._lifetime.finish(self._scope)
-        caught = bool(self._scope.__exit__(exc_type, exc, traceback))
-        if self._scope.cancelled_caught and self._lifetime.over:
-            raise _closed() from None
-        return caught
-
-
-def _loop_of_now() -> object:
+def _current_loop() -> object:
     try:
         return current_token()
     except RuntimeError:  # no loop is running; the name of its class depends on anyio's version
         return None
 
 
-def _closed() -> RuntimeError:
+def _closed_error() -> RuntimeError:
     return RuntimeError("this KiwoomClient is closed; make another one")

@@ -1,35 +1,170 @@
-"""How a request travels, and within what time.
+"""Engines, and one round trip of a request; HttpxEngine is the default.
 
-Turns whatever happens on the way into TransportError, TransportTimeout or DecodeError; does not
-know what an answer means, nor how HTTP is spoken: a line does.
+Requests travel by `httpx.AsyncClient`, rows are made by cattrs. A program chooses another engine
+by `KiwoomClient(engine=...)`.
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
-from typing import Any, Final, Protocol
+import ssl
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import anyio
 import httpx
+from anyio.abc import TaskGroup
+from attrs import define, field
 from httpx import AsyncBaseTransport
 
-from kiwoom_async._protocol.messages import Request, Response
+from kiwoom_async._protocol.cursor import Cursor
+from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES, Request, Response, unpack_body
+from kiwoom_async._protocol.pages import decode_page
+from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
 from kiwoom_async.errors import KiwoomError, TransportError, TransportTimeout
 
-from .httpx_line import HttpxLine
+from .httpcore_guard import CONNECTION_LIMIT, WARNING, Connection, inspect_connection
 
-Carry = Callable[[Request], Awaitable[Response]]
+__all__ = [
+    "AsyncBaseTransport",
+    "Engine",
+    "HttpxEngine",
+    "RoundTrip",
+    "checked_base_url",
+    "in_process",
+]
 
-__all__ = ["AsyncBaseTransport", "Transport", "checked_base_url", "in_process"]
-
-# Nothing is said goodbye to over the network; a custom transport may want to.
+# Closing needs no round trip; custom transports get this long.
 _CLOSING_SECONDS: Final = 5.0
-# At five calls a second and fifteen seconds for each, 75 are under way at the most.
-_CONNECTIONS: Final = 100
+_KEPT_CONNECTIONS: Final = 20
+# httpx's timeouts are for each operation on the socket: a server that drips bytes never trips
+# them. The round trip has a deadline of its own.
+_NO_TIMEOUTS: Final = httpx.Timeout(None).as_dict()
+
+OnConnect = Callable[[], Awaitable[None]]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Sends requests, and reads pages from the answers."""
+
+    async def send(
+        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
+    ) -> Response:
+        """Return the whole answer; TransportError, TransportTimeout or DecodeError without one.
+
+        `on_connect` is awaited beside the call, when a new connection is open for it and the
+        request is about to be sent.
+        """
+        ...
+
+    def decode_page(
+        self, response: Response, query: Query[RowT, TotalsT], cursor: Cursor, on_undecoded: str
+    ) -> Page[RowT, TotalsT]:
+        """Return the page in an answer, as `kiwoom_async._protocol.pages.decode_page` does."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+@define(eq=False)
+class RoundTrip:
+    """One request and its outcome: an answer, an error, or neither at the deadline.
+
+    An engine says in `_travel` how the request goes and the answer comes.
+    """
+
+    request: Request
+    timeout_seconds: float
+    on_connect: OnConnect
+    _deadline: float = field(init=False)
+    _group: TaskGroup = field(init=False)
+    _response: Response | None = field(init=False, default=None)
+    _error: BaseException | None = field(init=False, default=None)
+
+    async def _travel(self) -> Response:
+        """Return the answer, or raise an error of httpx's or of the tree."""
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """Travel until the deadline, and keep the outcome.
+
+        It is kept, not raised: raised from a child task, or by the deadline of a scope around
+        one, it would replace a cancellation from outside that comes at the same moment.
+        """
+        self._deadline = anyio.current_time() + self.timeout_seconds
+        try:
+            with anyio.CancelScope(deadline=self._deadline):
+                self._response = await self._travel()
+        except KiwoomError as error:
+            self._error = error
+        except (httpx.HTTPError, OSError) as error:
+            self._error = transport_error(self.request, error)
+
+    async def run_in_child_task(self) -> None:
+        """Run in a task of its own, so that a native Task.cancel arrives as a scope's cancellation.
+
+        httpcore loses pool slots to the former (see `httpcore_guard`).
+        """
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._group.start_soon(self.run)
+        except BaseExceptionGroup as group:
+            # A bug in a custom transport or rate limiter. It counts even beside an answer; the
+            # group is an internal matter.
+            self._error = group.exceptions[0]
+
+    def connected(self) -> None:
+        """Start `on_connect` beside the call; it has no more time than the call."""
+        self._group.start_soon(self._run_on_connect)
+
+    async def _run_on_connect(self) -> None:
+        with anyio.CancelScope(deadline=self._deadline):
+            await self.on_connect()
+
+    def outcome(self) -> Response:
+        """Return the answer, or raise what happened instead."""
+        if self._error is not None:
+            raise self._error
+        if self._response is not None:
+            return self._response
+        api_id = self.request.api_id
+        if anyio.current_time() >= self._deadline:
+            raise TransportTimeout(
+                f"{api_id}: no complete answer within {self.timeout_seconds:g} s"
+            )
+        raise TransportError(f"{api_id}: the transport cancelled itself")
+
+
+def transport_error(request: Request, error: httpx.HTTPError | OSError) -> TransportError:
+    """Return the error of the tree for one of httpx's, which becomes its cause."""
+    kind = type(error)
+    api_id = request.api_id
+    cause: BaseException = error
+    result: TransportError
+    if isinstance(error, httpx.PoolTimeout):
+        result = TransportTimeout(f"{api_id}: no connection of the pool was free", local=True)
+    elif isinstance(error, httpx.TimeoutException):
+        result = TransportTimeout(f"{api_id}: {kind.__name__}")
+    elif isinstance(error, httpx.UnsupportedProtocol):
+        result = TransportError(f"{api_id}: {kind.__name__}", local=True)
+    elif isinstance(error, httpx.ProtocolError):
+        # The original quotes what was sent or came, so it is not even the cause.
+        cause = kind("its text is not shown: it quotes what travelled")
+        local = isinstance(error, httpx.LocalProtocolError)
+        result = TransportError(f"{api_id}: {kind.__name__}", local=local)
+    else:
+        host = httpx.URL(request.url).netloc.decode()
+        reason = f"{kind.__name__}: {error}".rstrip(": ")
+        result = TransportError(f"{api_id} at {host}: {reason}")
+    result.__cause__ = cause
+    return result
 
 
 def checked_base_url(base_url: str) -> str:
-    """The URL without a trailing slash, or ValueError unless secrets are safe on the way there."""
+    """Return the URL without a trailing slash; ValueError unless secrets are safe on the way."""
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:
@@ -56,140 +191,159 @@ def _is_loopback(host: str) -> bool:
 
 
 def in_process(app: Callable[..., Any]) -> AsyncBaseTransport:
-    """A transport that hands requests to an ASGI application in this process."""
+    """Return a transport that hands requests to an ASGI application in this process."""
     return httpx.ASGITransport(app=app)
 
 
-class Line(Protocol):
-    """How HTTP is spoken with one host."""
+class HttpxEngine:
+    """Calls to one host by one `httpx.AsyncClient`, which decides on proxies and certificates."""
 
-    def at_hand(self) -> Carry | None:
-        """How to make a call on a connection that is there, and is the caller's from now on.
+    # Rows are made by cattrs.
+    decode_page = staticmethod(decode_page)
 
-        One that stands a native `Task.cancel` at any moment of the call; None where there is none.
-        """
-        ...
+    def __init__(self, base_url: str, transport: AsyncBaseTransport | None = None) -> None:
+        self._base_url = base_url
+        self._transport = transport
+        self._slots = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
+        self._clients = [self._new_client(_KEPT_CONNECTIONS)]
+        self._connection_headers: dict[str, str] = {}
 
-    async def carry(self, request: Request, connected: Callable[[], object]) -> Response:
-        """The whole answer, or an error of httpx's.
-
-        `connected` is called when a new connection has been opened, and is ready.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        ...
-
-
-class Transport:
-    """Calls to one host."""
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        timeout_seconds: float,
-        transport: AsyncBaseTransport | None,
-    ) -> None:
-        self._host = httpx.URL(base_url).netloc.decode()
-        self._timeout_seconds = timeout_seconds
-        self._places = anyio.Semaphore(_CONNECTIONS, fast_acquire=True)
-        # A line of its own takes less time than httpx's requests. Asked of the class: what stands
-        # around another transport may pass on whatever it is asked for.
-        line_to = getattr(type(transport), "line_to", None)
-        self._line: Line = (
-            HttpxLine(base_url, transport, connections=_CONNECTIONS)
-            if line_to is None
-            else line_to(transport, base_url)
+    def _new_client(self, kept_connections: int) -> httpx.AsyncClient:
+        https = self._base_url.startswith("https:")
+        return httpx.AsyncClient(
+            transport=self._transport,
+            verify=_certificates(needed=https and self._transport is None),
+            limits=httpx.Limits(
+                max_connections=CONNECTION_LIMIT, max_keepalive_connections=kept_connections
+            ),
+            # A proxy from the environment must not see what is meant for this machine only.
+            trust_env=https,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            event_hooks={"response": [_drop_location]},
         )
+
+    async def send(
+        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
+    ) -> Response:
+        """Return the whole answer, within the time that one attempt may take."""
+        outgoing = httpx.Request(
+            "POST",
+            request.url,
+            headers={**self._connection_headers, **request.headers},
+            content=request.body,
+            extensions={"timeout": dict(_NO_TIMEOUTS)},
+        )
+        outgoing.stream = _RequestBody(request.body)
+        async with self._slots:
+            round_trip = HttpxRoundTrip(
+                request, timeout_seconds, on_connect, self._clients[-1], outgoing
+            )
+            await round_trip.run_in_child_task()
+        if round_trip.connection is Connection.UNKNOWN:
+            self._stop_keeping_connections()
+        return round_trip.outcome()
 
     async def aclose(self) -> None:
         """Close every connection, in a program that is being cancelled, too."""
         with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
-            await self._line.aclose()
+            for client in self._clients:
+                await client.aclose()
 
-    async def send(
-        self, request: Request, connected: Callable[[], Coroutine[Any, Any, None]]
-    ) -> Response:
-        """The whole answer, within the time that one attempt may take.
+    def _stop_keeping_connections(self) -> None:
+        """Use each connection once from now on, and warn of it."""
+        if not self._connection_headers:
+            self._connection_headers = {"connection": "close"}
+            warnings.warn(WARNING, RuntimeWarning, stacklevel=2)
+            # The connections there are serve the calls under way, and no others.
+            if self._transport is None:
+                self._clients.append(self._new_client(0))
 
-        `connected` is run, beside the call, when a new connection had to be opened for it, and is
-        ready; it has no more time than the attempt.
-        """
-        outcomes: list[Response | BaseException] = []
 
-        async def attempt(carry: Carry) -> None:
-            # Kept, not raised: a failing child would take the place of a cancellation from
-            # outside that comes at the same moment, and that one would be lost. So would one that
-            # meets the deadline, were it the group's.
-            try:
-                with anyio.CancelScope(deadline=deadline):
-                    outcomes.append(await self._exchange(request, carry))
-            except KiwoomError as error:
-                outcomes.append(error)
+@define(eq=False)
+class HttpxRoundTrip(RoundTrip):
+    """One request by httpx."""
 
-        async with self._places:
-            deadline = anyio.current_time() + self._timeout_seconds
-            if (carry := self._line.at_hand()) is not None:
-                await attempt(carry)
-            else:
-                await self._beside(attempt, connected, deadline, outcomes)
-        if not outcomes and anyio.current_time() >= deadline:
-            raise TransportTimeout(
-                f"{request.api_id}: no complete answer within {self._timeout_seconds:g} s"
-            )
-        if not outcomes:
-            raise TransportError(f"{request.api_id}: the transport cancelled itself")
-        if isinstance(outcomes[0], BaseException):
-            raise outcomes[0]
-        return outcomes[0]
+    client: httpx.AsyncClient
+    outgoing: httpx.Request
+    connection: Connection = field(init=False, default=Connection.CLEAN)
+    _opens_connection: bool = field(init=False, default=False)
 
-    async def _beside(
-        self,
-        attempt: Callable[[Carry], Coroutine[Any, Any, None]],
-        connected: Callable[[], Coroutine[Any, Any, None]],
-        deadline: float,
-        outcomes: list[Response | BaseException],
-    ) -> None:
-        """The attempt in a task of its own, and `connected` in another one.
-
-        httpcore 1.0.9 loses pool slots for good when a request is cancelled while it waits for a
-        connection (encode/httpcore issue 1093). So none ever waits there, and a native Task.cancel
-        reaches the request as the cancellation of a scope, which httpcore survives.
-        """
-
-        async def in_time() -> None:
-            with anyio.CancelScope(deadline=deadline):
-                await connected()
-
+    async def _travel(self) -> Response:
+        self.outgoing.extensions["trace"] = self._trace
+        response = await self.client.send(
+            self.outgoing, stream=True, auth=None, follow_redirects=False
+        )
         try:
-            async with anyio.create_task_group() as group:
-                tell_connected = partial(group.start_soon, in_time)
-                group.start_soon(attempt, partial(self._line.carry, connected=tell_connected))
-        except BaseExceptionGroup as failed:
-            # A bug in a custom transport or pace; the group is our affair. It comes out even
-            # where the answer was there already.
-            outcomes[:0] = failed.exceptions
+            body = await _read_body(response)
+        finally:
+            # Before the pool has the connection back, and if the body is refused, too.
+            if "network_stream" in response.extensions:
+                self.connection = inspect_connection(response)
+            await response.aclose()
+        return Response(self.request, response.status_code, dict(response.headers.items()), body)
 
-    async def _exchange(self, request: Request, carry: Carry) -> Response:
-        try:
-            return await carry(request)
-        except httpx.PoolTimeout as error:
-            raise TransportTimeout(
-                f"{request.api_id}: no connection of the pool was free", local=True
-            ) from error
-        except httpx.TimeoutException as error:
-            raise TransportTimeout(f"{request.api_id}: {type(error).__name__}") from error
-        except httpx.UnsupportedProtocol as error:
-            raise TransportError(f"{request.api_id}: {type(error).__name__}", local=True) from error
-        except httpx.ProtocolError as error:
-            kind = type(error)
-        except (httpx.HTTPError, OSError) as error:
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            raise TransportError(f"{request.api_id} at {self._host}: {reason}") from error
-        # Raised out here, because not even its context may be the original: that one quotes what
-        # was sent, or what came, which may be what was sent.
-        local = issubclass(kind, httpx.LocalProtocolError)
-        problem = kind("its text is not shown: it quotes what travelled")
-        raise TransportError(f"{request.api_id}: {kind.__name__}", local=local) from problem
+    async def _trace(self, step: str, _: object) -> None:
+        """Take note of httpcore's steps, until the request is about to be sent."""
+        if step == "connection.connect_tcp.started":
+            self._opens_connection = True
+        elif step == "http11.send_request_headers.started":
+            # Later steps are of no interest, and each report takes time.
+            self.outgoing.extensions.pop("trace", None)
+            if self._opens_connection:
+                self.connected()
+
+
+def _certificates(*, needed: bool) -> ssl.SSLContext:
+    """Return the authorities to trust; shared by the host and proxies, as reading takes 30 ms."""
+    return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+async def _drop_location(response: httpx.Response) -> None:
+    """Remove the target of a redirect: httpx reads even one that it does not follow."""
+    response.headers.pop("location", None)
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    """Return the body, unpacked; stop as soon as it is too large."""
+    if response.is_stream_consumed:
+        # A custom transport that answers from memory has unpacked it.
+        return unpack_body(response.content, "")
+    body = bytearray()
+    stream: Any = response.stream
+    chunks = aiter(stream)
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > LARGEST_BODY_BYTES:
+            await _cancel_body(chunks)
+            break
+    return unpack_body(bytes(body), response.headers.get("content-encoding", ""))
+
+
+async def _cancel_body(chunks: AsyncIterator[bytes]) -> None:
+    """Cancel the reading, so that httpx's generators end; trio warns of any left half-way."""
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async for _ in chunks:
+            pass
+
+
+@define(eq=False)
+class _RequestBody(httpx.AsyncByteStream):
+    """A request's body without an async generator.
+
+    trio warns of httpx's own, which a cancellation leaves half-way.
+    """
+
+    _content: bytes
+    _sent: bool = field(init=False, default=False)
+
+    def __aiter__(self) -> Self:
+        # From the beginning each time: a custom transport may send twice.
+        self._sent = False
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._sent:
+            raise StopAsyncIteration
+        self._sent = True
+        return self._content

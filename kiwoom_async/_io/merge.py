@@ -1,78 +1,69 @@
-"""Many walks at once, as one stream: what comes of each, and which fail.
+"""Merge: many walks at once, as one stream of their pages and failures.
 
-Knows walks and failures; does not know how a page is fetched, nor how tasks are run.
+Memory is bounded by one page for each walk under way, tasks by the number of those walks.
 """
 
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Iterable,
-    Mapping,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Generic, Self, cast
 
+import anyio
+from anyio import current_time
 from attrs import frozen
+from typing_extensions import TypeVar
 
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.query import AuditT, Generic, ItemT, Query, QueryT, RowT, TotalsT
+from kiwoom_async._protocol.query import Query, RowT, TotalsT
 from kiwoom_async.errors import KiwoomError, short_repr
 
-from .fan_out import Stream, fan_out
+from .calls import Calls
 from .rate_limit import Priority
-from .walks import Source, walk_pages
+from .walks import PageWalk
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
+# What the iterator gives, and what its `rows()` gives.
+ItemT = TypeVar("ItemT", default=Any)
+RowItemT = TypeVar("RowItemT", default=Any)
 
-    EachT = TypeVar("EachT", default=Any)
-else:
-    EachT = Any
-
-Queries = (
-    Iterable[Query[RowT, TotalsT, QueryT, AuditT]]
-    | AsyncIterable[Query[RowT, TotalsT, QueryT, AuditT]]
-)
+Queries = Iterable[Query[RowT, TotalsT]] | AsyncIterable[Query[RowT, TotalsT]]
 
 
 @frozen
-class Failure(Generic[QueryT]):
-    """A query of a merge that could not be walked to its end, and why."""
+class Failure:
+    """A query that could not be walked to its end, and the error."""
 
-    query: QueryT
+    query: Any
     error: KiwoomError
 
     @property
     def cursor(self) -> Cursor:
-        """Where to resume it: `pages(failure.query, start=failure.cursor)`."""
+        """The cursor to resume at: `pages(failure.query, start=failure.cursor)`."""
         cursor: Cursor = self.error.cursor
         return cursor
 
 
-class MergedPages(Generic[ItemT, EachT]):
+class MergedPages(Generic[ItemT, RowItemT]):
     """An async iterator over the pages of a merge, in order within each query.
 
-    With `on_error="raise"` the first failure is raised, bare; with "deliver" failures come as
-    `Failure` values among the pages, and among the rows of `rows()`.
+    It ends normally only when every walk is complete. With `on_error="raise"` the first failure
+    is raised, bare; with "deliver" failures come as `Failure` values among the pages, and among the
+    rows of `rows()`.
     """
 
-    def __init__(self, items: Stream[Any], on_error: str) -> None:
-        self._items = items
+    def __init__(self, merge: "_Merge", on_error: str) -> None:
+        self._merge = merge
         self._on_error = on_error
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
-        item: Any = await anext(self._items)
+        item = await self._merge.next_item()
         if self._on_error == "raise" and isinstance(item, Failure):
             raise item.error
         return cast("ItemT", item)
 
-    async def rows(self) -> AsyncGenerator[EachT, None]:
-        """The same, row by row; a row says by itself which query it belongs to."""
+    async def rows(self) -> AsyncGenerator[RowItemT, None]:
+        """Yield the same row by row; a row says by itself which query it belongs to."""
         item: Any
         async for item in self:
             each: Any
@@ -80,67 +71,139 @@ class MergedPages(Generic[ItemT, EachT]):
                 yield each
 
 
+class _Merge:
+    """The background half: queries handed to workers, their pages to the stream."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        queries: Queries[Any, Any],
+        start: Mapping[Any, Cursor],
+        deadline_seconds: float,
+    ) -> None:
+        self._calls = calls
+        self._queries = queries
+        self._start = start
+        self._deadline = current_time() + deadline_seconds
+        self._queries_in, self._queries_out = anyio.create_memory_object_stream[Any](0)
+        self._items_in, self._items_out = anyio.create_memory_object_stream[Any](1)
+        self._complete = False
+
+    async def next_item(self) -> Any:
+        """Return the next page or failure; StopAsyncIteration when every walk is complete."""
+        try:
+            return await self._items_out.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            # In another task than the merge's, its end must not pass for completion.
+            if not self._complete:
+                raise RuntimeError("this merge ended before its walks were complete") from None
+        raise StopAsyncIteration
+
+    async def run(self, concurrency: int) -> None:
+        """Walk the queries, `concurrency` at a time; the first exception is raised bare."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._feed)
+                for _ in range(concurrency):
+                    group.start_soon(self._work)
+        except BaseExceptionGroup as failed:
+            first = failed.exceptions[0]
+        else:
+            self._complete = True
+            self._items_in.close()
+            return
+        raise first
+
+    def close(self) -> None:
+        """Close the streams."""
+        for stream in (self._queries_in, self._queries_out, self._items_in, self._items_out):
+            stream.close()
+
+    async def _feed(self) -> None:
+        """Hand out each query; ValueError for one that comes twice."""
+        seen: set[object] = set()
+        queries = self._queries
+        asynchronous = queries if isinstance(queries, AsyncIterable) else _iterate(queries)
+        # A generator was handed over to be used up: left half-way, it is closed here.
+        closing = aclosing(asynchronous) if isinstance(asynchronous, AsyncGenerator) else None
+        async with closing or nullcontext():
+            async for query in asynchronous:
+                check_query(query, seen)
+                self._calls.check(query)
+                await self._queries_in.send(query)
+        check_all_asked(self._start, seen)
+        self._queries_in.close()
+
+    async def _work(self) -> None:
+        async for query in self._queries_out:
+            start = self._start.get(query)
+            seconds = self._deadline - current_time()
+            pages = PageWalk(self._calls, query, start, seconds, Priority.BULK)
+            try:
+                async with aclosing(pages):
+                    async for page in pages:
+                        await self._items_in.send(page)
+            except KiwoomError as error:
+                await self._items_in.send(Failure(query, error))
+
+
 @asynccontextmanager
-async def merging(
-    source: Source,
-    queries: Queries[Any, Any, Any, Any],
+async def merge_pages(
+    calls: Calls,
+    queries: Queries[Any, Any],
     start: Mapping[Any, Cursor],
     *,
-    until: Callable[[], float],
+    deadline_seconds: float,
     concurrency: int,
     on_error: str,
 ) -> AsyncIterator[MergedPages[Any, Any]]:
-    """The pages of many queries at once, as bulk work."""
-    end = until()
+    """Yield the pages of many queries at once, as bulk work, taken as walks become free.
 
-    async def walk(query: Any) -> AsyncGenerator[Any, None]:
-        try:
-            async with aclosing(
-                walk_pages(source, query, start.get(query), lambda: end, Priority.BULK)
-            ) as pages:
-                async for page in pages:
-                    yield page
-        except KiwoomError as error:
-            yield Failure(query, error)
+    The first exception of the caller's block, of a walk or of the queries comes out as it was
+    raised; all under way ends.
+    """
+    merge = _Merge(calls, queries, start, deadline_seconds)
+    in_block: BaseException | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(merge.run, concurrency)
+            try:
+                yield MergedPages(merge, on_error)
+            except BaseException as error:
+                in_block = error
+                raise
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as failed:
+        # The group is an internal matter: `except KeyError` around a merge must work.
+        raised: tuple[BaseException, ...] = failed.exceptions
+        bare = next((error for error in raised if error is in_block), raised[0])
+        for other in raised:
+            if other is not bare:
+                bare.add_note(f"at the same time: {other!r}")
+    else:
+        return
+    finally:
+        # Not before all tasks have ended: a reader would take it for the end of the walks.
+        merge.close()
+    raise bare
 
-    async with fan_out(_distinct(queries, start), walk, concurrency) as items:
-        yield MergedPages(items, on_error)
+
+def check_query(query: object, seen: set[object]) -> None:
+    """Raise ValueError for what is no query, and for one seen before; then it is seen."""
+    if not isinstance(query, Query):
+        raise ValueError(f"queries: got {short_repr(query)} among them, which is no query")
+    # Its pages would be mixed up with those of the other.
+    if query in seen:
+        raise ValueError(f"queries: {query} comes twice")
+    seen.add(query)
 
 
-def all_asked(start: Iterable[object], queries: Iterable[object]) -> None:
-    """Raise ValueError where a walk that was to go on would not be walked at all."""
+def check_all_asked(start: Iterable[object], queries: Iterable[object]) -> None:
+    """Raise ValueError if a walk to resume is not among the queries."""
     for query in set(start) - set(queries):
         raise ValueError(f"start: {query} is not among the queries")
 
 
-def checked(queries: Iterable[object]) -> None:
-    """Raise for what is no query, and for one that comes twice: its pages would be mixed up."""
-    seen: set[object] = set()
-    for query in queries:
-        _unseen(query, seen)
-
-
-async def _distinct(
-    queries: Queries[Any, Any, Any, Any], start: Mapping[Any, Cursor]
-) -> AsyncGenerator[Any, None]:
-    seen: set[object] = set()
-    each = queries if isinstance(queries, AsyncIterable) else _asynchronous(queries)
-    # A generator was handed over to be used up: left half-way, it is closed here.
-    async with aclosing(each) if isinstance(each, AsyncGenerator) else nullcontext():
-        async for query in each:
-            yield _unseen(query, seen)
-    all_asked(start, seen)
-
-
-async def _asynchronous(queries: Iterable[Any]) -> AsyncGenerator[Any, None]:
+async def _iterate(queries: Iterable[Any]) -> AsyncGenerator[Any, None]:
     for query in queries:
         yield query
-
-
-def _unseen(query: Any, seen: set[object]) -> object:
-    if not hasattr(query, "endpoint"):
-        raise ValueError(f"queries: got {short_repr(query)} among them, which is no query")
-    if query in seen:
-        raise ValueError(f"queries: {query} comes twice")
-    seen.add(query)
-    return query

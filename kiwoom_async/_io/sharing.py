@@ -1,6 +1,6 @@
-"""What programs with one app key share, as the client sees it; the default is to share nothing.
+"""The protocol by which programs with one app key share pace and token; unshared by default.
 
-Knows neither files nor servers: those are the wing `sharing`.
+Shared files and servers are the wing `sharing`.
 """
 
 from datetime import datetime
@@ -14,18 +14,20 @@ from .tokens import NullTokenStore, TokenStore
 
 @frozen(kw_only=True)
 class Program:
-    """A program that has asked for slots of a bucket lately."""
+    """A program that has asked for slots of a bucket lately.
+
+    `waiting` are the priorities of its calls that wait for a slot at this moment.
+    """
 
     name: str
     api_id: str
     seconds_ago: float
-    # Whose slots it is waiting for at this moment.
     waiting: tuple[Priority, ...]
 
 
 @frozen(kw_only=True)
 class SharingReport:
-    """Who shares an app key's pace and token, and where.
+    """The programs that share an app key's pace and token, and the place they share.
 
     `account` is a fingerprint of host and app key. `limits` are those that a 429 has named, by
     api-id; `token_by` is the program that issued the token.
@@ -41,35 +43,35 @@ class SharingReport:
 
 @runtime_checkable
 class Sharing(Protocol):
-    """Where the programs that use one app key agree on pace and token.
+    """A place where the programs that use one app key agree on pace and token.
 
     `account` is a fingerprint of host and app key, the same in every program.
     """
 
     def rate_limiter(self, account: str, api_id: str, requests_per_second: float) -> RateLimiter:
-        """The bucket of an api-id."""
+        """Return the rate limiter of an api-id."""
         ...
 
     def token_store(self, account: str) -> TokenStore:
-        """Where the account's token is."""
+        """Return the store of the account's token."""
         ...
 
     async def report(self, account: str) -> SharingReport:
-        """Who shares the account; SharingError where that cannot be known."""
+        """Return who shares the account; SharingError if that cannot be known."""
         ...
 
 
 class Unshared:
-    """Nothing is shared: the client is the only one with its app key, or is told a lower pace."""
+    """Shares nothing: the client is alone with its app key, or was given a lower pace."""
 
     def rate_limiter(self, account: str, api_id: str, requests_per_second: float) -> RateLimiter:  # noqa: ARG002
-        """A bucket of its own."""
+        """Return a rate limiter of the client's own."""
         return LocalRateLimiter(requests_per_second)
 
     def token_store(self, account: str) -> TokenStore:  # noqa: ARG002
-        """Nowhere."""
+        """Return a store of nothing."""
         return NullTokenStore()
 
     async def report(self, account: str) -> SharingReport:
-        """Nobody else, as far as it knows."""
+        """Return a report without programs."""
         return SharingReport(place="nowhere: this client shares nothing", account=account)

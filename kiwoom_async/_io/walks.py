@@ -1,126 +1,129 @@
-"""Walks over `page`, the primitive: page after page.
+"""Walks: pages and rows as async generators, short loops over `Calls.page`.
 
-Knows how walks go on, end and fail; does not know how a page is fetched.
+They are classes, not generator functions, so that a cancelled `anext` ends nothing: the next one
+goes on at the same page. Nothing is held or running between two items.
 """
 
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Callable,
-    Collection,
-)
+from collections.abc import AsyncGenerator, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, TypeVar
 
-from attrs import frozen
+from anyio import current_time
 
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.query import Page, Query, cursor_matches, first_cursor
-from kiwoom_async.errors import ContinuationError, KiwoomError, short_repr
-from kiwoom_async.events import Tell, WalkFinished
+from kiwoom_async._protocol.pages import start_cursor
+from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
+from kiwoom_async.errors import KiwoomError
+from kiwoom_async.events import WalkFinished
 
+from .calls import Calls
 from .rate_limit import Priority
 
-# A query, where to begin, whose call goes first, and until when.
-Fetch = Callable[[Any, Cursor, Priority, float], Awaitable[Page[Any, Any, Any]]]
+ItemT = TypeVar("ItemT")
 
 
-def start_of(query: Query[Any, Any, Any, Any], cursor: Cursor | None) -> Cursor:
-    """Where a walk begins; ContinuationError for a cursor of another query."""
-    if cursor is None:
-        return first_cursor(query)
-    if not isinstance(cursor, Cursor):
-        raise ValueError(
-            f"cursor: got {short_repr(cursor)}; Cursor.parse(text) makes one from text"
-        )
-    if not cursor_matches(cursor, query):
-        error = ContinuationError(f"the cursor belongs to another query: {dict(cursor.body)}")
-        error.query = query
-        raise error
-    return cursor
+class _Generator(AsyncGenerator[ItemT, None]):
+    """What an async generator has besides `__anext__` and `aclose`."""
 
+    async def asend(self, _: None) -> ItemT:
+        """Return the next item."""
+        return await self.__anext__()
 
-@frozen
-class Source:
-    """Where walks get their pages, how they wait, and whom they tell of their end."""
-
-    fetch: Fetch
-    # Until a moment of the event loop's clock, or the end of the client.
-    rest: Callable[[float], Awaitable[None]]
-    tell: Tell
-
-
-async def walk_pages(
-    source: Source,
-    query: Any,
-    start: Cursor | None,
-    until: Callable[[], float],
-    priority: Priority = Priority.INTERACTIVE,
-) -> AsyncGenerator[Any, None]:
-    """Every page, holding none but the one just given."""
-    cursor: Cursor | None = start_of(query, start)
-    end = until()
-    with _Course(source, query) as course:
-        while cursor is not None:
-            page = await source.fetch(query, cursor, priority, end)
-            cursor = page.next
-            course.count(page)
-            yield page
-            del page  # or it would stay in memory while the next one comes
-
-
-async def walk_rows(
-    source: Source, query: Any, start: Cursor | None, until: Callable[[], float]
-) -> AsyncGenerator[Any, None]:
-    """Every row of every page, holding one page."""
-    cursor: Cursor | None = start_of(query, start)
-    end = until()
-    with _Course(source, query) as course:
-        while cursor is not None:
-            page = await source.fetch(query, cursor, Priority.INTERACTIVE, end)
-            cursor = page.next
-            course.count(page)
-            for row in page.rows:
-                yield row
-            del page  # or it would stay in memory while the next one comes
-
-
-class _Course:
-    """What a walk has brought; tells of it when the walk is over, however it ends."""
-
-    def __init__(self, source: Source, query: object) -> None:
-        self._source = source
-        self._query = query
-        self._sizes: list[int] = []
-        self._whole = False
-
-    def count(self, page: Page[Any, Any, Any]) -> None:
-        self._sizes.append(len(page.rows))
-        self._whole = page.next is None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
+    async def athrow(
         self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
+        typ: Any,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> NoReturn:
+        """Close the walk, and raise the exception."""
+        await self.aclose()
+        error = val if isinstance(val, BaseException) else typ
+        raise error.with_traceback(tb) if isinstance(error, BaseException) else error
+
+
+class PageWalk(_Generator[Page[RowT, TotalsT]]):
+    """The pages of a query in the server's order; holds none but the one just given."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        query: Query[RowT, TotalsT],
+        start: Cursor | None,
+        deadline_seconds: float,
+        priority: Priority = Priority.INTERACTIVE,
     ) -> None:
-        error = exc if isinstance(exc, KiwoomError) else None
-        tell_end(self._source, self._query, self._sizes, complete=self._whole, error=error)
+        self._deadline: float | None = None  # set by the first `anext`
+        self._finished = False
+        self._calls = calls
+        self._query = query
+        self._deadline_seconds = deadline_seconds
+        self._priority = priority
+        # The page that comes next; None at the end of the walk.
+        self.cursor: Cursor | None = start_cursor(query, start)
+        self._pages = self._rows = 0
+        self._running = False
+
+    async def __anext__(self) -> Page[RowT, TotalsT]:
+        if self._running:
+            raise RuntimeError("another task is waiting for this walk already")
+        if self._finished or self.cursor is None:
+            self.finish()
+            raise StopAsyncIteration
+        if self._deadline is None:
+            self._deadline = current_time() + self._deadline_seconds
+        self._running = True
+        try:
+            page = await self._calls.page(self._query, self.cursor, self._priority, self._deadline)
+        except KiwoomError as error:
+            self.finish(error)
+            raise
+        finally:
+            self._running = False
+        self.cursor = page.next
+        self._pages += 1
+        self._rows += len(page.rows)
+        return page
+
+    async def aclose(self) -> None:
+        """End the walk. Not needed, but `contextlib.aclosing` may ask for it."""
+        self.finish()
+
+    def __del__(self) -> None:
+        # Left half-way by a `break`.
+        self.finish()
+
+    def finish(self, error: KiwoomError | None = None) -> None:
+        """Emit that the walk is over, once, if it was ever begun."""
+        begun = self._deadline is not None
+        if begun and not self._finished:
+            finished = WalkFinished(
+                query=self._query,
+                pages=self._pages,
+                rows=self._rows,
+                complete=self.cursor is None,
+                error=error,
+            )
+            self._calls.emitter.emit(finished)
+        self._finished = True
 
 
-def tell_end(
-    source: Source,
-    query: object,
-    sizes: Collection[int],
-    *,
-    complete: bool,
-    error: KiwoomError | None,
-) -> None:
-    """Tell that a walk which brought pages of these sizes is over."""
-    finished = WalkFinished(
-        query=query, pages=len(sizes), rows=sum(sizes), complete=complete, error=error
-    )
-    source.tell(finished)
+class RowWalk(_Generator[RowT]):
+    """The rows of every page in the server's order; holds one page."""
+
+    def __init__(self, pages: PageWalk[RowT, Any]) -> None:
+        self._pages = pages
+        # The page of the row that came last; before the first row, where the walk begins.
+        self.cursor = pages.cursor
+        self._rows: Iterator[RowT] = iter(())
+
+    async def __anext__(self) -> RowT:
+        while True:
+            for row in self._rows:
+                return row
+            self.cursor = self._pages.cursor
+            self._rows = iter((await anext(self._pages)).rows)
+
+    async def aclose(self) -> None:
+        """End the walk. Not needed, but `contextlib.aclosing` may ask for it."""
+        self._rows = iter(())
+        await self._pages.aclose()

@@ -1,110 +1,101 @@
-"""Watching: the same queries walked again and again, and what has changed from walk to walk.
+"""Watch: the same queries walked again and again, and the rows that changed from walk to walk."""
 
-Knows rows by their identity only; does not know how a page is fetched.
-"""
-
-import math
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Self, cast
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Final, Generic, Self, cast
 
 from anyio import current_time
 from attrs import frozen
+from typing_extensions import TypeVar
 
+from kiwoom_async._protocol.audit import Audit
 from kiwoom_async._protocol.estimate import Estimate
-from kiwoom_async._protocol.query import (
-    AuditT,
-    Generic,
-    ItemT,
-    Page,
-    Query,
-    QueryT,
-    RowT,
-    Walk,
-    first_cursor,
-)
+from kiwoom_async._protocol.pages import first_cursor
+from kiwoom_async._protocol.query import Page, Query, RowT, Walk
 from kiwoom_async.errors import KiwoomError
+from kiwoom_async.events import WalkFinished
 
+from .calls import Calls
 from .merge import Failure
 from .rate_limit import Priority
-from .walks import Source, tell_end
 
-# After a round in which no walk was complete: an outage is not answered with a storm.
+ItemT = TypeVar("ItemT", default=Any)
+
+# After a round without any complete walk, so that an outage meets no storm of calls.
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
 @frozen
-class Change(Generic[RowT, QueryT]):
+class Change(Generic[RowT]):
     """A row that is not as it was: `earlier` is None when it is new, `later` when it is gone."""
 
-    query: QueryT
+    query: Any
     earlier: RowT | None
     later: RowT | None
 
 
 @frozen
-class WalkComplete(Generic[QueryT, AuditT]):
-    """Every row of a query has been looked at once more.
+class WalkComplete:
+    """A query was walked to its end once more.
 
     `number` counts the walks of the query from 1, failed ones included; `changes` is how many
-    changes this walk has brought.
+    changes this walk brought.
     """
 
-    query: QueryT
+    query: Any
     number: int
     changes: int
-    audit: AuditT
+    audit: Audit
 
 
-class _Watched:
+class _WatchedQuery:
     """One query: its rows as they were last seen, and the walk that is under way."""
 
-    def __init__(self, query: Query[Any, Any, Any, Any]) -> None:
+    def __init__(self, query: Query[Any, Any]) -> None:
         self.query = query
-        self._identity = query.endpoint.identity
-        self._rows: dict[str, Any] = {}
+        self._rows: dict[Hashable, Any] = {}
         self.number = 0
-        self.begin()
+        self.begin_walk()
 
-    def begin(self) -> None:
-        """Another walk begins."""
+    def begin_walk(self) -> None:
+        """Begin another walk."""
         self.number += 1
         self.cursor = first_cursor(self.query)
-        self.pages: list[Page[Any, Any, Any]] = []
-        self._found: set[str] = set()
+        self.pages: list[Page[Any, Any]] = []
+        self._seen: set[Hashable] = set()
         self._changes = 0
 
-    def take(self, page: Page[Any, Any, Any]) -> Iterator[Change[Any, Any]]:
-        """What the page changes."""
+    def changes_of(self, page: Page[Any, Any]) -> Iterator[Change[Any]]:
+        """Yield what the page changes."""
         self.pages.append(page)
         for row in page.rows:
-            identity = self._identity(row)
-            # A stock that stands twice in a walk is the audit's to tell: taken for two changes,
-            # it would change for ever.
-            if identity in self._found:
+            key = self.query.row_key(row)
+            # A row that comes twice is left to the audit: taken for two changes, it would change
+            # for ever.
+            if key in self._seen:
                 continue
-            self._found.add(identity)
-            earlier = self._rows.get(identity)
-            self._rows[identity] = row
+            self._seen.add(key)
+            earlier = self._rows.get(key)
+            self._rows[key] = row
             if row != earlier:
-                yield self._changed(earlier, row)
+                yield self._change(earlier, row)
 
-    def complete(self) -> Iterator[Change[Any, Any] | WalkComplete[Any, Any]]:
-        """What only a complete walk can tell: which rows are gone; then the mark."""
-        for identity in self._lost():
-            yield self._changed(self._rows.pop(identity), None)
-        audit = Walk.of(self.query, self.pages).audit
+    def complete(self) -> Iterator[Change[Any] | WalkComplete]:
+        """Yield what only a complete walk can show, the rows that are gone; then its mark."""
+        for key in self._gone():
+            yield self._change(self._rows.pop(key), None)
+        audit = Walk.from_pages(self.query, self.pages).audit
         yield WalkComplete(self.query, self.number, self._changes, audit)
 
-    def _lost(self) -> list[str]:
+    def _gone(self) -> list[Hashable]:
         # A walk without any row says "no data", not that nothing is listed any more
         # (wire-facts.md, fact 6); a row that could not be read may be any of them.
-        if not self._found or any(page.undecoded for page in self.pages):
+        if not self._seen or any(page.undecoded for page in self.pages):
             return []
-        return [identity for identity in self._rows if identity not in self._found]
+        return [key for key in self._rows if key not in self._seen]
 
-    def _changed(self, earlier: Any, later: Any) -> Change[Any, Any]:
+    def _change(self, earlier: Any, later: Any) -> Change[Any]:
         self._changes += 1
         return Change(self.query, earlier, later)
 
@@ -118,97 +109,104 @@ class Watch(Generic[ItemT]):
 
     def __init__(
         self,
-        source: Source,
-        queries: Sequence[Any],
+        calls: Calls,
+        queries: Sequence[Query[Any, Any]],
         every_seconds: float,
-        estimate: Callable[[], Estimate],
+        estimate: Callable[[Sequence[Query[Any, Any]]], Estimate],
     ) -> None:
-        self._source = source
+        self._calls = calls
+        self._queries = queries
         self._every_seconds = every_seconds
         self._estimate = estimate
-        self._watched = [_Watched(query) for query in queries]
+        self._watched = [_WatchedQuery(query) for query in queries]
         self._items: deque[Any] = deque()
-        self._place = 0
-        self._began = self._rest_until = 0.0
-        self._complete = 0
-        self._fruitless = 0
-        self._warned = self._waiting = self._closed = False
+        self._index = 0
+        self._round_began_at = self._next_round_at = 0.0
+        self._complete_walks = 0
+        self._failed_rounds = 0
+        self._warned = self._running = self._closed = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
-        if self._waiting:
+        if self._running:
             raise RuntimeError("another task is waiting for this watch already")
-        self._waiting = True
+        self._running = True
         try:
             while not self._items:
                 if self._closed:
                     raise StopAsyncIteration
-                await self._step()
+                await self._next_page()
         finally:
-            self._waiting = False
+            self._running = False
         return cast("ItemT", self._items.popleft())
 
     async def aclose(self) -> None:
         """End it: no more items. Not needed, but `contextlib.aclosing` may ask for it."""
-        if not self._closed and self._watched[self._place].pages:
-            self._finish(complete=False)
+        if not self._closed and self._watched[self._index].pages:
+            self._emit_finished(complete=False)
         self._items.clear()
         self._closed = True
 
-    async def _step(self) -> None:
-        """One page of the walk whose turn it is; whatever is cancelled here can be repeated."""
-        if self._place == 0 and not self._watched[0].pages:
+    async def _next_page(self) -> None:
+        """Fetch a page of the walk whose turn it is; if cancelled, it can be repeated."""
+        if self._index == 0 and not self._watched[0].pages:
             await self._begin_round()
-        walk = self._watched[self._place]
+        walk = self._watched[self._index]
         try:
-            page = await self._source.fetch(walk.query, walk.cursor, Priority.BULK, math.inf)
+            page = await self._calls.page(walk.query, walk.cursor, Priority.BULK)
         except KiwoomError as error:
             self._items.append(Failure(walk.query, error))
-            self._finish(complete=False, error=error)
-            self._turn()
+            self._emit_finished(complete=False, error=error)
+            self._end_walk()
             return
-        self._items += walk.take(page)
+        self._items += walk.changes_of(page)
         if page.next is not None:
             walk.cursor = page.next
             return
         self._items += walk.complete()
-        self._complete += 1
-        self._finish(complete=True)
-        self._turn()
+        self._complete_walks += 1
+        self._emit_finished(complete=True)
+        self._end_walk()
 
-    def _finish(self, *, complete: bool, error: KiwoomError | None = None) -> None:
-        walk = self._watched[self._place]
-        sizes = [len(page.rows) for page in walk.pages]
-        tell_end(self._source, walk.query, sizes, complete=complete, error=error)
+    def _emit_finished(self, *, complete: bool, error: KiwoomError | None = None) -> None:
+        walk = self._watched[self._index]
+        finished = WalkFinished(
+            query=walk.query,
+            pages=len(walk.pages),
+            rows=sum(len(page.rows) for page in walk.pages),
+            complete=complete,
+            error=error,
+        )
+        self._calls.emitter.emit(finished)
 
-    def _turn(self) -> None:
-        """The next query's walk; after the last one, the next round's."""
-        self._watched[self._place].begin()
-        self._place = (self._place + 1) % len(self._watched)
-        if self._place:
+    def _end_walk(self) -> None:
+        """Go on to the next query's walk; after the last one, to the next round."""
+        self._watched[self._index].begin_walk()
+        self._index = (self._index + 1) % len(self._watched)
+        if self._index:
             return
-        now = current_time()
-        self._fruitless = 0 if self._complete else self._fruitless + 1
-        pause_seconds = 2.0 ** min(self._fruitless - 1, 5) if self._fruitless else 0.0
-        pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds)
-        self._rest_until = max(self._began + self._every_seconds, now + pause_seconds)
-        if self._complete and not self._warned:
-            self._warned = _warned_of_haste(self._every_seconds, self._estimate())
+        self._failed_rounds = 0 if self._complete_walks else self._failed_rounds + 1
+        pause_seconds = 2.0 ** min(self._failed_rounds - 1, 5) if self._failed_rounds else 0.0
+        self._next_round_at = max(
+            self._round_began_at + self._every_seconds,
+            current_time() + min(_LONGEST_PAUSE_SECONDS, pause_seconds),
+        )
+        if self._complete_walks and not self._warned:
+            self._warn_if_too_fast()
 
     async def _begin_round(self) -> None:
-        await self._source.rest(self._rest_until)
-        self._began, self._complete = current_time(), 0
+        await self._calls.sleep_until(self._next_round_at)
+        self._round_began_at, self._complete_walks = current_time(), 0
 
-
-def _warned_of_haste(every_seconds: float, needed: Estimate) -> bool:
-    if not 0 < every_seconds < needed.seconds:
-        return False
-    warnings.warn(
-        f"every: {every_seconds:g} s is shorter than a round can take ({needed}); "
-        "rounds follow each other without a pause",
-        # Past here, _turn, _step and __anext__: where the item was asked for.
-        stacklevel=5,
-    )
-    return True
+    def _warn_if_too_fast(self) -> None:
+        estimate = self._estimate(self._queries)
+        if 0 < self._every_seconds < estimate.seconds:
+            self._warned = True
+            warnings.warn(
+                f"every: {self._every_seconds:g} s is shorter than a round can take ({estimate}); "
+                "rounds follow each other without a pause",
+                # Past here, _end_walk, _next_page and __anext__: where the item was asked for.
+                stacklevel=5,
+            )

@@ -1,65 +1,96 @@
-"""How Kiwoom spells numbers, signs, dates and blanks, and the converter that reads them.
+"""The converter: how Kiwoom spells numbers, codes, dates and blanks, and attrs classes of them.
 
-Knows the spelling, no request. Every reader raises ValueError saying what came instead.
+A field says by `wire` metadata how it is called on the wire and how it is read; cattrs makes the
+instances, so that attrs converters and validators of a class run. Every reader takes the text sent
+(and the field's type, which cattrs passes along) and raises ValueError saying what came instead.
 """
 
+import datetime as dt
+import logging
 import re
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta, timezone
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, TypeVar, cast
+from enum import Enum
+from functools import cache
+from typing import Any, Final, TypeVar
 
 import attrs
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from kiwoom_async.errors import decode_error, short_repr
 
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
-Reader = Callable[[Any, Any], object]
-
-KST: Final = timezone(timedelta(hours=9), "KST")
+Reader = Callable[[Any, Any], Any]
 
 # The specification's length.
-LONGEST: Final = 20
+LONGEST_NUMBER: Final = 20
 # Sister requests double the minus (wire-facts.md, fact 12). ASCII digits only.
-_WHOLE: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST}}})")
-_DECIMAL: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST}}}(?:\.[0-9]{{0,{LONGEST}}})?)")
+_WHOLE: Final = re.compile(rf"(\+|--?)?([0-9]{{1,{LONGEST_NUMBER}}})")
+_DECIMAL: Final = re.compile(
+    rf"(\+|--?)?([0-9]{{1,{LONGEST_NUMBER}}}(?:\.[0-9]{{0,{LONGEST_NUMBER}}})?)"
+)
+# Nearly every share there is. Made once, they save time, and a fifth of a row's memory.
+SMALL_SHARES: Final = {f"+0.{number:02}": Decimal(f"0.{number:02}") for number in range(100)}
 
-_HEADER_SAFE: Final = re.compile(r"[!-~]+")
-# RFC 9110, section 5.6.7: the one form that is sent today. The parser would take many more.
-_HTTP_DATE: Final = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [12][0-9]{3} [0-9:]{8} GMT")
+# What a header may carry; the HTTP layer would print any other text in full.
+HEADER_SAFE: Final = re.compile(r"[!-~]+")
+
+_logger: Final = logging.getLogger("kiwoom_async")
+# Unknown codes that were logged, so that each is logged once; bounded against a hostile server.
+_logged_codes: Final[set[tuple[str, str]]] = set()
+_MOST_LOGGED_CODES: Final = 64
 
 
-def wire(name: str, korean: str, unit: str = "", *, decimals: int = 0) -> dict[str, Any]:
-    """Metadata of a field: its name on the wire, the specification's Korean one, unit, decimals."""
-    return {"wire": name, "korean": korean, "unit": unit} | (
-        {"decimals": decimals} if decimals else {}
-    )
+# Pages have 30 to 50. A page of hundreds of thousands, which fits into little gzip, would hold up
+# the event loop for minutes.
+MOST_ROWS: Final = 5_000
 
 
 def is_blank(value: object) -> bool:
-    """Whether the server sent nothing: an empty or white string, or null."""
+    """Return True for an empty or white string, or null: the server sent nothing."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def header_safe(text: str) -> bool:
-    """Whether a header may carry this text: anything else the HTTP layer would print in full."""
-    return _HEADER_SAFE.fullmatch(text) is not None
-
-
-def text(value: object, _: object = None) -> str:
-    """A string exactly as sent."""
+def read_text(value: Any, _: object = None) -> str:
+    """Return a string exactly as sent."""
     if not isinstance(value, str):
         raise ValueError(f"{short_repr(value)} is not text")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{short_repr(value)} holds half a character") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{short_repr(value)} holds half a character") from None
     return value
+
+
+def read_stock_code(value: Any, _: object = None) -> str:
+    """Return a stock code exactly as sent; a blank one is an error."""
+    if value is None or not read_text(value).strip():
+        raise ValueError("no stock code, but other values")
+    return str(value)
+
+
+def read_integer(value: Any, _: object = None) -> int:
+    """Return the number that `-75000`, `+6800`, `--1109649` or `0` spells."""
+    # Two thirds of the rows hold little else than zeros (wire-facts.md, fact 11).
+    return 0 if value == "0" else _number(value, _WHOLE, int, "whole")
+
+
+def read_decimal(value: Any, _: object = None) -> Decimal:
+    """Return the exact number that `+18.71` or `+0.00` spells."""
+    if isinstance(value, str) and value in SMALL_SHARES:
+        return SMALL_SHARES[value]
+    return _number(value, _DECIMAL, Decimal, "decimal")
+
+
+def magnitude(value: Any, _: object = None) -> int:
+    """Return a price without its sign, which is a direction (wire-facts.md, fact 12)."""
+    return abs(read_integer(value))
 
 
 def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N:
@@ -67,119 +98,236 @@ def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N
     if match is None:
         raise ValueError(f"{short_repr(value)} is not a {what} number")
     sign, digits = match.groups("")
-    # Decimal's own minus would round to the context of whoever asks. There is no minus zero.
+    # Decimal's own minus would round to the context of its caller. There is no minus zero.
     minus = "-" if "-" in sign and digits.strip("0.") else ""
     return kind(minus + digits)
 
 
-def whole_number(value: object, _: object = None) -> int:
-    """`-75000`, `+6800`, `--1109649`, `0`."""
-    return _number(value, _WHOLE, int, "whole")
+class OptionalReader:
+    """Reads a value that may be blank: None for a blank one."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def __call__(self, value: Any, _: object = None) -> Any:
+        """Return None for a blank value, and what the reader makes of any other."""
+        blank = value is None or not str(value).strip()
+        return None if blank else self.reader(value, None)
 
 
-def whole_number_or_none(value: object, _: object = None) -> int | None:
-    """The same, or None when blank."""
-    return None if is_blank(value) else whole_number(value)
+class TextReader:
+    """Reads by a function of the text alone, as a declaration may name one."""
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self.read = read
+
+    def __call__(self, value: Any, _: object = None) -> Any:
+        """Return what the function makes of the text."""
+        return self.read(read_text(value))
 
 
-def magnitude_or_none(value: object, _: object = None) -> int | None:
-    """A price: its sign is a direction (wire-facts.md, fact 12), so it is dropped."""
-    return None if is_blank(value) else abs(whole_number(value))
+class CodeReader:
+    """Reads a wire code as the enum member that `codes` names for it.
 
-
-def decimal_number(value: object, _: object = None) -> Decimal:
-    """`+18.71`, `+0.00`."""
-    return _number(value, _DECIMAL, Decimal, "decimal")
-
-
-def as_sent(value: Any, _: object = None) -> Any:
-    """A value that needs no reading, because it came from the query."""
-    return value
-
-
-def compact_date(day: date) -> str:
-    """A day as `yyyyMMdd`."""
-    return day.isoformat().replace("-", "")
-
-
-def kst_time(value: object) -> datetime:
-    """`yyyyMMddHHmmss` in Korean time (wire-facts.md, section 2)."""
-    try:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{14}", value):
-            return datetime.strptime(value, "%Y%m%d%H%M%S").replace(tzinfo=KST)
-    except ValueError:
-        pass
-    raise ValueError(f"{short_repr(value)} is not a time of the form yyyyMMddHHmmss")
-
-
-def http_time(value: str) -> datetime | None:
-    """The moment that a `date` header names, in Korean time; None where it names none."""
-    try:
-        return parsedate_to_datetime(value).astimezone(KST) if _HTTP_DATE.fullmatch(value) else None
-    except (ValueError, OverflowError):
-        return None
-
-
-_converter: Final = Converter(detailed_validation=True)
-_wire_names: Final[dict[type[Any], tuple[str, ...]]] = {}
-_named_readers: Final[dict[type[Any], dict[str, Reader]]] = {}
-for _type, _reader in (
-    (str, text),
-    (int, whole_number),
-    (int | None, whole_number_or_none),
-    (Decimal, decimal_number),
-):
-    _converter.register_structure_hook(_type, _reader)
-
-
-def register(cls: type[Any], **readers: Reader) -> None:
-    """Teach the converter a class whose fields carry `wire` metadata.
-
-    `readers` names the fields that are not read by their type. A field without wire metadata
-    comes from the query, untouched. A class of rows has neither validators nor converters, which
-    would not be asked, and no slot for weak references: `_columns` makes its instances otherwise.
+    Codes of None, and undescribed ones of an optional field, are None; an undescribed code is
+    logged once.
     """
-    overrides: dict[str, Any] = {
-        field.name: override(
+
+    def __init__(self, wire_name: str, codes: Mapping[Enum | None, str], *, optional: bool) -> None:
+        self.members: Final = {code: member for member, code in codes.items()}
+        if optional:
+            self.members.setdefault("", None)
+        self._wire_name = wire_name
+        self._optional = optional
+
+    def __call__(self, value: Any, _: object = None) -> Enum | None:
+        """Return the member."""
+        if isinstance(value, str) and value in self.members:
+            return self.members[value]
+        code = "" if value is None else read_text(value).strip()
+        if code not in self.members:
+            if not self._optional:
+                raise ValueError(f"{short_repr(code)} is not one of {', '.join(self.members)}")
+            _log_code(self._wire_name, code)
+        return self.members.get(code)
+
+
+def _log_code(wire_name: str, code: str) -> None:
+    entry = wire_name, short_repr(code)
+    if entry not in _logged_codes and len(_logged_codes) < _MOST_LOGGED_CODES:
+        _logged_codes.add(entry)
+        _logger.warning("%s: code %s is not described; it is read as None", *entry)
+
+
+def _wire_names(cls: Any) -> tuple[str, ...]:
+    """Return the wire names of a class's fields, in order."""
+    return tuple(field.metadata["wire"] for field in attrs.fields(cls) if "wire" in field.metadata)
+
+
+def _query_fields(cls: Any) -> tuple[str, ...]:
+    """Return the fields of a row class that are not sent: each row takes them from its query."""
+    return tuple(field.name for field in attrs.fields(cls) if "wire" not in field.metadata)
+
+
+# Once for each class.
+wire_names: Final[Callable[[Any], tuple[str, ...]]] = cache(_wire_names)
+query_fields: Final[Callable[[Any], tuple[str, ...]]] = cache(_query_fields)
+
+
+_READERS: Final[dict[Any, Reader]] = {str: read_text, int: read_integer, Decimal: read_decimal}
+# These take what cattrs passes; any other `read=` is a function of the text alone.
+_OWN_READERS: Final = frozenset({magnitude, read_stock_code})
+
+
+def reader_of(field: "attrs.Attribute[Any]") -> Reader:
+    """Return the function that reads the values sent for a field."""
+    kind, optional = field_type(field)
+    reader: Reader
+    if codes := field.metadata.get("codes"):
+        return CodeReader(field.metadata["wire"], codes, optional=optional)
+    if read := field.metadata.get("read"):
+        reader = read if read in _OWN_READERS else TextReader(read)
+    elif kind in _READERS:
+        reader = _READERS[kind]
+    else:
+        raise TypeError(f"{field.name}: got type {field.type}; no reader is known for it")
+    return OptionalReader(reader) if optional else reader
+
+
+def field_type(field: "attrs.Attribute[Any]") -> tuple[Any, bool]:
+    """Return the class of a field's values, and True with it if they may be None."""
+    hint: Any = field.type
+    if not isinstance(hint, types.UnionType):
+        return hint, False
+    kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+    return kinds[0], True
+
+
+def _is_wire_class(cls: Any) -> bool:
+    return attrs.has(cls) and any("wire" in field.metadata for field in attrs.fields(cls))
+
+
+def _structure_hook(cls: type[Any], converter: Any) -> Reader:
+    """Return the cattrs hook of a class whose fields carry `wire` metadata."""
+    overrides: dict[str, Any] = {}
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        if "wire" in field.metadata:
+            rename, hook = field.metadata["wire"], reader_of(field)
+        else:
+            # No name on the wire begins like this, so that none can take its place.
+            rename, hook = f"query.{field.name}", lambda value, _: value
+        overrides[field.name] = override(rename=rename, struct_hook=hook)
+    return make_dict_structure_fn(cls, converter, **overrides)
+
+
+def _unstructure_hook(cls: type[Any], converter: Any) -> Callable[[Any], Any]:
+    """Return the cattrs hook that turns a query into the body of its request."""
+    overrides: dict[str, Any] = {}
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        codes = field.metadata.get("codes")
+        overrides[field.name] = override(
             rename=field.metadata.get("wire"),
-            struct_hook=readers.get(field.name, None if "wire" in field.metadata else as_sent),
+            omit="wire" not in field.metadata,
+            unstruct_hook=codes.__getitem__ if codes else None,
         )
-        for field in attrs.fields(cls)
-    }
-    hook = make_dict_structure_fn(cls, _converter, **overrides)
-    _converter.register_structure_hook(cls, hook)
-    _named_readers[cls] = readers
-    metadata = [field.metadata for field in attrs.fields(cls)]
-    _wire_names[cls] = tuple(one["wire"] for one in metadata if "wire" in one)
+    return make_dict_unstructure_fn(cls, converter, **overrides)
 
 
-def wire_names(cls: type[Any]) -> tuple[str, ...]:
-    """What the fields of a registered class that are sent are called there."""
-    return _wire_names[cls]
+def _new_converter(*, detailed: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed)
+    converter.register_structure_hook_factory(_is_wire_class, _structure_hook)
+    converter.register_unstructure_hook_factory(_is_wire_class, _unstructure_hook)
+    converter.register_unstructure_hook(dt.date, lambda day: day.isoformat().replace("-", ""))
+    converter.register_unstructure_hook(bool, lambda value: "1" if value else "0")
+    converter.register_unstructure_hook(int, str)
+    return converter
 
 
-def reader_of(cls: type[Any], field: "attrs.Attribute[Any]") -> Reader:
-    """What reads the values of this field of a registered class."""
-    named = _named_readers[cls].get(field.name)
-    return named or cast("Reader", _converter.get_structure_hook(field.type))
+# The quick one stops at the first thing that is wrong; the detailed one then names them all.
+_quick: Final = _new_converter(detailed=False)
+_detailed: Final = _new_converter(detailed=True)
+# Whatever is wrong with a row; nesting without end is a RecursionError.
+UNREADABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
-def structure(value: object, cls: type[T], where: str, named: type[Any]) -> T:
-    """`value` as `cls`, or DecodeError with every problem; fields are named as in `named`."""
+def request_body(query: Any) -> dict[str, str]:
+    """Return the wire fields of a query as they are sent."""
+    body: dict[str, str] = _quick.unstructure(query)
+    return body
+
+
+def structure_rows(
+    raw_rows: object, cls: type[T], from_query: Mapping[str, Any], list_name: str
+) -> list[T | None]:
+    """Return a row for each of the raw ones, None for a blank one.
+
+    `from_query` holds the values of the fields that are not sent. DecodeError names every problem
+    with its row, field and wire name.
+    """
+    if not isinstance(raw_rows, list):
+        raise decode_error([f"{short_repr(raw_rows)} is not a list of rows @ {list_name}"])
+    if len(raw_rows) > MOST_ROWS:
+        raise decode_error([f"{len(raw_rows):,} rows on one page @ {list_name}"])
+    context = {f"query.{name}": value for name, value in from_query.items()}
+    hook, names = _quick.get_structure_hook(cls), wire_names(cls)
     try:
-        return _converter.structure(value, cls)
+        if all(any(map(str.strip, filter(None, map(raw.get, names)))) for raw in raw_rows):
+            return [hook({**raw, **context}, cls) for raw in raw_rows]
+    except UNREADABLE:
+        pass
+    # Some row is blank, or cannot be read.
+    problems = [
+        f"{short_repr(raw)} is not a row @ rows[{index}]"
+        for index, raw in enumerate(raw_rows)
+        if not isinstance(raw, dict)
+    ]
+    if problems:
+        raise decode_error(problems)
+    merged = [None if _is_blank_row(raw, names) else {**raw, **context} for raw in raw_rows]
+    rows: list[T | None] = _structure_in_detail(merged, list[cls | None], "rows", cls)  # type: ignore[valid-type]
+    return rows
+
+
+def structure_totals(body: Mapping[str, Any], cls: type[T]) -> T:
+    """Return the totals in a body, or raise DecodeError with every problem; null is none sent."""
+    sent = {name: value for name, value in body.items() if value is not None}
+    try:
+        return _quick.structure(sent, cls)
+    except UNREADABLE:
+        pass
+    totals: T = _structure_in_detail(sent, cls, "totals", cls)
+    return totals
+
+
+def _structure_in_detail(value: object, target: Any, where: str, cls: type[Any]) -> Any:
+    try:
+        return _detailed.structure(value, target)
     except BaseValidationError as error:
-        problems = list(_problems(transform_error(error, where, _describe), named))
+        problems = list(_with_wire_names(transform_error(error, where, _describe), cls))
     raise decode_error(problems)
+
+
+def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
+    """Return True for a row that has some of the names, and nothing under any of them."""
+    values = [raw[name] for name in names if name in raw]
+    return bool(values) and all(is_blank(value) for value in values)
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:
     return "is missing" if isinstance(error, KeyError) else str(error)
 
 
-def _problems(lines: Iterable[str], named: type[Any]) -> Iterable[str]:
+def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:
     """Add the wire name to the attribute at the end of each "what @ where"."""
     for line in lines:
         attribute = line.rpartition(".")[2]
-        field = getattr(attrs.fields(named), attribute, None)
-        yield f"{line} ({field.metadata['wire']})" if field is not None else line
+        field: Any = getattr(attrs.fields(cls), attribute, None)
+        wire_name = "" if field is None else field.metadata.get("wire", "")
+        yield f"{line} ({wire_name})" if wire_name else line

@@ -1,7 +1,4 @@
-"""How many calls queries will take: from the walks seen so far, or what was once measured.
-
-Pure. Knows no pace; its figures are guesses, for plans and progress only.
-"""
+"""Estimates of how many calls queries will take: from the walks seen, or the declaration."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -13,9 +10,9 @@ from .query import Page, Query
 
 @frozen
 class Estimate:
-    """What queries will cost: how many they are, calls, and seconds at the present pace.
+    """The cost of queries: their number, calls, and seconds at the present pace.
 
-    The seconds are what the pace alone takes, whatever else the client is doing.
+    The seconds are those of the rate limit alone; other work of the client comes on top.
     """
 
     queries: int
@@ -29,7 +26,7 @@ class Estimate:
 
     @property
     def duration(self) -> str:
-        """The seconds in a unit for eyes."""
+        """The seconds as text, in a unit that suits."""
         units = ((48 * 3600, 86400, "days"), (5400, 3600, "h"), (90, 60, "min"))
         for at_least, unit_seconds, name in units:
             if self.seconds >= at_least:
@@ -38,31 +35,27 @@ class Estimate:
 
 
 class PageCounts:
-    """How many pages walks have had; of walks that are alike, the longest counts."""
+    """The pages that walks have had; of walks of similar size, the longest counts."""
 
     def __init__(self) -> None:
         self._complete: dict[Hashable, int] = {}
         self._announced: dict[Hashable, int] = {}
 
-    def learn(self, page: Page[Any, Any, Any]) -> None:
+    def learn(self, page: Page[Any, Any]) -> None:
         """Take a page of any walk into account."""
-        alike = _alike(page.query)
+        group = page.query.api_id, page.query.size_group()
         if page.next is not None:
-            if page.number >= self._announced.get(alike, 0):
-                self._announced[alike] = page.number + 1
+            if page.number >= self._announced.get(group, 0):
+                self._announced[group] = page.number + 1
         elif page.number > 1 or page.rows:
             # A holiday says nothing about the size of other days.
-            self._complete[alike] = max(page.number, self._complete.get(alike, 0))
+            self._complete[group] = max(page.number, self._complete.get(group, 0))
 
-    def pages(self, query: Query[Any, Any, Any, Any]) -> int:
-        """How many pages to expect of a walk."""
-        alike = _alike(query)
-        complete, announced = self._complete.get(alike, 0), self._announced.get(alike, 0)
+    def expected(self, query: Query[Any, Any]) -> int:
+        """Return how many pages to expect of a walk."""
+        group = query.api_id, query.size_group()
+        complete, announced = self._complete.get(group, 0), self._announced.get(group, 0)
         # A walk that is longer than all before it: they were of a day that had hardly begun.
         if announced > complete or not complete:
-            return max(announced, query.endpoint.usual_pages(query))
+            return max(announced, query.expected_pages())
         return complete
-
-
-def _alike(query: Any) -> Hashable:
-    return query.endpoint.api_id, query.endpoint.alike(query)

@@ -1,15 +1,15 @@
-"""One call as values: what to send, and what an answer means.
+"""Messages: requests and answers as values, and the judgement of an answer.
 
-Pure: bytes in, values or errors out. Judges an answer in the order status, return code,
-body (wire-facts.md, section 3); does not know how bytes travel.
+An answer is judged in the order status, return code, body (wire-facts.md, section 3).
 """
 
 import codecs
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from attrs import evolve, field, frozen
@@ -24,7 +24,7 @@ from kiwoom_async.errors import (
     short_repr,
 )
 
-from .convert import header_safe, http_time, kst_time
+from .times import http_time
 
 ISSUE_TOKEN: Final = "au10001"  # noqa: S105 - the name of a request
 REVOKE_TOKEN: Final = "au10002"  # noqa: S105
@@ -35,48 +35,24 @@ _LIMIT: Final = re.compile(r"(?<!총)유량=(\d{1,6})")
 _RATE_CODES: Final = frozenset({"1700", "1701", "1702"})
 # A shorter secret is no secret, and removing it would garble every message.
 SHORTEST_SECRET: Final = 8
-# Before it there was no such API, and arithmetic with the year 1 overflows.
-_FIRST_YEAR: Final = 2000
+# A page is some 12 kB; nothing of this API is near it.
+LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+_OTHER_ENCODINGS: Final = {"br", "compress", "deflate", "x-gzip", "zstd"}
 # The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
-_ALWAYS: Final = {
+COMMON_HEADERS: Final = {
     "content-type": "application/json;charset=UTF-8",
     "user-agent": f"kiwoom_async/{__version__}",
+    "accept": "*/*",
+    "accept-encoding": "gzip",
 }
-
-
-def _app_key(value: str) -> str:
-    return _key("app_key", value)
-
-
-def _secret_key(value: str) -> str:
-    return _key("secret_key", value)
-
-
-def _key(name: str, value: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: expected text, got {type(value).__name__}")
-    # Keys pasted from the portal may carry zero-width characters (wire-facts.md, section 2).
-    key = "".join(char for char in value if unicodedata.category(char) != "Cf").strip()
-    if not header_safe(key):
-        what = "a character that no key has" if key else "nothing"
-        raise ValueError(f"{name}: expected printable ASCII without spaces, got {what}")
-    return key
-
-
-@frozen
-class Credentials:
-    """The two keys of an account, cleaned of what pasting adds. Its repr shows neither."""
-
-    app_key: str = field(repr=False, converter=_app_key)
-    secret_key: str = field(repr=False, converter=_secret_key)
 
 
 @frozen
 class Token:
-    """An access token and the moment it dies, both as the server stated them.
+    """An access token and the moment it expires, both as the server stated them.
 
-    `issue` names the issue it came from, where programs share it: the same string may be issued
-    again (wire-facts.md, fact 7).
+    `issue` identifies the issue it came from, where programs share it: the same string may be
+    issued again (wire-facts.md, fact 7).
     """
 
     value: str = field(repr=False)
@@ -86,21 +62,23 @@ class Token:
 
 @frozen
 class Request:
-    """What to send, always by POST. Its repr shows no secret."""
+    """A request, always a POST. Its repr shows no secret.
+
+    secrets: what only this request carries, besides the keys, that no text may repeat.
+    token: what it is authorised by; None for the token calls.
+    """
 
     api_id: str
-    path: str
+    url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    # What only this request carries, besides the keys, that no text may repeat.
     secrets: tuple[str, ...] = field(repr=False)
-    # What it is authorised by; None for the token calls.
     token: Token | None = None
 
 
 @frozen
 class Response:
-    """What came back, in full; header names in lower case."""
+    """A whole answer; header names in lower case."""
 
     request: Request
     status: int
@@ -109,136 +87,132 @@ class Response:
 
     @property
     def server_time(self) -> datetime | None:
-        """The server's clock when it answered, where it says so."""
+        """The server's clock when it answered; None if no `date` header says it."""
         return http_time(self.headers.get("date", ""))
 
 
-def header_texts(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their names in lower case; two of a name are one with a comma between."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in raw:
-        name = raw_name.decode("latin-1").lower()
-        value = raw_value.decode("latin-1").strip(" \t")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def encode_call(api_id: str, path: str, body: dict[str, str], token: Token, key: str) -> Request:
-    """The request for one page of a TR; `key` is empty for the first (wire-facts.md, section 5)."""
+def encode_call(
+    api_id: str, url: str, body: dict[str, str], token: Token, continuation_key: str = ""
+) -> Request:
+    """Return the request of a TR; the key is empty for a first page (wire-facts.md, section 5)."""
     headers = {"api-id": api_id, "authorization": f"Bearer {token.value}"}
-    if key:
-        headers |= {"cont-yn": "Y", "next-key": key}
-    return Request(api_id, path, _ALWAYS | headers, _json(body), (token.value,), token)
+    if continuation_key:
+        headers |= {"cont-yn": "Y", "next-key": continuation_key}
+    content = encode_json(body).encode()
+    return Request(api_id, url, COMMON_HEADERS | headers, content, (token.value,), token)
 
 
-def encode_issue(keys: Credentials) -> Request:
-    """The request for a token (wire-facts.md, section 2)."""
-    body = {
-        "grant_type": "client_credentials",
-        "appkey": keys.app_key,
-        "secretkey": keys.secret_key,
-    }
-    return Request(ISSUE_TOKEN, "/oauth2/token", _ALWAYS, _json(body), ())
+def unpack_body(body: bytes, encoding: str) -> bytes:
+    """Return a body as it was before it was packed; DecodeError if it is too large or damaged.
 
-
-def encode_revoke(keys: Credentials, token: Token) -> Request:
-    """The request that ends a token for every program that holds it."""
-    body = {"appkey": keys.app_key, "secretkey": keys.secret_key, "token": token.value}
-    return Request(REVOKE_TOKEN, "/oauth2/revoke", _ALWAYS, _json(body), (token.value,))
-
-
-def _json(body: dict[str, str]) -> bytes:
-    return _ENCODER.encode(body).encode()
-
-
-def decode_token(response: Response) -> Token:
-    """The token that `response` brings."""
-    body = _json_object(response.body) or {}
-    value = body.get("token")
-    if isinstance(value, str) and len(value) >= SHORTEST_SECRET:
-        # No error that comes of this answer may quote the token that it brings.
-        response = evolve(response, body=response.body.replace(value.encode(), b"***"))
-    decode_body(response)
-    if not isinstance(value, str) or not header_safe(value):
-        raise decode_error(["no usable token @ token"])
-    try:
-        expires = kst_time(body.get("expires_dt"))
-    except ValueError:
-        expires = None
-    if expires is None or expires.year < _FIRST_YEAR:
-        # What stands there is not shown: the token is no known secret yet.
-        raise decode_error(["no time of the form yyyyMMddHHmmss @ expires_dt"])
-    return Token(value, expires)
-
-
-def decode_body(response: Response) -> dict[str, Any]:
-    """The JSON object of an answer that says success; an error of the tree for any other."""
-    body = _json_object(response.body)
-    if response.status == 429:
-        raise _api_error(response, body or {})
-    if body is None or (response.status != 200 and "return_code" not in body):
-        _refuse_foreign(response)
-    # Absent in no reply seen; where it is, the missing list or token says what is wrong.
-    stated = body.get("return_code", 0)
-    return_code = _return_code(stated)
-    if response.status != 200 or return_code not in (0, None):
-        raise _api_error(response, body)
-    if return_code is None:
-        said = f" (return_msg {short_repr(body.get('return_msg'))})"
-        raise decode_error([f"{short_repr(stated)} is not a return code @ return_code{said}"])
+    httpx's own decoders have no limit: 50 kB of gzip may be 50 MB.
+    """
+    problem = ""
+    if encoding == "gzip" and body:
+        gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            body = gzip.decompress(body, LARGEST_BODY_BYTES + 1)
+        except zlib.error as error:
+            problem = str(error)
+        if gzip.unused_data:
+            problem = problem or "bytes after the end of gzip"
+        elif not gzip.eof and len(body) <= LARGEST_BODY_BYTES:
+            problem = problem or "gzip that ends in the middle"
+    # Some servers name the absence of an encoding.
+    elif encoding not in {"", "gzip", "identity"}:
+        # Only such names are quoted: the answer may still hold secrets here.
+        name = f"the encoding {encoding}" if encoding in _OTHER_ENCODINGS else "an encoding"
+        problem = f"{name} that was not asked for"
+    if problem:
+        raise decode_error([f"{problem} @ body"], damaged=True)
+    if len(body) > LARGEST_BODY_BYTES:
+        raise decode_error([f"more than {LARGEST_BODY_BYTES:,} bytes @ body"])
     return body
 
 
-def _json_object(raw: bytes) -> dict[str, Any] | None:
-    # UTF-8 and nothing else: json would also take UTF-16, in which no secret has been looked for.
-    # Besides ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep
-    # nesting is a RecursionError.
+def redact(response: Response, secrets: tuple[str, ...]) -> Response:
+    """Return the answer with `***` for every secret in it: no text made of it can show one."""
+    body, headers = response.body, response.headers
+    header_values = "\n".join(headers.values())
+    # The escaped spelling is looked for only if there is one: Kiwoom sends none.
+    escaped = b"\\" in body
+    for secret in secrets + response.request.secrets:
+        if len(secret) < SHORTEST_SECRET:
+            continue
+        if escaped:
+            body = _any_spelling(secret).sub(b"***", body)
+        body = body.replace(secret.encode(), b"***")
+        if secret in header_values:
+            headers = {name: value.replace(secret, "***") for name, value in headers.items()}
+    unchanged = body is response.body and headers is response.headers
+    return response if unchanged else evolve(response, headers=headers, body=body)
+
+
+@lru_cache(maxsize=64)
+def _any_spelling(secret: str) -> re.Pattern[bytes]:
+    """Return a pattern of every way JSON may write it: plain, behind a backslash, by number."""
+    characters = (rf"(?:\\{{0,4}}{re.escape(char)}|\\u(?i:{ord(char):04x}))" for char in secret)
+    return re.compile("".join(characters).encode())
+
+
+def decode_body(response: Response) -> dict[str, Any]:
+    """Return the JSON object of a successful answer, or raise an error of the tree."""
+    body = json_object(response.body)
+    if response.status == 429:
+        raise _api_error(response, body or {})
+    if body is None or (response.status != 200 and "return_code" not in body):
+        _raise_foreign_answer(response)
+    # No reply without one was seen; the missing list or token would say what is wrong.
+    stated = body.get("return_code", 0)
+    return_code = 0 if str(stated) == "0" else _return_code(stated)
+    if response.status != 200 or return_code not in (0, None):
+        raise _api_error(response, body)
+    if return_code is None:
+        message = f" (return_msg {short_repr(body.get('return_msg'))})"
+        raise decode_error([f"{short_repr(stated)} is not a return code @ return_code{message}"])
+    return body
+
+
+def json_object(raw: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in a body, or None if there is no unambiguous one."""
+    # UTF-8 only: json would also take UTF-16, in which secrets are not redacted. Besides
+    # ValueError: invalid UTF-8 is one, a number of thousands of digits is one, and deep nesting is
+    # a RecursionError.
     try:
-        text = raw.removeprefix(codecs.BOM_UTF8).decode()
-        body = _QUICK.decode(text)
-        # A colon for each name and none elsewhere: then no name stands twice.
-        if raw.count(b":") != _names(body):
-            body = _CAREFUL.decode(text)
+        body = _DECODER.decode(raw.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
 
-def _names(body: Any) -> int:
-    """How many names an answer has, and its rows; of any deeper down it knows nothing."""
-    if not isinstance(body, dict):
-        return 0
-    lists = [value for value in body.values() if isinstance(value, list)]
-    return len(body) + sum([len(row) for rows in lists for row in rows if isinstance(row, dict)])
+def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object; ValueError if a name is repeated, because either value may be meant."""
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise ValueError("a name is repeated")
+    return unique
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object, unless a name stands twice in it: which of the values is meant, nobody knows."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _no_number(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
-_QUICK: Final = json.JSONDecoder(parse_constant=_no_number)
-_CAREFUL: Final = json.JSONDecoder(parse_constant=_no_number, object_pairs_hook=_unambiguous)
+encode_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+_DECODER: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, object_pairs_hook=_object_of_unique_names
+)
 
 
 def _return_code(value: object) -> int | None:
-    """An integer in every body seen; text is taken too (wire-facts.md, section 3)."""
+    """Return the code, an integer or text; None for anything else (wire-facts.md, section 3)."""
     stated = str(value)
     return int(stated) if re.fullmatch(r"[0-9]{1,9}", stated) else None
 
 
-def _refuse_foreign(response: Response) -> NoReturn:
-    """Raise for an answer that is not the API's, or not all of it."""
+def _raise_foreign_answer(response: Response) -> NoReturn:
+    """Raise for an answer that is not the API's, or is only part of one."""
     status, text = response.status, response.body.decode("utf-8", errors="replace").strip()
-    # What comes instead of a token may hold one.
+    # An answer to a token request may hold the token.
     hidden = response.request.api_id == ISSUE_TOKEN and not text.startswith("<")
     plain = "(not shown, it may hold a token)" if hidden else _plain(text)
     if status == 200 and not text.startswith("<"):
@@ -258,15 +232,15 @@ def _refuse_foreign(response: Response) -> NoReturn:
 
 
 def _plain(text: str) -> str:
-    """The beginning of a page as a reader would see it."""
-    seen = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text[:4_000])
-    return " ".join("".join(char if char.isprintable() else " " for char in seen).split())[:200]
+    """Return the beginning of a page as a person would see it."""
+    visible = re.sub(r"(?is)<(style|script)\b.*?</\1>|<[^>]*>", " ", text[:4_000])
+    return " ".join("".join(char if char.isprintable() else " " for char in visible).split())[:200]
 
 
 def _api_error(response: Response, body: dict[str, Any]) -> ApiError:
     message = str(body.get("return_msg", ""))[:500]
-    found = _INNER_CODE.search(message)
-    code = found[1] if found else None
+    match = _INNER_CODE.search(message)
+    code = match[1] if match else None
     return_code = _return_code(body.get("return_code", 0))
     error = _error_class(response.status, return_code, code)(
         message or f"HTTP {response.status} without a message",
@@ -292,6 +266,6 @@ def _error_class(status: int, return_code: int | None, code: str | None) -> type
 
 
 def _seconds(text: str) -> float | None:
-    """A Retry-After in seconds; the form with a date is left to the floor of the policy."""
+    """Return a Retry-After in seconds; None for its form with a date."""
     match = re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text.strip())
     return float(match[0]) if match else None

@@ -1,50 +1,40 @@
-"""What any request of the catalogue (TR) is, and the values that every walk is made of.
+"""Query: the declaration of any request (TR) that Kiwoom answers in pages, and its answers.
 
-Pure. Knows no particular TR, and nothing of how calls travel.
+@frozen
+class DailyCandleQuery(Query[Candle]):
+    api_id = "ka10081"
+    path = "/api/dostk/chart"
+    rows_key = "stk_dt_pole_chart_qry"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
 """
 
-from collections.abc import Callable, Hashable, Sequence
-from datetime import date
+import datetime as dt
+import typing
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from attrs import field, frozen
+from typing_extensions import TypeVar
 
-from kiwoom_async.notebook import html_of
+from kiwoom_async.errors import require_extra
 
+from .audit import Audit, AuditTally, Check
 from .cursor import Cursor
-from .rows import Rows, Tabular
 
 if TYPE_CHECKING:
-    from typing import Generic as Generic  # noqa: PLC0414 - others take it from here
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
-    # Defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program. Type
-    # checkers always know typing_extensions; at run time it is not ours to import.
-    from typing_extensions import TypeVar
-
-    RowT = TypeVar("RowT", default=Any)
-    TotalsT = TypeVar("TotalsT", default=Any)
-    QueryT = TypeVar("QueryT", default=Any)
-    AuditT = TypeVar("AuditT", default=Any)
-    # What an iterator of ours gives.
-    ItemT = TypeVar("ItemT", default=Any)
-else:
-    from typing import TypeVar
-
-    RowT, TotalsT, QueryT, AuditT = map(TypeVar, ("RowT", "TotalsT", "QueryT", "AuditT"))
-    ItemT = TypeVar("ItemT")
-
-    class Generic:
-        """Takes as many parameters as are given: typing's own would insist on all of them."""
-
-        __slots__ = ()
-
-        def __class_getitem__(cls, parameters: object) -> type:
-            return cls
+# The defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program.
+RowT = TypeVar("RowT", default=Any)
+TotalsT = TypeVar("TotalsT", default=Any)
 
 
 class Environment(Enum):
-    """Which of Kiwoom's two hosts, and with it the pace (wire-facts.md, fact 1)."""
+    """One of Kiwoom's two hosts, and with it the rate limit (wire-facts.md, fact 1)."""
 
     PRODUCTION = "production"
     MOCK = "mock"
@@ -61,51 +51,147 @@ class Environment(Enum):
         return 5.0 if self is Environment.PRODUCTION else 1.0
 
 
-@frozen
-class Endpoint(Generic[RowT, TotalsT, QueryT, AuditT]):
-    """One TR: everything the pure half needs in order to speak it."""
+def wire(
+    name: str,
+    korean: str = "",
+    *,
+    unit: str = "",
+    decimals: int = 0,
+    read: Callable[[str], Any] | None = None,
+    codes: Mapping[Any, str] | None = None,
+) -> dict[str, Any]:
+    """Return the metadata of a field that is sent.
 
-    api_id: str
-    path: str
-    rows_key: str
-    row: type[RowT]
-    totals: type[TotalsT]
-    # The request's body, in wire words.
-    body: Callable[[QueryT], dict[str, str]]
-    # What every row takes from its query, by attribute.
-    row_context: Callable[[QueryT], dict[str, object]]
-    # Raises ValueError for a query that cannot be answered on this day (Korean time), and
-    # returns a reason to doubt the others, or None.
-    check: Callable[[QueryT, date, Environment], str | None]
-    # What a row is about, the same from walk to walk.
-    identity: Callable[[RowT], str]
-    # Queries with the same answer here have about as many pages as each other.
-    alike: Callable[[QueryT], Hashable]
-    # How many that is, before any has been walked.
-    usual_pages: Callable[[QueryT], int]
-    # Takes a walk's pages, and the totals that its Walk will carry.
-    audit: Callable[["Sequence[Page[RowT, TotalsT, QueryT]]", TotalsT], AuditT]
+    name: on the wire. korean: the specification's name. unit: of a number, as in "million won".
+    decimals: digits behind the point, for tables.
+    read: a function of the text sent, where the field's type alone does not say how it is read.
+    codes: the wire code of each enum member; a code of None says nothing.
+    """
+    metadata: dict[str, Any] = {"wire": name, "korean": korean, "unit": unit}
+    options = {"decimals": decimals, "read": read, "codes": codes}
+    return metadata | {option: value for option, value in options.items() if value}
 
 
-class Query(Protocol[RowT, TotalsT, QueryT, AuditT]):
-    """A question that knows the TR which answers it."""
+class Query(Generic[RowT, TotalsT]):
+    """A request for rows: subclass it as a frozen attrs class to declare one.
 
-    @property
-    def endpoint(self) -> Endpoint[RowT, TotalsT, QueryT, AuditT]:
-        """The TR."""
-        ...
+    `Query[Row]` names the class of the rows, `Query[Row, Totals]` also that of the totals beside
+    them. Fields with `wire` metadata are the body of the request. A row field without takes the
+    query's attribute of the same name.
+
+    api_id, path: of the request. rows_key: the name of the list of rows in the answer.
+    """
+
+    __slots__ = ()
+
+    api_id: ClassVar[str]
+    path: ClassVar[str]
+    rows_key: ClassVar[str]
+    # From the type parameters.
+    row_class: ClassVar[type[Any]]
+    totals_class: ClassVar[type[Any] | None]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            if typing.get_origin(base) is Query:
+                row, totals = typing.get_args(base)
+                cls.row_class = row
+                cls.totals_class = None if totals in (Any, type(None)) else totals
+
+    def row_key(self, row: RowT) -> Hashable:
+        """Return what a row is about, the same from walk to walk; by default the row itself."""
+        return row
+
+    def check(self, today: dt.date, environment: Environment) -> str | None:  # noqa: ARG002
+        """Raise ValueError for a query that cannot be answered on this day (Korean time).
+
+        Returns a reason to doubt that it can, of which the client warns once, or None.
+        """
+        return None
+
+    def expected_pages(self) -> int:
+        """Return how many pages to expect before any walk has shown it."""
+        return 1
+
+    def size_group(self) -> Hashable:
+        """Return the same value for queries that have about as many pages as each other."""
+        return self.expected_pages()
+
+    def checks(self, rows: Sequence[RowT], totals: TotalsT) -> Iterable[Check]:  # noqa: ARG002
+        """Return what must hold for some rows of a walk, beside the stated totals.
+
+        It is called for each page, and the figures of all pages are added up.
+        """
+        return ()
 
 
-def first_cursor(query: Query[Any, Any, Any, Any]) -> Cursor:
-    """The beginning of the walk."""
-    endpoint = query.endpoint
-    return Cursor(endpoint.api_id, tuple(endpoint.body(query).items()), key="", page=1)
+class Tabular:
+    """Rows that can be had as a table; its schema is `kiwoom_async.tables.schema`'s.
+
+    Every method raises ModuleNotFoundError, naming the extra, when a package is not installed.
+    """
+
+    __slots__ = ()
+
+    def to_arrow(self) -> "pa.Table":
+        """Return a pyarrow table, a column for each field: int64, decimal128, string, date32.
+
+        Unit, Korean name and wire name are in each field's metadata. Extra: arrow. ValueError for
+        a number that its column cannot hold; nothing is rounded.
+        """
+        from kiwoom_async.tables import to_arrow  # noqa: PLC0415 - an extra
+
+        return to_arrow(*self._rows_and_class())
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return a pandas frame. Extra: pandas.
+
+        Whole numbers are int64, and Int64 where one may be missing; dates are datetime64; shares
+        are exact decimals (`.astype(float)` makes them plain numbers).
+        """
+        with require_extra("pandas", "pyarrow"):
+            from kiwoom_async.tables import to_pandas  # noqa: PLC0415 - an extra
+
+        return to_pandas(*self._rows_and_class())
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return a polars frame: Int64, Decimal, String, Date. Extra: polars."""
+        with require_extra("polars", "pyarrow"):
+            from kiwoom_async.tables import to_polars  # noqa: PLC0415 - an extra
+
+        return to_polars(*self._rows_and_class())
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """The Arrow PyCapsule protocol: polars, pandas 3, DuckDB and pyarrow take it directly.
+
+        `Rows` is a list, too, of which some constructors (`pl.DataFrame`, `pa.table`) take the
+        items instead: use its methods there.
+        """
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def _rows_and_class(self) -> tuple[Sequence[Any], type[Any] | None]:
+        """Return the rows and their class, which an empty list would not tell."""
+        raise NotImplementedError
 
 
-def cursor_matches(cursor: Cursor, query: Query[Any, Any, Any, Any]) -> bool:
-    """Whether the cursor was made by a walk of this query."""
-    first = first_cursor(query)
-    return (cursor.api_id, cursor.body) == (first.api_id, first.body)
+class Rows(list[RowT], Tabular):
+    """A list of rows that can be had as a table; otherwise a list.
+
+    `Rows(row for row in walk.rows if row.net_buy_amount > 0).to_pandas()`: a slice or a
+    comprehension gives a plain list, which this makes tabular again.
+
+    row: the class of the rows, needed only for a table of none at all.
+    """
+
+    __slots__ = ("row_class",)
+
+    def __init__(self, rows: Iterable[RowT] = (), row: type[RowT] | None = None) -> None:
+        super().__init__(rows)
+        self.row_class = rows.row_class if row is None and isinstance(rows, Rows) else row
+
+    def _rows_and_class(self) -> tuple[Sequence[RowT], type[RowT] | None]:
+        return self, self.row_class
 
 
 @frozen
@@ -117,70 +203,54 @@ class Undecoded:
     problem: str
 
 
-def _tabular(rows: list[RowT]) -> Rows[RowT]:
-    return rows if isinstance(rows, Rows) else Rows(rows)
-
-
 @frozen
-class Page(Tabular, Generic[RowT, TotalsT, QueryT]):
-    """One answer: its rows in the server's order, and where the walk goes on.
+class Page(Tabular, Generic[RowT, TotalsT]):
+    """One answer: its rows in the server's order, and the cursor of the next page.
 
-    `number` counts from 1; `next` is the following page's cursor, None at the end;
+    `number` counts from 1; `next` is the following page's cursor, None at the end.
     `blank_rows` is how many rows came without any value and were dropped: one blank row is how
     the server says "no data" (wire-facts.md, fact 6). `undecoded` holds the rows that could not be
-    read, for a client that was told to deliver them; for others such a page is an error.
+    read, for a client with `on_undecoded="deliver"`; for others such a page is an error.
     """
 
-    query: QueryT
+    query: Any  # the query asked; its class is not a type parameter
     number: int
-    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=_tabular)
+    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=Rows)
     totals: TotalsT
     next: Cursor | None
     blank_rows: int = 0
     undecoded: list[Undecoded] = field(factory=list[Undecoded])
 
     def _rows_and_class(self) -> tuple[list[RowT], type[RowT]]:
-        return self.rows, _endpoint_of(self).row
+        return self.rows, self.query.row_class
 
 
 @frozen
-class Walk(Tabular, Generic[RowT, TotalsT, QueryT, AuditT]):
-    """A whole answer: every row of every page, and what can be said about their completeness.
+class Walk(Tabular, Generic[RowT, TotalsT]):
+    """A whole answer: every row of every page, and what its audit says of their completeness.
 
-    `totals` are those of the last page that carried any.
+    `totals` are those of the last page that stated any.
     """
 
-    query: QueryT
-    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=_tabular)
+    query: Any
+    rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=Rows)
     totals: TotalsT
-    audit: AuditT
+    audit: Audit
 
     @classmethod
-    def of(
-        cls,
-        query: Query[RowT, TotalsT, QueryT, AuditT],
-        pages: Sequence[Page[RowT, TotalsT, QueryT]],
-    ) -> Self:
-        """The walk that these pages are, in order."""
-        endpoint = query.endpoint
-        none_stated = endpoint.totals()
-        stated = [page.totals for page in pages if page.totals != none_stated]
-        totals = stated[-1] if stated else none_stated
-        rows = Rows((row for page in pages for row in page.rows), endpoint.row)
-        # A protocol cannot say that a Query of QueryT is itself a QueryT.
-        asked: Any = query
-        return cls(asked, rows, totals, endpoint.audit(pages, totals))
+    def from_pages(cls, query: Query[RowT, TotalsT], pages: Sequence[Page[RowT, TotalsT]]) -> Self:
+        """Return the walk that these pages are, in order."""
+        tally = AuditTally(query)
+        for page in pages:
+            tally.add(page)
+        rows = Rows((row for page in pages for row in page.rows), query.row_class)
+        return cls(query, rows, tally.totals, tally.audit())
 
     def _rows_and_class(self) -> tuple[list[RowT], type[RowT]]:
-        return self.rows, _endpoint_of(self).row
+        return self.rows, self.query.row_class
 
     def _repr_html_(self) -> str:
-        """The notebook view: the first rows with their units, and the audit."""
-        row = _endpoint_of(self).row
-        return html_of(str(self.query), self.rows, row, [f"audit: {self.audit}"])
+        """Return the notebook view: the first rows with their units, and the audit."""
+        from kiwoom_async.notebook import html_of  # noqa: PLC0415 - presentation, when asked for
 
-
-def _endpoint_of(answer: Page[RowT, Any, Any] | Walk[RowT, Any, Any, Any]) -> Endpoint[RowT]:
-    query: Any = answer.query  # a query knows its endpoint, but its type variable does not
-    endpoint: Endpoint[RowT] = query.endpoint
-    return endpoint
+        return html_of(str(self.query), self.rows, self.query.row_class, [f"audit: {self.audit}"])

@@ -1,7 +1,4 @@
-"""What to do after a failed attempt: wait, renew the token, or give up.
-
-Pure: decides from the error's facts and counts; does not sleep, draw lots or send.
-"""
+"""Recovery: the step after a failed attempt (wait, renew the token, give up), and the budget."""
 
 from typing import Final
 
@@ -33,7 +30,7 @@ _LONGEST_BACKOFF_SECONDS: Final = 5.0
 
 @frozen
 class Wait:
-    """Try again after a random time between these two."""
+    """Try again after a random time within these bounds."""
 
     at_least_seconds: float
     at_most_seconds: float
@@ -52,9 +49,9 @@ class GiveUp:
 def recovery(
     error: KiwoomError, attempt: int, *, attempts: int, may_renew: bool
 ) -> Wait | Renew | GiveUp:
-    """The step after `attempt` (from 1) of `attempts` failed with `error`.
+    """Return the step after `attempt` (from 1) of `attempts` failed with `error`.
 
-    A renewal is no retry: it is offered whatever the number of attempts, once for a call.
+    A renewal is no retry: it is offered after any attempt, once for a call.
     """
     if isinstance(error, AuthError) and error.code in _RENEWABLE:
         return Renew() if may_renew else GiveUp()
@@ -62,13 +59,13 @@ def recovery(
         return GiveUp()
     if isinstance(error, RateLimited):
         return _after_rate_limit(error, attempt)
-    if _transient(error):
+    if _is_transient(error):
         return Wait(0.0, min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)))
     return GiveUp()
 
 
 def pause_seconds(error: RateLimited) -> float:
-    """How long nobody should call after a refusal; the first minute of a longer Retry-After."""
+    """Return how long to pause after a 429: at least the floor, at most a minute."""
     asked = max(_RATE_FLOOR_SECONDS, error.retry_after or 0.0)
     return min(_LONGEST_RETRY_AFTER_SECONDS, asked)
 
@@ -80,15 +77,15 @@ def _after_rate_limit(error: RateLimited, attempt: int) -> Wait | GiveUp:
     return Wait(floor, floor + _RATE_JITTER_SECONDS * 2 ** (attempt - 1))
 
 
-def _transient(error: KiwoomError) -> bool:
-    """Whether the same request may well succeed a moment later."""
+def _is_transient(error: KiwoomError) -> bool:
+    """Return True if the same request may well succeed a moment later."""
     match error:
         case TransportError():
             return not error.local
         case DecodeError():
             return error.damaged
         case ApiError():
-            # The code knows better than the status.
+            # A code says more than the status.
             return error.code in _TRANSIENT or (error.code is None and error.status >= 500)
         case BlockedError():
             return error.status >= 500
@@ -96,10 +93,10 @@ def _transient(error: KiwoomError) -> bool:
 
 
 class RetryBudget:
-    """How many retries a client may still make, so that an outage is not answered with a storm.
+    """The retries that a client may still make, so that an outage meets no storm of them.
 
-    A retry costs one, an answered call gives a fifth back, up to where it began. Waiting out a
-    429 costs nothing: that storm is held back by the pace, and another program may be the reason.
+    A retry costs one, an answered call earns a fifth, up to the capacity. Waiting out a 429 costs
+    nothing: the rate limiter holds those calls back, and another program may be the reason.
     """
 
     # One walk of 60 pages survives this many faults in a row of calls; a hundred walks on a dead
@@ -109,14 +106,14 @@ class RetryBudget:
 
     def __init__(self) -> None:
         self._left = self.CAPACITY
+        self._answered_calls = 0
 
-    def spend(self) -> bool:
-        """Take one retry; false when none is left."""
+    def spend(self, answered_calls: int) -> bool:
+        """Take one retry; return False if none is left after so many answered calls in all."""
+        earned = self.EARNED * (answered_calls - self._answered_calls)
+        self._left = min(self.CAPACITY, self._left + earned)
+        self._answered_calls = answered_calls
         if self._left < 1.0:
             return False
         self._left -= 1.0
         return True
-
-    def earn(self) -> None:
-        """Count an answered call."""
-        self._left = min(self.CAPACITY, self._left + self.EARNED)

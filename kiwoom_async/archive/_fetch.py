@@ -68,7 +68,7 @@ class Fetch:
     _resumed: Mapping[ProgramTradeQuery, Cursor] = field(factory=dict)
     _claim_count: int = 0
     # Received, but not stored yet; and the time (of the event loop) from which to store them.
-    _pending: list[WalkPage | Failure[ProgramTradeQuery]] = field(factory=list)
+    _pending: list[WalkPage | Failure] = field(factory=list)
     _save_at: float = 0.0
     # SQLite and files are used in worker threads, one at a time. A lock, because native
     # cancellation (Ctrl-C, `Task.cancel`) does not wait for a thread that is running.
@@ -151,7 +151,7 @@ class Fetch:
                 self._claim_count += 1
                 yield query
 
-    async def _receive(self, item: WalkPage | Failure[ProgramTradeQuery]) -> None:
+    async def _receive(self, item: WalkPage | Failure) -> None:
         self._pending.append(item)
         if isinstance(item, Failure):
             await self._in_thread(self._save_pending)
@@ -255,7 +255,7 @@ class Fetch:
         self.manifest.settle(entry)
         self.settled[query] = entry
 
-    def _save_failure(self, failure: Failure[ProgramTradeQuery]) -> None:
+    def _save_failure(self, failure: Failure) -> None:
         entry = self.manifest.entry(failure.query)
         if entry is None:  # pragma: no cover - it was claimed
             raise RuntimeError(f"{failure.query} was walked without being claimed")

@@ -16,11 +16,11 @@ from ._page_codec import WalkPage, encode_totals
 
 def assemble_walk(
     query: ProgramTradeQuery, pages: Sequence[WalkPage], ended: datetime.datetime
-) -> tuple[Walk[Any, Any, Any, Any], Entry]:
+) -> tuple[Walk[Any, Any], Entry]:
     """Return the walk of these pages and its entry, which is complete or without data."""
     if not _is_whole(pages):
         raise RuntimeError(f"{query}: the {len(pages)} stored pages are not a whole walk")
-    walk = Walk.of(query, pages)
+    walk = Walk.from_pages(query, pages)
     undecoded = [attrs.asdict(row) for page in pages for row in page.undecoded]
     has_data = bool(walk.rows or undecoded)
     return walk, Entry(

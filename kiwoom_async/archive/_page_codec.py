@@ -22,7 +22,7 @@ from kiwoom_async.tables import rows_of, to_arrow
 with require_extra("archive", "pyarrow"):
     import pyarrow as pa
 
-WalkPage = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
+WalkPage = Page[ProgramTrade, ProgramTradeTotals]
 
 
 def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kiwoom_async import Page, ProgramTradeAudit, ProgramTradeQuery, Walk
+from kiwoom_async import Audit, Page, ProgramTradeQuery, Walk
 
 from ._entry import Entry, State
 from ._holidays import holiday_name
@@ -77,7 +77,7 @@ def _file_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
             yield Finding(entry.query, text, damaged=True)
 
 
-def _audit_file(entry: Entry, files: ParquetFiles) -> ProgramTradeAudit:
+def _audit_file(entry: Entry, files: ParquetFiles) -> Audit:
     """Return the audit of the rows that the file has now."""
     page = Page(
         query=entry.query,
@@ -86,7 +86,7 @@ def _audit_file(entry: Entry, files: ParquetFiles) -> ProgramTradeAudit:
         totals=decode_totals(entry.totals),
         next=None,
     )
-    return Walk.of(entry.query, [page]).audit
+    return Walk.from_pages(entry.query, [page]).audit
 
 
 def _missing_weekdays(entries: Sequence[Entry]) -> Iterator[Finding]:

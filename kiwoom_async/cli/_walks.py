@@ -7,7 +7,6 @@ from kiwoom_async import (
     KiwoomClient,
     Page,
     ProgramTrade,
-    ProgramTradeAudit,
     ProgramTradeQuery,
     ProgramTradeTotals,
     Walk,
@@ -15,8 +14,8 @@ from kiwoom_async import (
 
 from ._progress import Progress
 
-TradePage: TypeAlias = Page[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery]
-TradeWalk: TypeAlias = Walk[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery, ProgramTradeAudit]
+TradePage: TypeAlias = Page[ProgramTrade, ProgramTradeTotals]
+TradeWalk: TypeAlias = Walk[ProgramTrade, ProgramTradeTotals]
 
 
 def estimated_calls(
@@ -36,4 +35,4 @@ async def collect_walks(
         async with kiwoom.merge(queries) as merged:
             async for page in merged:
                 pages_of[page.query].append(page)
-    return [Walk.of(query, pages) for query, pages in pages_of.items()]
+    return [Walk.from_pages(query, pages) for query, pages in pages_of.items()]

@@ -18,7 +18,6 @@ from kiwoom_async import (
     Failure,
     KiwoomClient,
     ProgramTrade,
-    ProgramTradeAudit,
     ProgramTradeQuery,
     SharingError,
     WalkComplete,
@@ -27,11 +26,7 @@ from kiwoom_async import (
 from ._formats import BLUE, RED, coloured_price, eok_won, json_line, row_fields
 from ._output import StandardOutput, stdout_is_terminal
 
-Item: TypeAlias = (
-    Change[ProgramTrade, ProgramTradeQuery]
-    | WalkComplete[ProgramTradeQuery, ProgramTradeAudit]
-    | Failure[ProgramTradeQuery]
-)
+Item: TypeAlias = Change[ProgramTrade] | WalkComplete | Failure
 _NAME_CELLS: Final = 18
 # A redraw draws the whole table, so it does not follow every change.
 _REDRAW_SECONDS: Final = 0.25
@@ -159,7 +154,7 @@ class Board:
         text = Text(f"{query}: {result}", style=style, no_wrap=True, overflow="ellipsis")
         self._results[query] = text
 
-    def _update_stock(self, change: Change[ProgramTrade, ProgramTradeQuery]) -> None:
+    def _update_stock(self, change: Change[ProgramTrade]) -> None:
         row = change.later
         if row is None:
             if change.earlier is not None:

@@ -14,7 +14,7 @@ from attrs.validators import ge, lt
 
 from kiwoom_async import Token
 from kiwoom_async._io.tokens import KEEP_AT_LEAST, RENEW_BEFORE
-from kiwoom_async._protocol.convert import KST
+from kiwoom_async._protocol.times import KST
 
 from ._encryption import PlainText, TokenCipher
 from ._store import SharedStore, T, structure

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 import attrs
 import pytest
+from support.decoding import decode_page
 from support.recorded import recorded
 
 from kiwoom_async import (
-    AmountCheck,
+    Check,
     ContinuationError,
     DecodeError,
     Environment,
@@ -25,11 +26,10 @@ from kiwoom_async import (
     ProgramTradeTotals,
     Walk,
 )
+from kiwoom_async._protocol.convert import request_body
 from kiwoom_async._protocol.cursor import next_cursor
 from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import decode_page
-from kiwoom_async._protocol.query import first_cursor
-from kiwoom_async.catalog.program_trades import PROGRAM_TRADES
+from kiwoom_async._protocol.pages import first_cursor
 
 DAY = datetime.date(2026, 8, 10)
 QUERY = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.CONSOLIDATED)
@@ -105,20 +105,20 @@ def test_a_query_is_a_value():
     ],
 )
 def test_the_body_is_the_specification_s(market, exchange, codes):
-    body = PROGRAM_TRADES.body(ProgramTradeQuery("2026-11-20", market, exchange))
+    body = request_body(ProgramTradeQuery("2026-11-20", market, exchange))
     assert body == {"dt": "20261120", "mrkt_tp": codes[0], "stex_tp": codes[1]}
 
 
 def test_a_day_that_has_not_come_is_refused():
     with pytest.raises(ValueError, match="2026-08-10 has not come yet; today is 2026-08-09"):
-        PROGRAM_TRADES.check(QUERY, datetime.date(2026, 8, 9), Environment.PRODUCTION)
-    assert PROGRAM_TRADES.check(QUERY, DAY, Environment.PRODUCTION) is None
+        QUERY.check(datetime.date(2026, 8, 9), Environment.PRODUCTION)
+    assert QUERY.check(DAY, Environment.PRODUCTION) is None
 
 
 def test_the_mock_host_is_doubted_for_other_exchanges_than_krx():
     krx = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.KRX)
-    assert PROGRAM_TRADES.check(krx, DAY, Environment.MOCK) is None
-    doubt = PROGRAM_TRADES.check(QUERY, DAY, Environment.MOCK)
+    assert krx.check(DAY, Environment.MOCK) is None
+    doubt = QUERY.check(DAY, Environment.MOCK)
     assert doubt is not None
     assert "Exchange.CONSOLIDATED" in doubt
 
@@ -244,7 +244,7 @@ def test_a_move_that_nobody_has_described_is_logged_once(caplog):
         page = decoded(body_of(*[wire_row(flu_sig="7")] * 3))
     assert [row.move for row in page.rows] == [None] * 3
     assert [record.message for record in caplog.records] == [
-        "ka90004: flu_sig '7' is not described; `move` is None"
+        "flu_sig: code '7' is not described; it is read as None"
     ]
 
 
@@ -381,7 +381,7 @@ def test_half_a_character_is_no_text():
 
 
 def walk_of(*pages):
-    return Walk.of(QUERY, list(pages))
+    return Walk.from_pages(QUERY, list(pages))
 
 
 def page_of(*rows, totals=None, blank_rows=0):
@@ -396,6 +396,11 @@ def row_of(symbol, buy, sell, share="50.00", **changes):
     )  # fmt: skip
 
 
+def check_of(audit, name):
+    [check] = [check for check in audit.checks if check.name == name]
+    return check
+
+
 GOOD_TOTALS = {"tot_2": "300", "tot_4": "110", "tot_5": "190"}
 
 
@@ -406,13 +411,11 @@ def test_an_audit_of_a_complete_walk_finds_nothing():
     )
     audit = walk.audit
     assert (audit.pages, audit.rows, audit.blank_rows) == (2, 2, 0)
-    assert (audit.buy_amount.rows, audit.buy_amount.stated, audit.buy_amount.difference) == (
-        300,
-        300,
-        0,
-    )
-    assert (audit.sell_amount.rows, audit.net_buy_amount.rows) == (110, 190)
-    assert audit.turnover_share == 100
+    buy = check_of(audit, "buy amount of the rows")
+    assert (buy.actual, buy.expected, buy.difference) == (300, 300, 0)
+    assert check_of(audit, "sell amount of the rows").actual == 110
+    assert check_of(audit, "net buy amount of the rows").actual == 190
+    assert check_of(audit, "sum of the turnover shares").actual == 100
     assert audit.findings == []
     assert "everything adds up" in str(audit)
     assert [row.symbol for row in walk.rows] == ["000001", "000002"]
@@ -428,12 +431,13 @@ def test_an_audit_reports_and_hides_no_row():
         ),
     )
     assert len(walk.rows) == 3
-    assert walk.audit.repeated_symbols == ("000001",)
-    assert walk.audit.unbalanced_symbols == ("000003",)
-    assert walk.audit.turnover_share == 30
+    assert walk.audit.repeated_keys == ("000001",)
+    unbalanced = check_of(walk.audit, "count of rows whose net is not buy minus sell")
+    assert (unbalanced.actual, unbalanced.examples) == (1, ("000003",))
+    assert check_of(walk.audit, "sum of the turnover shares").actual == 30
     found = " / ".join(walk.audit.findings)
     for word in ("buy amount", "sell amount", "net buy amount", "seen more than once: 000001",
-                 "not buy minus sell: 000003", "30.00 %"):  # fmt: skip
+                 "not buy minus sell is 1, expected 0 (000003)", "30.00 %"):  # fmt: skip
         assert word in found
     assert found.replace(" / ", "; ") in str(walk.audit)
 
@@ -467,28 +471,26 @@ def test_no_totals_and_no_trades_are_no_finding():
             )
         )
     )
-    assert walk.audit.buy_amount.difference is None
+    assert check_of(walk.audit, "buy amount of the rows").difference is None
     assert walk.audit.findings == []
     empty = walk_of(page_of(blank_rows=1))
     assert (empty.rows, empty.totals, empty.audit.findings) == ([], ProgramTradeTotals(), [])
 
 
 def test_a_difference_is_rows_minus_total_and_a_total_of_zero_is_a_total():
-    assert AmountCheck(rows=5, stated=0).difference == 5
-    assert AmountCheck(rows=5, stated=None).difference is None
+    assert Check(name="x", actual=5, expected=0).difference == 5
+    assert Check(name="x", actual=5, expected=None).difference is None
 
 
 def test_a_wrong_net_total_is_found_by_itself():
     rows = [row_of("000001", 100, 50), row_of("000002", 200, 60)]
     walk = walk_of(page_of(*rows, totals=GOOD_TOTALS | {"tot_5": "191"}))
-    assert walk.audit.findings == [
-        "net buy amount of the rows is 190 million won, the stated total 191"
-    ]
+    assert walk.audit.findings == ["net buy amount of the rows is 190 million won, expected 191"]
 
 
 @pytest.mark.parametrize(
     ("share", "found"),
-    [("33.33", []), ("33.32", ["turnover shares add up to 99.96 %, not 100 %"])],
+    [("33.33", []), ("33.32", ["sum of the turnover shares is 99.96 %, expected 100"])],
 )
 def test_shares_may_be_rounded_and_no_more(share, found):
     rows = (row_of(f"{number:06}", 1, 0, share) for number in range(3))
@@ -499,13 +501,14 @@ def test_missing_shares_are_a_finding_however_many_rows_are_zero():
     zeros = [row_of(f"{number:06}", 0, 0, "0.00") for number in range(500)]
     traded = [row_of(f"9{number:05}", 1, 0, "1.00") for number in range(88)]
     walk = walk_of(page_of(*zeros, *traded))
-    assert (walk.audit.rows, walk.audit.traded_rows) == (588, 88)
-    assert walk.audit.findings == ["turnover shares add up to 88.00 %, not 100 %"]
+    shares = check_of(walk.audit, "sum of the turnover shares")
+    assert (walk.audit.rows, shares.tolerance) == (588, 88 * Decimal("0.005"))
+    assert walk.audit.findings == ["sum of the turnover shares is 88.00 %, expected 100"]
 
 
 def test_many_symbols_are_shortened_in_a_finding():
     twice = [row_of(f"{number:06}", 1, 0, "0.00") for number in range(9)] * 2
-    (found, _) = walk_of(page_of(*twice)).audit.findings
+    (_, found) = walk_of(page_of(*twice)).audit.findings
     assert found.endswith("000004 and 4 more")
 
 

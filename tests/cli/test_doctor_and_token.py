@@ -41,7 +41,7 @@ from kiwoom_async import (
 from kiwoom_async._io import calls
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.tokens import NullTokenStore
-from kiwoom_async._protocol.convert import KST
+from kiwoom_async._protocol.times import KST
 from kiwoom_async.cli import _checks, _clients, _diagnosis, _network
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault

@@ -15,7 +15,7 @@ from support.exchange import small_sandbox
 
 import kiwoom_async
 from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async.cli import _app, _formats, _output, _resume, _rows
 from kiwoom_async.sandbox import Fault, Sandbox
 

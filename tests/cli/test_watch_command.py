@@ -215,7 +215,7 @@ def test_the_sandbox_of_a_watch_has_trades(monkeypatch):
     _app.watch(date="2026-11-20", sandbox=True)
     (sandbox,) = sandboxes
     assert sandbox.changes is not None
-    assert sandbox._listing.moving is not None
+    assert sandbox._market_data.live_markets is not None
 
 
 async def _call(make):

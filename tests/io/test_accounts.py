@@ -126,12 +126,12 @@ async def test_nothing_is_under_way_when_all_is_done():
         await kiwoom.page(KOSPI)
         with pytest.raises(KiwoomError):
             await kiwoom.page(KOSPI)
-        assert [account.under_way for account in kiwoom._accounts] == [0, 0]
+        assert [account.running_calls for account in kiwoom._calls.accounts] == [0, 0]
 
 
 def test_accounts_at_different_hosts_are_different_whatever_the_spelling():
     def name(base_url):
-        (account,) = KiwoomClient("key", "secret", base_url=base_url)._accounts
+        (account,) = KiwoomClient("key", "secret", base_url=base_url)._calls.accounts
         return account.name
 
     assert name("http://localhost:1") != name("http://localhost:2")
@@ -220,8 +220,8 @@ async def test_no_secret_of_any_app_key_is_shown(caplog):
     [
         ([SECOND, SECOND], "more_keys: app key number 3 came before"),
         ([("sandbox-app-key", "x")], "more_keys: app key number 2 came before"),
-        (["not a pair"], "more_keys: number 2 is no pair"),
-        ([("only one",)], "more_keys: number 2 is no pair"),
+        (["not a pair"], r"more_keys: item 2 must be \(app_key, secret_key\), got a str"),
+        ([("only one",)], r"more_keys: item 2 must be \(app_key, secret_key\), got a tuple of 1"),
         ([("", "secret")], "app_key"),
     ],
 )
@@ -236,7 +236,7 @@ def test_more_keys_come_from_the_environment(monkeypatch):
         suffix = "" if number == 1 else f"_{number}"
         monkeypatch.setenv(f"KIWOOM_APP_KEY{suffix}", app_key)
         monkeypatch.setenv(f"KIWOOM_SECRET_KEY{suffix}", secret_key)
-    assert [one.keys.app_key for one in KiwoomClient.from_env()._accounts] == [
+    assert [one.keys.app_key for one in KiwoomClient.from_env()._calls.accounts] == [
         "first",
         SECOND[0],
         THIRD[0],
@@ -245,7 +245,7 @@ def test_more_keys_come_from_the_environment(monkeypatch):
     with pytest.raises(ValueError, match="set KIWOOM_APP_KEY_3 and KIWOOM_SECRET_KEY_3"):
         KiwoomClient.from_env()
     monkeypatch.delenv("KIWOOM_APP_KEY_3")
-    assert len(KiwoomClient.from_env()._accounts) == 2
+    assert len(KiwoomClient.from_env()._calls.accounts) == 2
 
 
 # ---- sharing, as the client takes it
@@ -268,7 +268,7 @@ def test_sharing_comes_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("KIWOOM_APP_KEY", "key")
     monkeypatch.setenv("KIWOOM_SECRET_KEY", "secret")
     monkeypatch.setenv("KIWOOM_SHARING", f"files:{tmp_path}")
-    assert KiwoomClient.from_env()._sharing.directory == tmp_path
+    assert next(iter(KiwoomClient.from_env()._calls.accounts))._sharing.directory == tmp_path
     monkeypatch.setenv("KIWOOM_SHARING", "nowhere")
     with pytest.raises(ValueError, match="sharing: got 'nowhere'; allowed are files"):
         KiwoomClient.from_env()

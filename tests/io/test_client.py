@@ -31,10 +31,10 @@ from kiwoom_async import (
     RateLimited,
     TransportError,
     TransportTimeout,
-    client,
 )
-from kiwoom_async._protocol.convert import KST
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._io import calls
+from kiwoom_async._protocol.pages import first_cursor
+from kiwoom_async._protocol.times import KST
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -113,8 +113,9 @@ async def test_collect_is_the_whole_walk_with_its_audit():
     assert [row.symbol for row in walk.rows] == truth(sandbox)
     assert (walk.audit.pages, walk.audit.rows, walk.audit.blank_rows) == (5, STOCKS, 0)
     assert walk.audit.findings == []
-    assert walk.audit.turnover_share == 100
-    assert walk.audit.buy_amount.difference == 0
+    checks = {check.name: check for check in walk.audit.checks}
+    assert checks["sum of the turnover shares"].actual == 100
+    assert checks["buy amount of the rows"].difference == 0
     assert {(row.date, row.market, row.exchange) for row in walk.rows} == {
         (QUERY.date, QUERY.market, QUERY.exchange)
     }
@@ -362,7 +363,7 @@ async def test_a_token_that_expires_in_the_middle_is_renewed_in_time():
     clock = [datetime.now().astimezone()]
     sandbox = exchange(token_lifetime=timedelta(seconds=65), now=lambda: clock[0])
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
-        next(iter(kiwoom._accounts)).tokens._now = lambda: clock[0]
+        next(iter(kiwoom._calls.accounts)).tokens._now = lambda: clock[0]
         found = []
         async for page in kiwoom.pages(QUERY):
             found += [row.symbol for row in page.rows]
@@ -601,7 +602,7 @@ async def test_today_is_korean(monkeypatch):
             moment = datetime(2026, 11, 21, 0, 30, tzinfo=KST)
             return moment.astimezone(zone) if zone else datetime(2026, 11, 20, 15, 30)  # noqa: DTZ001
 
-    monkeypatch.setattr(client, "datetime", HalfPastMidnightInSeoul)
+    monkeypatch.setattr(calls, "datetime", HalfPastMidnightInSeoul)
     async with KiwoomClient.sandbox(exchange()) as kiwoom:
         await kiwoom.page(ProgramTradeQuery("2026-11-21", Market.KOSPI, Exchange.KRX))
         with pytest.raises(ValueError, match="today is 2026-11-21 in Korea"):
@@ -767,8 +768,8 @@ async def test_no_secret_reaches_a_log_a_repr_or_an_exception(caplog):
             shown.append(repr(kiwoom))
             with pytest.raises(AuthError) as caught:
                 await symbols(kiwoom)
-            (account,) = kiwoom._accounts
-            token = account.tokens.held
+            (account,) = kiwoom._calls.accounts
+            token = account.tokens.cached
             shown += [repr(token), repr(caught.value), str(caught.value), repr(account.tokens)]
     shown += [record.getMessage() for record in caplog.records]
     text = "\n".join(shown)

@@ -16,6 +16,7 @@ from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSStream
 from support.http import http, read_request, server
 from support.recorded import recorded
+from support.sender import PATH, Sender, ignored, send
 from support.servers import on_a_port
 
 from kiwoom_async import (
@@ -29,23 +30,14 @@ from kiwoom_async import (
     TransportError,
     TransportTimeout,
 )
-from kiwoom_async._io import http as _transport
-from kiwoom_async._io.http import Transport
+from kiwoom_async._io import http as http_module
+from kiwoom_async._io.http import RoundTrip
 from kiwoom_async._protocol.messages import Request
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
 
-REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}", ())
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-
-
-async def ignored():
-    """Nobody paces these calls."""
-
-
-def send(transport, connected=ignored):
-    return transport.send(REQUEST, connected)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -55,13 +47,13 @@ def anyio_backend(request):
 
 
 @asynccontextmanager
-async def transport_to(answer, timeout_seconds=5.0):
+async def sender_to(answer, timeout_seconds=5.0):
     async with server(answer) as base_url:
-        transport = Transport(base_url, timeout_seconds=timeout_seconds, transport=None)
+        sender = Sender(base_url, timeout_seconds=timeout_seconds)
         try:
-            yield transport
+            yield sender
         finally:
-            await transport.aclose()
+            await sender.aclose()
 
 
 def playing(raw, *, then_close=False):
@@ -74,31 +66,32 @@ def playing(raw, *, then_close=False):
 
 
 async def test_an_answer_comes_back_whole():
-    async with transport_to(playing(http(b'{"a":1}', "Cont-YN: Y", "Next-Key: K2"))) as transport:
-        response = await send(transport)
-    assert (response.status, response.body, response.request) == (200, b'{"a":1}', REQUEST)
+    async with sender_to(playing(http(b'{"a":1}', "Cont-YN: Y", "Next-Key: K2"))) as sender:
+        response = await send(sender)
+    assert (response.status, response.body) == (200, b'{"a":1}')
+    assert response.request is sender.request
     assert (response.headers["cont-yn"], response.headers["next-key"]) == ("Y", "K2")
 
 
 async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
     stray = http(b'{"stray": 1}', "cont-yn: Y", "next-key: FOREIGN")
-    async with transport_to(playing(http(b"{}") + stray)) as transport:
-        response = await send(transport)
+    async with sender_to(playing(http(b"{}") + stray)) as sender:
+        response = await send(sender)
     assert response.body == b"{}"
     assert set(response.headers) == {"content-length"}
 
 
 async def test_a_header_ends_where_its_text_does():
-    async with transport_to(playing(http(b"{}", "next-key: a \t "))) as transport:
-        assert (await send(transport)).headers["next-key"] == "a"
+    async with sender_to(playing(http(b"{}", "next-key: a \t "))) as sender:
+        assert (await send(sender)).headers["next-key"] == "a"
 
 
 async def test_an_encoding_that_was_not_asked_for_is_named_where_it_is_known():
     for sent, said in (("br", "the encoding br that"), ("s3cret-k3y", "an encoding that")):
         answer = playing(http(b"{}", f"content-encoding: {sent}"), then_close=True)
-        async with transport_to(answer) as transport:
+        async with sender_to(answer) as sender:
             with pytest.raises(DecodeError, match=f"{said} was not asked for @ body") as caught:
-                await send(transport)
+                await send(sender)
             assert "s3cret" not in str(caught.value)
 
 
@@ -124,9 +117,9 @@ async def test_a_stream_of_any_kind_is_read_no_further_than_it_may_be(encoding):
             return httpx.Response(200, headers={"content-encoding": encoding}, stream=stream)
 
     stream = Endless(b"x" * 1024 * 1024)
-    transport = Transport("https://a.example", timeout_seconds=5, transport=Custom())
+    sender = Sender("https://a.example", transport=Custom())
     with pytest.raises(DecodeError):
-        await send(transport)
+        await send(sender)
     assert stream.given <= 9
 
 
@@ -138,9 +131,9 @@ async def test_what_one_transport_does_to_its_timeouts_is_its_own_affair():
             return httpx.Response(200, content=b"{}")
 
     seen = []
-    transport = Transport("https://a.example", timeout_seconds=5, transport=Custom())
-    await send(transport)
-    await send(transport)
+    sender = Sender("https://a.example", transport=Custom())
+    await send(sender)
+    await send(sender)
     assert seen == [None, None]
 
 
@@ -156,11 +149,11 @@ async def test_the_host_may_have_a_path():
     base_url = f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/kiwoom/v1"
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, answer)
-        transport = Transport(base_url, timeout_seconds=5, transport=None)
-        await send(transport)
-        await transport.aclose()
+        sender = Sender(base_url)
+        await send(sender)
+        await sender.aclose()
         group.cancel_scope.cancel()
-    assert paths == [b"/kiwoom/v1" + REQUEST.path.encode()]
+    assert paths == [b"/kiwoom/v1" + PATH.encode()]
 
 
 async def test_one_connection_serves_many_calls():
@@ -170,9 +163,9 @@ async def test_one_connection_serves_many_calls():
         connections.append(stream)
         await stream.send(http(b"{}"))
 
-    async with transport_to(answer) as transport:
+    async with sender_to(answer) as sender:
         for _ in range(5):
-            await send(transport)
+            await send(sender)
     assert len(connections) == 5
     assert len(set(map(id, connections))) == 1
 
@@ -186,10 +179,10 @@ async def test_dripping_bytes_do_not_outlive_the_deadline():
             await stream.send(bytes([byte]))
             await anyio.sleep(0.02)
 
-    async with transport_to(drip, timeout_seconds=0.3) as transport:
+    async with sender_to(drip, timeout_seconds=0.3) as sender:
         began = anyio.current_time()
         with pytest.raises(TransportTimeout, match=r"no complete answer within 0\.3 s"):
-            await send(transport)
+            await send(sender)
         assert anyio.current_time() - began < 3
 
 
@@ -197,9 +190,9 @@ async def test_silence_ends_at_the_deadline():
     async def silence(_):
         await anyio.sleep(60)
 
-    async with transport_to(silence, timeout_seconds=0.2) as transport:
+    async with sender_to(silence, timeout_seconds=0.2) as sender:
         with pytest.raises(TransportTimeout):
-            await send(transport)
+            await send(sender)
 
 
 @pytest.mark.parametrize(
@@ -214,21 +207,23 @@ async def test_silence_ends_at_the_deadline():
     ],
 )
 async def test_a_connection_that_breaks_is_a_transport_error(raw):
-    async with transport_to(playing(raw, then_close=True)) as transport:
+    async with sender_to(playing(raw, then_close=True)) as sender:
         with pytest.raises(TransportError) as caught:
-            await send(transport)
+            await send(sender)
     assert isinstance(caught.value.__cause__, httpx.HTTPError)
     assert not caught.value.local
 
 
+@pytest.mark.httpx_only
 async def test_a_proxy_never_sees_what_is_for_this_machine(monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with transport_to(playing(http(b"{}"))) as transport:
-        assert (await send(transport)).status == 200
+    async with sender_to(playing(http(b"{}"))) as sender:
+        assert (await send(sender)).status == 200
 
 
+@pytest.mark.httpx_only
 async def test_a_proxy_of_the_environment_is_used_for_https(monkeypatch):
     asked = []
 
@@ -244,33 +239,33 @@ async def test_a_proxy_of_the_environment_is_used_for_https(monkeypatch):
     )
     async with anyio.create_task_group() as group:
         group.start_soon(listener.serve, proxy)
-        transport = Transport("https://api.example", timeout_seconds=5, transport=None)
+        sender = Sender("https://api.example")
         with pytest.raises(TransportError):
-            await send(transport)
-        await transport.aclose()
+            await send(sender)
+        await sender.aclose()
         group.cancel_scope.cancel()
     await listener.aclose()
     assert asked[0].startswith(b"CONNECT api.example:443")
 
 
 async def test_nobody_listening_is_a_transport_error():
-    transport = Transport("http://127.0.0.1:9", timeout_seconds=5, transport=None)
+    sender = Sender("http://127.0.0.1:9")
     with pytest.raises(TransportError, match=r"ka90004 at 127\.0\.0\.1:9: ConnectError"):
-        await send(transport)
-    await transport.aclose()
+        await send(sender)
+    await sender.aclose()
 
 
 async def test_gzip_is_read():
     raw = http(gzip.compress(b'{"a":1}'), "content-encoding: gzip")
-    async with transport_to(playing(raw)) as transport:
-        assert (await send(transport)).body == b'{"a":1}'
+    async with sender_to(playing(raw)) as sender:
+        assert (await send(sender)).body == b'{"a":1}'
 
 
 async def test_gzip_that_is_garbage_is_damaged():
     raw = http(b"this is no gzip", "content-encoding: gzip")
-    async with transport_to(playing(raw)) as transport:
+    async with sender_to(playing(raw)) as sender:
         with pytest.raises(DecodeError) as caught:
-            await send(transport)
+            await send(sender)
     assert caught.value.damaged
     assert "incorrect header check" in str(caught.value)
 
@@ -292,9 +287,9 @@ async def test_gzip_cut_in_half_with_the_right_length_is_no_whole_answer():
 async def test_a_body_is_capped(packed):
     body = b" " * (9 * 1024 * 1024)
     raw = http(gzip.compress(body), "content-encoding: gzip") if packed else http(body)
-    async with transport_to(playing(raw)) as transport:
+    async with sender_to(playing(raw)) as sender:
         with pytest.raises(DecodeError, match="more than 8,388,608 bytes") as caught:
-            await send(transport)
+            await send(sender)
     assert not caught.value.damaged
 
 
@@ -379,12 +374,12 @@ async def test_a_timeout_of_the_http_layer_is_ours(error):
 # ---- cancellation
 
 
-async def _cancelled_by_scope(transport, ticks):
+async def _cancelled_by_scope(sender, ticks):
     async with anyio.create_task_group() as group:
 
         async def call():
             with suppress(KiwoomError):
-                await send(transport)
+                await send(sender)
 
         group.start_soon(call)
         for _ in range(ticks):
@@ -392,8 +387,8 @@ async def _cancelled_by_scope(transport, ticks):
         group.cancel_scope.cancel()
 
 
-async def _cancelled_natively(transport, ticks):
-    task = asyncio.ensure_future(send(transport))
+async def _cancelled_natively(sender, ticks):
+    task = asyncio.ensure_future(send(sender))
     for _ in range(ticks):
         await asyncio.sleep(0)
     task.cancel()
@@ -408,7 +403,7 @@ async def test_the_pool_serves_after_a_thousand_cancelled_calls(
     """httpcore alone loses a slot of the pool for good in each of some of these (decision 10)."""
     if cancelled is _cancelled_natively and anyio_backend == "trio":
         pytest.skip("trio has no native Task.cancel")
-    monkeypatch.setattr(_transport, "_CONNECTIONS", 4)
+    monkeypatch.setattr(http_module, "CONNECTION_LIMIT", 4)
     lots = random.Random(20261120)
 
     async def brief(stream):
@@ -417,27 +412,27 @@ async def test_the_pool_serves_after_a_thousand_cancelled_calls(
         await stream.send(http(b"{}", "connection: close"))
         await stream.aclose()
 
-    async with transport_to(brief) as transport:
+    async with sender_to(brief) as sender:
 
         async def churn():
             for _ in range(125):
-                await cancelled(transport, lots.randrange(25))
+                await cancelled(sender, lots.randrange(25))
 
         async with anyio.create_task_group() as group:
             for _ in range(8):
                 group.start_soon(churn)
         with anyio.fail_after(10):
             for _ in range(8):
-                assert (await send(transport)).status == 200
+                assert (await send(sender)).status == 200
 
 
 async def test_cancelling_is_not_swallowed():
     async def silence(_):
         await anyio.sleep(60)
 
-    async with transport_to(silence) as transport:
+    async with sender_to(silence) as sender:
         with anyio.move_on_after(0.05) as scope:
-            await send(transport)
+            await send(sender)
     assert scope.cancelled_caught
 
 
@@ -469,8 +464,8 @@ async def test_a_native_cancel_is_not_lost_at_the_deadline(here, seconds, anyio_
     if anyio_backend == "trio":
         pytest.skip("trio has no native Task.cancel")
 
-    class Silent(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, _):
+    class Silent(RoundTrip):
+        async def _travel(self):
             assert (asyncio.current_task() is task) == here
             moment = anyio.current_effective_deadline() + seconds
             asyncio.get_running_loop().call_at(moment, task.cancel)
@@ -482,16 +477,13 @@ async def test_a_native_cancel_is_not_lost_at_the_deadline(here, seconds, anyio_
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(0.1)
 
-    class SilentAtHand(Silent):
-        def line_to(self, _):
-            return self
+    async def work():
+        request = Request("ka90004", "https://a.example", {}, b"{}", ())
+        silent = Silent(request, 0.05, ignored)
+        await (silent.run() if here else silent.run_in_child_task())
+        silent.outcome()
 
-        def at_hand(self):
-            return self.handle_async_request
-
-    silent = SilentAtHand() if here else Silent()
-    transport = Transport("https://a.example", timeout_seconds=0.05, transport=silent)
-    task = asyncio.ensure_future(send(transport))
+    task = asyncio.ensure_future(work())
     with pytest.raises(asyncio.CancelledError):
         await task
 
@@ -514,8 +506,8 @@ async def test_a_custom_transport_may_read_the_content_of_a_request():
         async def handle_async_request(self, request):
             return httpx.Response(200, content=request.content)
 
-    transport = Transport("https://a.example", timeout_seconds=5, transport=Echo())
-    assert (await send(transport)).body == REQUEST.body
+    sender = Sender("https://a.example", transport=Echo())
+    assert (await send(sender)).body == sender.request.body
 
 
 async def test_a_custom_transport_may_send_a_request_twice():
@@ -533,9 +525,9 @@ async def test_a_custom_transport_may_send_a_request_twice():
 
     async with server(playing(http(b"{}"))) as base_url:
         wrapped = Twice(httpx.AsyncHTTPTransport())
-        transport = Transport(base_url, timeout_seconds=5, transport=wrapped)
-        assert (await send(transport)).status == 200
-        await transport.aclose()
+        sender = Sender(base_url, transport=wrapped)
+        assert (await send(sender)).status == 200
+        await sender.aclose()
 
 
 async def test_only_a_new_connection_is_told_to_the_pace():
@@ -552,16 +544,16 @@ async def test_only_a_new_connection_is_told_to_the_pace():
 
     answered = []
     told = []
-    async with transport_to(answer) as transport:
+    async with sender_to(answer) as sender:
         for expected in (1, 2, 2):
-            await send(transport, connected)
+            await send(sender, connected)
             assert len(told) == expected
 
 
 async def test_a_pace_that_never_ends_being_told_holds_up_nobody_beyond_the_deadline():
-    async with transport_to(playing(http(b"{}")), timeout_seconds=0.2) as transport:
+    async with sender_to(playing(http(b"{}")), timeout_seconds=0.2) as sender:
         with anyio.fail_after(5):
-            assert (await send(transport, anyio.sleep_forever)).body == b"{}"
+            assert (await send(sender, anyio.sleep_forever)).body == b"{}"
 
 
 async def test_a_bug_in_a_pace_comes_out_although_the_answer_came_first():
@@ -572,9 +564,9 @@ async def test_a_bug_in_a_pace_comes_out_although_the_answer_came_first():
         await anyio.sleep(0.05)
         raise ZeroDivisionError
 
-    async with transport_to(answer) as transport:
+    async with sender_to(answer) as sender:
         with pytest.raises(ZeroDivisionError):
-            await send(transport, connected)
+            await send(sender, connected)
 
 
 # ---- the whole client over a socket
@@ -639,10 +631,10 @@ async def test_what_comes_behind_a_refused_answer_is_not_taken_for_the_next_one(
         await stream.send(raw)
 
     asked = []
-    async with transport_to(answer) as transport:
+    async with sender_to(answer) as sender:
         with pytest.raises(DecodeError):
-            await send(transport)
-        assert (await send(transport)).body == b'{"right": 1}'
+            await send(sender)
+        assert (await send(sender)).body == b'{"right": 1}'
 
 
 async def test_a_connection_with_more_in_it_is_not_idle_for_a_moment():
@@ -664,22 +656,22 @@ async def test_a_connection_with_more_in_it_is_not_idle_for_a_moment():
         [busy] = [one for one in pool.connections if not one.is_idle()]
         while not (busy.is_idle() or busy.is_closed()):
             await anyio.lowlevel.checkpoint()
-        bodies.append((await send(transport)).body)
+        bodies.append((await send(sender)).body)
 
     asked, bodies = [], []
     layer = httpx.AsyncHTTPTransport(limits=httpx.Limits(keepalive_expiry=0.1))
     pool = layer._pool
     async with server(answer) as base_url:
-        transport = Transport(base_url, timeout_seconds=5, transport=layer)
+        sender = Sender(base_url, transport=layer)
         async with anyio.create_task_group() as group:
             for _ in range(8):
-                group.start_soon(send, transport)
+                group.start_soon(send, sender)
         assert len(pool.connections) == 8
         async with anyio.create_task_group() as group:
-            group.start_soon(send, transport)
+            group.start_soon(send, sender)
             await anyio.sleep(0.15)
             group.start_soon(send_when_one_is_idle)
-        await transport.aclose()
+        await sender.aclose()
     assert bodies == [b'{"right": 1}']
 
 
@@ -730,9 +722,9 @@ async def test_what_comes_in_a_record_of_tls_behind_an_answer_is_not_taken_for_t
     layer = httpx.AsyncHTTPTransport(verify=trusting)
     async with listener, anyio.create_task_group() as group:
         group.start_soon(listener.serve, connection)
-        transport = Transport(base_url, timeout_seconds=5, transport=layer)
-        bodies = [(await send(transport)).body for _ in range(6)]
-        await transport.aclose()
+        sender = Sender(base_url, transport=layer)
+        bodies = [(await send(sender)).body for _ in range(6)]
+        await sender.aclose()
         group.cancel_scope.cancel()
     assert bodies == [b"1", b"2", b"3", b"4", b"5", b"6"]
     assert len(connections) == 4  # what has nothing left in it is used again
@@ -748,8 +740,8 @@ async def test_what_comes_behind_an_answer_that_fills_a_read_is_not_taken_for_th
         await stream.send(http(body) + http(b'{"stray": 1}'))
 
     asked = []
-    async with transport_to(answer) as transport:
-        bodies = [(await send(transport)).body.strip() for _ in range(6)]
+    async with sender_to(answer) as sender:
+        bodies = [(await send(sender)).body.strip() for _ in range(6)]
     assert bodies == [b"1", b"2", b"3", b"4", b"5", b"6"]
 
 
@@ -768,22 +760,23 @@ async def test_a_strange_location_is_not_read(location):
 
 async def test_gzip_that_lacks_its_end_is_no_whole_answer_though_all_of_the_json_is_there():
     raw = http(gzip.compress(b'{"a":1}')[:-4], "content-encoding: gzip")
-    async with transport_to(playing(raw)) as transport:
+    async with sender_to(playing(raw)) as sender:
         with pytest.raises(DecodeError, match="gzip that ends in the middle") as caught:
-            await send(transport)
+            await send(sender)
     assert caught.value.damaged
 
 
 async def test_bytes_after_the_end_of_gzip_are_not_piled_up():
     raw = http(gzip.compress(b"{}") + b"x" * 100_000, "content-encoding: gzip")
-    async with transport_to(playing(raw)) as transport:
+    async with sender_to(playing(raw)) as sender:
         with pytest.raises(DecodeError, match="bytes after the end of gzip"):
-            await send(transport)
+            await send(sender)
 
 
 @pytest.mark.parametrize(
     ("base_url", "times"), [("https://api.kiwoom.com", 1), ("http://127.0.0.1:1", 0)]
 )
+@pytest.mark.httpx_only
 def test_certificates_are_read_once_at_most(base_url, times, monkeypatch):
     """A proxy in the environment needs them too."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:2")
@@ -791,5 +784,5 @@ def test_certificates_are_read_once_at_most(base_url, times, monkeypatch):
     read = []
     monkeypatch.setattr(ssl, "create_default_context", lambda **_: read.append(None) or empty)
     empty = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    Transport(base_url, timeout_seconds=1, transport=None)
+    Sender(base_url, timeout_seconds=1)
     assert len(read) == times

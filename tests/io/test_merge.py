@@ -21,7 +21,8 @@ from kiwoom_async import (
     Market,
     ProgramTradeQuery,
 )
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._protocol.convert import request_body
+from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +38,7 @@ def small(*faults, **options):
 
 
 def truth(sandbox, query):
-    body = query.endpoint.body(query)
+    body = request_body(query)
     return [row["stk_cd"] for row in sandbox.rows(*body.values())]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 from kiwoom_async.sandbox import RowChange, Sandbox
-from kiwoom_async.sandbox._moving import Moving
+from kiwoom_async.sandbox._live_market import LiveMarkets
 
 DAY = "20261120"
 KOSPI = (DAY, "P00101")
@@ -20,7 +20,7 @@ def at(moving, time, stex_tp="1", count=120):
 
 
 def test_the_first_look_is_the_finished_day_and_time_moves_it():
-    moving = Moving(trades_per_second=2)
+    moving = LiveMarkets(trades_per_second=2)
     first = at(moving, 100.0)
     assert list(first.rows) == Sandbox(kospi_stocks=120).rows(*KOSPI, "1")
     assert at(moving, 100.49) == first
@@ -30,7 +30,7 @@ def test_the_first_look_is_the_finished_day_and_time_moves_it():
 
 @pytest.mark.parametrize("stex_tp", ["1", "2", "3"])
 def test_a_moved_market_still_adds_up(stex_tp):
-    moving = Moving(trades_per_second=50)
+    moving = LiveMarkets(trades_per_second=50)
     at(moving, 0.0, stex_tp)
     day = at(moving, 60.0, stex_tp)
     for row in day.rows:
@@ -51,7 +51,7 @@ def test_a_moved_market_still_adds_up(stex_tp):
 
 
 def test_krx_and_nxt_make_the_consolidated_exchange():
-    moving = Moving(trades_per_second=50)
+    moving = LiveMarkets(trades_per_second=50)
     at(moving, 0.0)
     krx, nxt, both = (at(moving, 60.0, stex_tp).rows for stex_tp in "123")
     for name in AMOUNTS:
@@ -61,7 +61,7 @@ def test_krx_and_nxt_make_the_consolidated_exchange():
 
 
 def test_the_log_is_every_difference_between_two_looks():
-    moving = Moving(trades_per_second=5)
+    moving = LiveMarkets(trades_per_second=5)
     looks = [at(moving, time) for time in (0.0, 1.0, 2.0, 9.0)]
     shown = defaultdict(list)
     for day in looks:
@@ -83,13 +83,13 @@ def test_the_log_is_every_difference_between_two_looks():
 def test_the_same_looks_show_the_same_market():
     days = []
     for _ in range(2):
-        moving = Moving(trades_per_second=5)
+        moving = LiveMarkets(trades_per_second=5)
         days.append([at(moving, time, stex_tp) for time in (7.0, 8.0, 30.0) for stex_tp in "13"])
     assert days[0] == days[1]
 
 
 def test_a_market_of_which_nothing_trades_moves_all_the_same():
-    moving = Moving(trades_per_second=5)
+    moving = LiveMarkets(trades_per_second=5)
     first = at(moving, 0.0, count=1)
     assert at(moving, 60.0, count=1) != first
 
@@ -114,7 +114,7 @@ def test_a_market_that_stands_still_has_no_log():
 
 
 def test_after_a_long_silence_and_under_another_clock_it_goes_on_quickly():
-    moving = Moving(trades_per_second=50)
+    moving = LiveMarkets(trades_per_second=50)
     first = at(moving, 100.0)
     began = time.process_time()
     assert at(moving, 1e9) == first

@@ -34,6 +34,7 @@ from kiwoom_async import (
     WalkComplete,
 )
 from kiwoom_async._io import calls as _calls
+from kiwoom_async._protocol.convert import request_body
 from kiwoom_async._protocol.retry import RetryBudget
 from kiwoom_async.sandbox import Fault, Sandbox
 from kiwoom_async.sandbox._codes import CODES
@@ -51,7 +52,7 @@ def small(*faults, **options):
 
 
 def truth(sandbox, query=QUERY):
-    return [row["stk_cd"] for row in sandbox.rows(*query.endpoint.body(query).values())]
+    return [row["stk_cd"] for row in sandbox.rows(*request_body(query).values())]
 
 
 def calls_of(sandbox, api_id="ka90004"):

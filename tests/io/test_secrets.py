@@ -60,12 +60,12 @@ class Everything:
         self.texts.append("".join(traceback.format_exception(error)))
 
     def client(self, kiwoom):
-        (account,) = kiwoom._accounts
-        held = account.tokens.held
+        (account,) = kiwoom._calls.accounts
+        held = account.tokens.cached
         self.tokens |= {held.value} if held else set()
         self.texts += [repr(kiwoom), str(kiwoom), repr(held), repr(account.keys)]
         self.texts += [
-            repr(one) for one in (account, account.tokens, kiwoom._calls, kiwoom._source)
+            repr(one) for one in (account, account.tokens, kiwoom._calls, kiwoom._calls._engine)
         ]
 
     def leaks(self):
@@ -261,13 +261,14 @@ def test_the_library_writes_no_file_that_holds_a_secret(tmp_path, monkeypatch):
     assert left == []
 
 
+@pytest.mark.httpx_only
 def test_tls_is_verified_whatever_the_environment_says(monkeypatch):
     """No argument turns it off, and no variable that httpx knows."""
     monkeypatch.setenv("PYTHONHTTPSVERIFY", "0")
     monkeypatch.setenv("CURL_CA_BUNDLE", "")
     kiwoom = KiwoomClient("a", "b")
-    transport = kiwoom._calls._transport._line._transport
-    context = transport._pool._ssl_context
+    [client] = kiwoom._calls._engine._clients
+    context = client._transport._pool._ssl_context
     assert context.check_hostname
     assert context.verify_mode.name == "CERT_REQUIRED"
     anyio.run(kiwoom.aclose)

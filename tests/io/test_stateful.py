@@ -21,6 +21,7 @@ from kiwoom_async import (
     ProgramTradeQuery,
     TokenRenewed,
 )
+from kiwoom_async._protocol.convert import request_body
 from kiwoom_async.sandbox import Fault, Sandbox
 
 QUERIES = [
@@ -134,7 +135,7 @@ class Trading(RuleBasedStateMachine):
         return found
 
     def _truth(self, query):
-        return [row["stk_cd"] for row in self.sandbox.rows(*query.endpoint.body(query).values())]
+        return [row["stk_cd"] for row in self.sandbox.rows(*request_body(query).values())]
 
     # ---- what always holds
 

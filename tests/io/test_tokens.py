@@ -29,7 +29,7 @@ class Desk:
 
 async def test_a_token_is_issued_on_first_need_and_once_for_all_tasks():
     desk, got = Desk(), []
-    assert desk.keeper.held is None
+    assert desk.keeper.cached is None
 
     async def one():
         got.append(await desk.keeper.get())
@@ -111,9 +111,9 @@ async def test_a_revoked_token_is_forgotten_unless_another_is_held():
     first = await desk.keeper.get()
     await desk.keeper.renew(first)
     await desk.keeper.forget(first)
-    assert desk.keeper.held == desk.issued[1]
+    assert desk.keeper.cached == desk.issued[1]
     await desk.keeper.forget(desk.issued[1])
-    assert desk.keeper.held is None
+    assert desk.keeper.cached is None
     assert await desk.keeper.get() == desk.issued[2]
 
 
@@ -122,8 +122,8 @@ async def test_a_token_that_dies_while_its_call_waits_for_a_slot_is_not_sent(mon
     query = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         await kiwoom.page(query)
-        [account] = kiwoom._accounts
-        first = account.tokens.held
+        [account] = kiwoom._calls.accounts
+        first = account.tokens.cached
 
         async def acquire(_):
             account.tokens._now = lambda: first.expires
@@ -131,5 +131,5 @@ async def test_a_token_that_dies_while_its_call_waits_for_a_slot_is_not_sent(mon
         monkeypatch.setattr(account.rate_limiter("ka90004"), "acquire", acquire)
         await kiwoom.page(query)
         # An issue while it lives, by the server's clock, gives the same string (fact 7).
-        assert account.tokens.held is not first
+        assert account.tokens.cached is not first
     assert [one.api_id for one in sandbox.arrivals] == ["au10001", "ka90004"] * 2

@@ -14,16 +14,17 @@ from attrs import evolve
 from support.recorded import recorded
 
 from kiwoom_async import (
+    Audit,
     Change,
     Exchange,
     Failure,
     KiwoomClient,
     Market,
-    ProgramTradeAudit,
     ProgramTradeQuery,
     WalkComplete,
     WalkFinished,
 )
+from kiwoom_async._protocol.convert import request_body
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +80,7 @@ def by_symbol(changes):
 
 
 def asked(query):
-    return tuple(query.endpoint.body(query).values())
+    return tuple(request_body(query).values())
 
 
 async def watched(kiwoom, queries, rounds, **options):
@@ -104,7 +105,7 @@ async def test_the_first_walk_brings_every_row_as_new():
     ]
     assert {(change.query, change.earlier) for change in changes} == {(KOSPI, None)}
     assert (mark.query, mark.number, mark.changes) == (KOSPI, 1, 120)
-    assert isinstance(mark.audit, ProgramTradeAudit)
+    assert isinstance(mark.audit, Audit)
     assert mark.audit.findings == []
 
 
@@ -366,7 +367,7 @@ async def test_a_stock_that_stands_twice_in_a_walk_does_not_change_for_ever():
         items = await watched(kiwoom, [KOSPI], rounds=3)
     marks = [item for item in items if isinstance(item, WalkComplete)]
     assert [mark.changes for mark in marks][1:] == [0, 0]
-    assert marks[0].audit.repeated_symbols == ("005930",)
+    assert marks[0].audit.repeated_keys == ("005930",)
 
 
 async def test_a_walk_without_any_row_says_nothing_of_the_rows():

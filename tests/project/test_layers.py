@@ -41,9 +41,10 @@ WINGS = {
 ON_DEMAND = {
     "_protocol": {"notebook", "tables"},
     "client": {"sandbox", "sharing"},
-}
+}  # fmt: skip
 # The packages of others that each may import; the core needs four and no more.
 PACKAGES = {
+    "errors": set(),
     "_protocol": {"attrs", "cattrs"},
     "catalog": {"attrs"},
     "events": {"attrs"},
@@ -52,7 +53,7 @@ PACKAGES = {
     "notebook": {"attrs"},
     "tables": {"attrs", "pandas", "polars", "pyarrow"},
     "sandbox": {"anyio", "attrs", "uvicorn"},
-    "speed": {"attrs", "httptools", "httpx", "msgspec"},
+    "speed": {"anyio", "attrs", "httptools", "httpx", "msgspec"},
     "sharing": {"anyio", "attrs", "cattrs", "cryptography", "platformdirs", "redis"},
     "archive": {"anyio", "attrs", "duckdb", "holidays", "pyarrow"},
     "report": {"attrs", "matplotlib"},
@@ -62,7 +63,7 @@ TYPE_CHECKING_ONLY = {"_protocol": {"pandas", "polars", "pyarrow"}}
 IMPURE = {"anyio", "asyncio", "httpx", "os", "random", "socket", "threading", "time", "trio"}
 EXTRAS = {
     "cryptography", "duckdb", "holidays", "httptools", "matplotlib", "msgspec", "pandas",
-    "platformdirs", "polars", "pyarrow", "redis", "rich", "typer", "uvicorn",
+    "platformdirs", "polars", "pyarrow", "redis", "typer", "uvicorn",
 }  # fmt: skip
 
 
@@ -86,6 +87,8 @@ def imports(path: Path, root: Path = PACKAGE) -> set[tuple[str, bool]]:
             names = [node.module] if node.module else [alias.name for alias in node.names]
             found.update((".".join([*(base or []), name]), inside) for name in names if module)
         inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        # For type checkers only.
+        inside = inside or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         for child in ast.iter_child_nodes(node):
             visit(child, inside)
 

@@ -13,10 +13,10 @@ import atheris
 
 with atheris.instrument_imports(include=["kiwoom_async"]):
     from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
-    from kiwoom_async._protocol.messages import Request, Response, decode_token
-    from kiwoom_async._protocol.pages import decode_page
-    from kiwoom_async._protocol.query import Walk, first_cursor
-    from kiwoom_async._protocol.redaction import redact
+    from kiwoom_async._protocol.credentials import decode_token
+    from kiwoom_async._protocol.messages import Request, Response, redact
+    from kiwoom_async._protocol.pages import decode_page, first_cursor
+    from kiwoom_async._protocol.query import Walk
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 ASKED = Request("ka90004", "/", {}, b"", ("a-token-of-some-length",))
@@ -34,7 +34,7 @@ def one_input(data: bytes) -> None:
     for on_undecoded in ("raise", "deliver"):
         try:
             page = decode_page(response, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
-            str(Walk.of(QUERY, [page]).audit)
+            str(Walk.from_pages(QUERY, [page]).audit)
         except KiwoomError as error:
             str(error)
     try:

@@ -3,21 +3,24 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
 
+import attrs
 import pytest
 
+from kiwoom_async import wire
 from kiwoom_async._protocol.convert import (
-    KST,
-    compact_date,
-    decimal_number,
-    http_time,
+    OptionalReader,
     is_blank,
-    kst_time,
-    magnitude_or_none,
-    short_repr,
-    text,
-    whole_number,
-    whole_number_or_none,
+    magnitude,
+    read_decimal,
+    read_integer,
+    read_text,
+    request_body,
 )
+from kiwoom_async._protocol.times import KST, http_time, kst_time
+from kiwoom_async.errors import short_repr
+
+read_optional_integer = OptionalReader(read_integer)
+read_optional_magnitude = OptionalReader(magnitude)
 
 
 @pytest.mark.parametrize(
@@ -35,9 +38,9 @@ from kiwoom_async._protocol.convert import (
     ],
 )
 def test_whole_numbers(sent, meant):
-    assert whole_number(sent) == meant
-    assert whole_number_or_none(sent) == meant
-    assert magnitude_or_none(sent) == abs(meant)
+    assert read_integer(sent) == meant
+    assert read_optional_integer(sent) == meant
+    assert read_optional_magnitude(sent) == abs(meant)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +50,14 @@ def test_whole_numbers(sent, meant):
 )  # fmt: skip
 def test_what_is_no_whole_number_is_an_error_and_never_a_zero(sent):
     with pytest.raises(ValueError, match="is not a whole number"):
-        whole_number(sent)
+        read_integer(sent)
 
 
 @pytest.mark.parametrize("sent", ["", "  ", None])
 def test_blank_is_none_where_blank_is_allowed(sent):
     assert is_blank(sent)
-    assert whole_number_or_none(sent) is None
-    assert magnitude_or_none(sent) is None
+    assert read_optional_integer(sent) is None
+    assert read_optional_magnitude(sent) is None
 
 
 @pytest.mark.parametrize("sent", ["0", 0, False, [], {}])
@@ -75,8 +78,8 @@ def test_a_zero_is_not_blank(sent):
     ],
 )
 def test_decimals_keep_their_places(sent, meant):
-    assert str(decimal_number(sent)) == meant
-    assert isinstance(decimal_number(sent), Decimal)
+    assert str(read_decimal(sent)) == meant
+    assert isinstance(read_decimal(sent), Decimal)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_decimals_keep_their_places(sent, meant):
 )
 def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
     with localcontext(prec=3):
-        assert str(decimal_number(sent)) == sent.removeprefix("+")
+        assert str(read_decimal(sent)) == sent.removeprefix("+")
 
 
 @pytest.mark.parametrize(
@@ -92,13 +95,13 @@ def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
 )
 def test_what_is_no_decimal_is_an_error(sent):
     with pytest.raises(ValueError, match="is not a decimal number"):
-        decimal_number(sent)
+        read_decimal(sent)
 
 
 def test_text_is_as_sent():
-    assert text(" 삼성전자 ") == " 삼성전자 "
+    assert read_text(" 삼성전자 ") == " 삼성전자 "
     with pytest.raises(ValueError, match="5 is not text"):
-        text(5)
+        read_text(5)
 
 
 def test_times_are_korean():
@@ -111,8 +114,21 @@ def test_what_is_no_time_is_an_error(sent):
         kst_time(sent)
 
 
-def test_dates_are_compact():
-    assert compact_date(date(2026, 1, 5)) == "20260105"
+def test_dates_flags_and_numbers_of_a_query_are_sent_as_the_specification_writes_them():
+    @attrs.frozen
+    class Question:
+        day: date = attrs.field(metadata=wire("dt"))
+        adjusted: bool = attrs.field(metadata=wire("upd_stkpc_tp"))
+        count: int = attrs.field(metadata=wire("cnt"))
+        label: str = attrs.field(metadata=wire("label"))
+        note: str = "not sent"
+
+    assert request_body(Question(date(2026, 1, 5), True, 7, " x ")) == {
+        "dt": "20260105",
+        "upd_stkpc_tp": "1",
+        "cnt": "7",
+        "label": " x ",
+    }
 
 
 def test_a_value_in_an_error_text_is_short():

@@ -9,7 +9,7 @@ import pytest
 
 from kiwoom_async import ContinuationError, Cursor, Exchange, Market, ProgramTradeQuery
 from kiwoom_async._protocol.cursor import next_cursor
-from kiwoom_async._protocol.query import cursor_matches, first_cursor
+from kiwoom_async._protocol.pages import cursor_matches, first_cursor
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 CURSOR = attrs.evolve(first_cursor(QUERY), key="aZ0._-+/=", page=2)
@@ -141,9 +141,9 @@ def test_a_walk_that_is_taken_up_again_knows_the_keys_before():
 def test_a_key_is_not_found_between_two_others():
     """What is kept of each key is four bytes, one after the other."""
     kept = zlib.crc32(b"K7").to_bytes(4, "big")
-    between = attrs.evolve(CURSOR, used=b"\0" + kept + b"\0\0\0")
+    between = attrs.evolve(CURSOR, earlier_keys=b"\0" + kept + b"\0\0\0")
     assert next_cursor({"cont-yn": "Y", "next-key": "K7"}, between).key == "K7"
-    after_all = attrs.evolve(between, used=between.used + kept)
+    after_all = attrs.evolve(between, earlier_keys=between.earlier_keys + kept)
     with pytest.raises(ContinuationError, match="came before in this walk"):
         next_cursor({"cont-yn": "Y", "next-key": "K7"}, after_all)
 

@@ -6,11 +6,14 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.decoding import decode_page
 
 from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
-from kiwoom_async._protocol.messages import Request, Response, Token, decode_token
-from kiwoom_async._protocol.pages import decode_page
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._protocol.credentials import (
+    decode_token,
+)
+from kiwoom_async._protocol.messages import Request, Response, Token
+from kiwoom_async._protocol.pages import first_cursor
 
 # Each example is given 0.2 s.
 pytestmark = pytest.mark.alone

@@ -101,10 +101,6 @@ def test_a_retry_after_of_hours_is_the_caller_s_to_wait_for():
 
 def test_the_budget_bounds_a_storm_and_refills_with_success():
     budget = RetryBudget()
-    assert [budget.spend() for _ in range(25)] == [True] * 20 + [False] * 5
-    for _ in range(5):
-        budget.earn()
-    assert [budget.spend() for _ in range(2)] == [True, False]
-    for _ in range(1_000):
-        budget.earn()
-    assert [budget.spend() for _ in range(21)] == [True] * 20 + [False]
+    assert [budget.spend(0) for _ in range(25)] == [True] * 20 + [False] * 5
+    assert [budget.spend(answered_calls=5) for _ in range(2)] == [True, False]
+    assert [budget.spend(answered_calls=1_005) for _ in range(21)] == [True] * 20 + [False]

@@ -1,4 +1,4 @@
-"""The compiled transport: what the tests of httpx's own, run with `--compiled`, do not reach."""
+"""The compiled connections: cases that the tests of HTTP, run with `--engine fast`, lack."""
 
 import asyncio
 import os
@@ -17,6 +17,7 @@ import trustme
 from anyio.abc import SocketAttribute
 from attrs import evolve
 from support.http import http, server
+from support.sender import PATH, Sender, send
 
 from kiwoom_async import (
     Exchange,
@@ -25,15 +26,11 @@ from kiwoom_async import (
     ProgramTradeQuery,
     TransportError,
 )
-from kiwoom_async._io.http import Transport
-from kiwoom_async._protocol.messages import Request
-from kiwoom_async.speed import CompiledTransport
-from kiwoom_async.speed import connections as _compiled
+from kiwoom_async.speed import CompiledTransport, FastEngine, _connections
 
 pytestmark = pytest.mark.anyio
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-REQUEST = Request("ka90004", "/api/dostk/stkinfo", {"api-id": "ka90004"}, b"{}", ())
 
 
 @pytest.fixture
@@ -50,31 +47,31 @@ def loop_factory(request):
 
 @asynccontextmanager
 async def sending_to(answer):
-    """A function that sends one call, over a transport of one server."""
+    """Yield a function that sends one call to one server, and the connections opened for it."""
     async with server(answer) as base_url:
-        transport = Transport(base_url, timeout_seconds=5, transport=CompiledTransport())
+        sender = Sender(base_url, engine=FastEngine())
 
         async def connected():
             connections.append(1)
 
         connections = []
         try:
-            yield lambda: transport.send(REQUEST, connected), connections
+            yield lambda: send(sender, connected), connections
         finally:
-            await transport.aclose()
+            await sender.aclose()
 
 
 async def test_a_connection_is_used_again_and_told_once():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
-    async with sending_to(answer) as (send, connections):
-        assert [(await send()).body for _ in range(3)] == [b"{}"] * 3
+    async with sending_to(answer) as (call, connections):
+        assert [(await call()).body for _ in range(3)] == [b"{}"] * 3
     assert connections == [1]
 
 
 class Around(httpx.AsyncBaseTransport):
-    """What a program puts around a transport, to see its requests."""
+    """A transport around another one, which sees its requests."""
 
     def __init__(self):
         self.inside, self.seen = CompiledTransport(), []
@@ -91,7 +88,7 @@ class Around(httpx.AsyncBaseTransport):
 
 
 async def test_another_transport_around_it_has_its_requests():
-    """By httpx's requests and answers, with all that is told of a connection."""
+    """By httpx's requests and responses, with the steps of a connection."""
 
     async def answer(stream):
         await stream.send(http(b'{"a": 1}', "cont-yn: N"))
@@ -101,19 +98,14 @@ async def test_another_transport_around_it_has_its_requests():
 
     around, connections = Around(), []
     async with server(answer) as base_url:
-        transport = Transport(base_url, timeout_seconds=5, transport=around)
-        responses = [await transport.send(REQUEST, connected) for _ in range(3)]
-        await transport.aclose()
+        sender = Sender(base_url, transport=around)
+        responses = [await send(sender, connected) for _ in range(3)]
+        await sender.aclose()
     assert {(one.status, one.body, one.headers["cont-yn"]) for one in responses} == {
         (200, b'{"a": 1}', "N")
     }
-    assert around.seen == [REQUEST.path] * 3
+    assert around.seen == [PATH] * 3
     assert connections == [1]
-
-
-def test_it_has_no_subclasses_which_would_be_passed_over():
-    with pytest.raises(TypeError, match="put another transport around it"):
-        type("Logging", (CompiledTransport,), {})
 
 
 async def test_the_host_may_have_a_path():
@@ -126,9 +118,9 @@ async def test_the_host_may_have_a_path():
 
     serving = await asyncio.start_server(answer, "127.0.0.1", 0)
     base_url = f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}/kiwoom/v1"
-    transport = Transport(base_url, timeout_seconds=5, transport=CompiledTransport())
-    await transport.send(REQUEST, anyio.lowlevel.checkpoint)
-    await transport.aclose()
+    sender = Sender(base_url, engine=FastEngine())
+    await send(sender)
+    await sender.aclose()
     serving.close()
     assert paths == [b"/kiwoom/v1/api/dostk/stkinfo"]
 
@@ -143,13 +135,13 @@ async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
         answered.set()
 
     if moments == "idle too long":
-        monkeypatch.setattr(_compiled, "_IDLE_SECONDS", 0.03)
+        monkeypatch.setattr(_connections, "_IDLE_SECONDS", 0.03)
     answered = anyio.Event()
-    async with sending_to(answer) as (send, connections):
-        await send()
+    async with sending_to(answer) as (call, connections):
+        await call()
         await answered.wait()
         await anyio.sleep(0.1)
-        assert (await send()).body == b"{}"
+        assert (await call()).body == b"{}"
     assert connections == [1, 1]
 
 
@@ -160,14 +152,14 @@ async def test_what_comes_while_the_loop_has_no_turn_is_seen(came):
         await stream.send(http(b"{}"))
 
     streams = []
-    async with sending_to(answer) as (send, connections):
-        await send()
+    async with sending_to(answer) as (call, connections):
+        await call()
         there = streams[0].extra(SocketAttribute.raw_socket)
         if came:
             os.write(there.fileno(), came)
         else:
             there.shutdown(socket.SHUT_WR)
-        assert (await send()).body == b"{}"
+        assert (await call()).body == b"{}"
     assert connections == [1, 1]
 
 
@@ -178,12 +170,10 @@ async def test_connections_are_kept_for_the_host_that_they_go_to():
 
         return answer
 
-    shared = CompiledTransport()
+    shared = FastEngine()
     async with server(answering(b"here")) as here, server(answering(b"there")) as there:
-        senders = [Transport(url, timeout_seconds=5, transport=shared) for url in (here, there)]
-        bodies = [
-            (await sender.send(REQUEST, anyio.lowlevel.checkpoint)).body for sender in senders * 2
-        ]
+        senders = [Sender(url, engine=shared) for url in (here, there)]
+        bodies = [(await send(sender)).body for sender in senders * 2]
         await shared.aclose()
     assert bodies == [b"here", b"there"] * 2
 
@@ -197,9 +187,8 @@ async def test_the_name_of_a_host_is_asked_for_as_httpx_writes_it(monkeypatch):
 
     hosts = []
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
-    transport = Transport("https://faß.de", timeout_seconds=5, transport=CompiledTransport())
     with pytest.raises(TransportError, match="no such host"):
-        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+        await send(Sender("https://faß.de", engine=FastEngine()))
     assert hosts == ["xn--fa-hia.de"]
 
 
@@ -208,8 +197,8 @@ async def test_an_informational_answer_comes_before_the_real_one():
         await stream.send(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
         await stream.send(http(b'{"a": 1}', "cont-yn: N"))
 
-    async with sending_to(answer) as (send, _):
-        response = await send()
+    async with sending_to(answer) as (call, _):
+        response = await call()
     assert (response.status, response.body) == (200, b'{"a": 1}')
     assert "link" not in response.headers
 
@@ -220,8 +209,8 @@ async def test_two_headers_of_a_name_are_one_with_a_comma():
     async def answer(stream):
         await stream.send(http(b"{}", "next-key: a", "Next-Key: b"))
 
-    async with sending_to(answer) as (send, _):
-        assert (await send()).headers["next-key"] == "a, b"
+    async with sending_to(answer) as (call, _):
+        assert (await call()).headers["next-key"] == "a, b"
 
 
 async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_length():
@@ -236,11 +225,11 @@ async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_le
         await stream.send(answers.pop(0))
         await stream.aclose()
 
-    async with sending_to(answer) as (send, _):
-        assert (await send()).body == b"{}"
+    async with sending_to(answer) as (call, _):
+        assert (await call()).body == b"{}"
         for _ in range(3):
             with pytest.raises(TransportError, match="closed the connection"):
-                await send()
+                await call()
 
 
 def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
@@ -251,7 +240,7 @@ def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
 
-    async def use(transport):
+    async def use(engine):
         async def answer(reader, writer):
             await reader.readuntil(b"\r\n\r\n{}")
             writer.write(http(b"{}"))
@@ -259,17 +248,17 @@ def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
 
         serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
         base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
-        sender = Transport(base_url, timeout_seconds=5, transport=transport)
+        sender = Sender(base_url, engine=engine)
         try:
-            return await sender.send(REQUEST, anyio.lowlevel.checkpoint)
+            return await send(sender)
         finally:
             await sender.aclose()
             serving.close()
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        assert runner.run(use(CompiledTransport(verify=trusting))).body == b"{}"
+        assert runner.run(use(FastEngine(verify=trusting))).body == b"{}"
         with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
-            runner.run(use(CompiledTransport()))
+            runner.run(use(FastEngine()))
 
 
 def test_over_tls_the_end_of_a_connection_is_seen_in_every_turn_of_the_loop(loop_factory):
@@ -287,21 +276,21 @@ def test_over_tls_the_end_of_a_connection_is_seen_in_every_turn_of_the_loop(loop
             await asyncio.sleep(0.02)
             writer.transport.abort()
 
-        transport = CompiledTransport(verify=trusting)
+        engine = FastEngine(verify=trusting)
         serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
         base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
-        sender = Transport(base_url, timeout_seconds=5, transport=transport)
-        assert (await sender.send(REQUEST, anyio.lowlevel.checkpoint)).body == b"{}"
-        [[connection]] = transport._connections._idle.values()
-        assert connection.fresh()
+        sender = Sender(base_url, engine=engine)
+        assert (await send(sender)).body == b"{}"
+        [[connection]] = engine._connections._idle.values()
+        assert connection.fit()
         while not connection.lost.is_set():
             # What the system gives out next is the number of the socket that is gone.
-            others = [] if connection.fresh() else socket.socketpair()
-            assert not (others and connection.fresh())
+            others = [] if connection.fit() else socket.socketpair()
+            assert not (others and connection.fit())
             for other in others:
                 other.close()
             await asyncio.sleep(0)
-        assert not connection.fresh()
+        assert not connection.fit()
         await sender.aclose()
         serving.close()
 
@@ -313,21 +302,20 @@ async def test_a_transport_is_closed_while_a_call_to_another_host_begins():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
-    shared = CompiledTransport()
+    shared = FastEngine()
     async with server(answer) as here, server(answer) as there:
-        senders = [Transport(url, timeout_seconds=5, transport=shared) for url in (here, there)]
-        await senders[0].send(REQUEST, anyio.lowlevel.checkpoint)
+        senders = [Sender(url, engine=shared) for url in (here, there)]
+        await send(senders[0])
         async with anyio.create_task_group() as group:
             group.start_soon(shared.aclose)
-            group.start_soon(senders[1].send, REQUEST, anyio.lowlevel.checkpoint)
+            group.start_soon(send, senders[1])
         await shared.aclose()
 
 
 @pytest.mark.parametrize("host", ["a..invalid", f"{'x' * 64}.invalid"])
 async def test_a_name_that_cannot_be_is_not_found(host):
-    transport = Transport(f"https://{host}", timeout_seconds=5, transport=CompiledTransport())
     with pytest.raises(TransportError):
-        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
+        await send(Sender(f"https://{host}", engine=FastEngine()))
 
 
 async def test_headers_without_end_are_given_up():
@@ -335,18 +323,18 @@ async def test_headers_without_end_are_given_up():
         await stream.send(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
         await anyio.sleep(60)
 
-    async with sending_to(answer) as (send, _):
+    async with sending_to(answer) as (call, _):
         with pytest.raises(TransportError, match="RemoteProtocolError"):
-            await send()
+            await call()
 
 
 async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
     async def answer(stream):
         await stream.send(http(b"{}") + http(b'{"stray": 1}', "next-key: FOREIGN"))
 
-    async with sending_to(answer) as (send, connections):
+    async with sending_to(answer) as (call, connections):
         for _ in range(2):
-            response = await send()
+            response = await call()
             assert (response.body, set(response.headers)) == (b"{}", {"content-length"})
     assert connections == [1, 1]
 
@@ -364,29 +352,29 @@ async def test_what_stands_behind_a_body_in_pieces_is_no_header_and_has_an_end()
         if not answers:
             await anyio.sleep(60)
 
-    async with sending_to(answer) as (send, _):
-        response = await send()
+    async with sending_to(answer) as (call, _):
+        response = await call()
         assert (response.body, set(response.headers)) == (b"{}", {"transfer-encoding"})
-        assert (await send()).body == b"x" * 50_000
+        assert (await call()).body == b"x" * 50_000
         with pytest.raises(TransportError, match="RemoteProtocolError"):
-            await send()
+            await call()
 
 
 async def test_a_request_that_cannot_be_sent_leaves_no_connection_behind():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
-    compiled = CompiledTransport()
+    engine = FastEngine()
     async with server(answer) as base_url:
-        transport = Transport(base_url, timeout_seconds=5, transport=compiled)
-        await transport.send(REQUEST, anyio.lowlevel.checkpoint)
-        [[connection]] = compiled._connections._idle.values()
-        smuggling = evolve(REQUEST, headers={"authorization": "a\r\nX: y"})
+        sender = Sender(base_url, engine=engine)
+        await send(sender)
+        [[connection]] = engine._connections._idle.values()
+        sender.request = evolve(sender.request, headers={"authorization": "a\r\nX: y"})
         with pytest.raises(TransportError, match="LocalProtocolError"):
-            await transport.send(smuggling, anyio.lowlevel.checkpoint)
+            await send(sender)
         with anyio.fail_after(5):
             await connection.lost.wait()
-        await transport.aclose()
+        await sender.aclose()
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\nX: y", "a\rb"])
@@ -396,17 +384,35 @@ async def test_no_line_is_smuggled_into_the_headers(value):
         await CompiledTransport().handle_async_request(request)
 
 
-def test_on_trio_it_says_where_it_belongs():
+@pytest.mark.parametrize(
+    "options", [lambda: {"engine": FastEngine()}, lambda: {"transport": CompiledTransport()}]
+)
+def test_on_trio_it_says_where_it_belongs(options):
     async def use():
-        async with KiwoomClient("a", "b", transport=CompiledTransport()) as kiwoom:
+        async with KiwoomClient("a", "b", **options()) as kiwoom:
             await kiwoom.page(QUERY)
 
-    with pytest.raises(RuntimeError, match="needs asyncio; on trio, leave `transport` away"):
+    with pytest.raises(RuntimeError, match="needs asyncio; on trio, use the default engine"):
         trio.run(use)
 
 
-def test_without_the_extra_it_is_named():
-    code = "import sys; sys.modules['httptools'] = None; import kiwoom_async.speed"
-    command = [sys.executable, "-c", code]
+def test_an_engine_beside_a_transport_and_what_is_no_engine_are_refused():
+    with pytest.raises(ValueError, match="transport: got one beside engine"):
+        KiwoomClient("a", "b", engine=FastEngine(), transport=CompiledTransport())
+    for wrong in (FastEngine, CompiledTransport(), "fast"):
+        with pytest.raises(ValueError, match="engine: got "):
+            KiwoomClient("a", "b", engine=wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("sys.modules['httptools'] = None", "pip install 'kiwoom-async[speed]'"),
+        ("sys.modules['msgspec'] = None", "pip install 'kiwoom-async[speed]'"),
+        ("import msgspec; msgspec.__version__ = '0.18.6'", "msgspec 0.18.6 is too old"),
+    ],
+)
+def test_a_package_that_is_missing_or_too_old_is_named(code, message):
+    command = [sys.executable, "-c", f"import sys; {code}; import kiwoom_async.speed"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert "pip install 'kiwoom-async[speed]'" in run.stderr
+    assert message in run.stderr

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.decoding import decode_page
 from support.exchange import small_sandbox
 from support.recorded import recorded
 
@@ -29,8 +30,7 @@ from kiwoom_async import (
     tables,
 )
 from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import decode_page
-from kiwoom_async._protocol.query import first_cursor
+from kiwoom_async._protocol.pages import first_cursor
 
 pytestmark = pytest.mark.anyio
 QUERY = ProgramTradeQuery("2026-08-10", Market.KOSPI, Exchange.CONSOLIDATED)

@@ -8,10 +8,11 @@ from decimal import Decimal
 import httpx
 
 from kiwoom_async import (
-    AmountCheck,
     ApiError,
+    Audit,
     AuthError,
     BlockedError,
+    Check,
     ContinuationError,
     Cursor,
     DecodeError,
@@ -24,7 +25,6 @@ from kiwoom_async import (
     Page,
     PriceMove,
     ProgramTrade,
-    ProgramTradeAudit,
     ProgramTradeQuery,
     ProgramTradeTotals,
     RateLimited,
@@ -57,10 +57,11 @@ def second(page: Page[ProgramTrade]) -> ProgramTrade:
 
 
 def audit(
-    walk: Walk[ProgramTrade, ProgramTradeTotals, ProgramTradeQuery, ProgramTradeAudit],
+    walk: Walk[ProgramTrade, ProgramTradeTotals],
 ) -> int:
-    check: AmountCheck = walk.audit.buy_amount
-    return check.difference or 0
+    checks: tuple[Check, ...] = walk.audit.checks
+    audit: Audit = walk.audit
+    return audit.rows + sum(int(check.difference or 0) for check in checks)
 
 
 async def walk_everything(

@@ -1,19 +1,16 @@
-"""The connections of the compiled transport, each with the one call that is under way on it.
-
-Knows asyncio's sockets and httptools; does not know who asks, nor what for.
-"""
+"""Connections on asyncio's sockets, parsed by httptools, each with one call at a time."""
 
 import asyncio
 import selectors
 import ssl
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterable
 from typing import Final, NamedTuple, cast
 
 import httptools
 import httpx
 
-from kiwoom_async._protocol.body import LARGEST_BODY_BYTES
+from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES
 
 # A connection that was idle for longer may be half closed already; httpx keeps them as long.
 _IDLE_SECONDS: Final = 5.0
@@ -29,7 +26,7 @@ Origin = tuple[str, str, int | None]
 
 
 class Answer(NamedTuple):
-    """One answer, its body still packed: who reads it decides how far it may be unpacked."""
+    """One answer, its body still packed."""
 
     status: int
     headers: Headers
@@ -37,12 +34,13 @@ class Answer(NamedTuple):
 
 
 def origin_of(url: httpx.URL) -> Origin:
+    """Return scheme, host and port."""
     # Names as httpx writes them on the wire; asyncio would encode them by an older standard.
     return url.scheme, url.raw_host.decode("ascii"), url.port
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection, and the one call that is under way on it."""
+    """A connection, and the call that is under way on it."""
 
     def __init__(self) -> None:
         self.lost = asyncio.Event()
@@ -52,8 +50,8 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: asyncio.Future[Answer] | None = None
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
 
-    async def exchange(self, sent: bytes) -> Answer:
-        """Send it, and wait for the answer."""
+    async def exchange(self, content: bytes) -> Answer:
+        """Send a request, and return the answer."""
         if self.lost.is_set():
             raise httpx.ReadError("the server closed the connection")
         self.reusable = True
@@ -63,28 +61,26 @@ class Connection(asyncio.BufferedProtocol):
         self._other_bytes = self._body_bytes = 0
         self._in_body = False
         self._waiting = self._loop.create_future()
-        self._transport.write(sent)
+        self._transport.write(content)
         try:
             return await self._waiting
         finally:
             if self._waiting.done() and not self._waiting.cancelled():
-                self._waiting.exception()  # asyncio complains where nobody has looked
+                self._waiting.exception()  # asyncio warns of errors that were not retrieved
             self._waiting = None
             self._idle_since = self._loop.time()
 
-    def fresh(self) -> bool:
-        """Whether a call may be sent on it."""
+    def fit(self) -> bool:
+        """Return True if a call may be sent on it."""
         recent = self._loop.time() - self._idle_since < _IDLE_SECONDS
         # Over TLS, `connection_lost` comes a turn later than the end.
         ended = self._transport.is_closing()
-        # Something may have come, or the end, that the loop has had no turn to tell of.
+        # Bytes may have come, or the end, that the loop has not reported yet.
         return self.reusable and recent and not ended and not self._poll.select(0)
 
     def abort(self) -> None:
         """Close it now."""
         self._transport.abort()
-
-    # What asyncio tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's over TLS is one by what it does, not by its class.
@@ -97,7 +93,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._waiting is None or self._waiting.done():
-            # What nobody asked for would be taken for the answer to the next call.
+            # Unrequested bytes would be taken for the answer to the next call.
             self.reusable = False
             return
         try:
@@ -109,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._other_bytes > _MOST_HEADER_BYTES + 8 * self._body_bytes:
             self._fail(httpx.RemoteProtocolError("headers without end"))
         if self._body_bytes > LARGEST_BODY_BYTES:
-            # Whoever reads it refuses it for its size.
+            # `unpack_body` refuses it for its size.
             self.reusable = False
             self._finish()
 
@@ -121,14 +117,12 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._fail(httpx.ReadError("the server closed the connection"))
 
-    # What the parser tells.
-
     def on_message_begin(self) -> None:
         if self._waiting is not None and self._waiting.done():
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What stands behind a body in pieces is no header of the answer.
+        # A trailer behind a body in pieces is no header of the answer.
         if not self._in_body:
             self._headers.append((name, value))
 
@@ -155,7 +149,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._waiting is not None and not self._waiting.done():
             answer = Answer(self._parser.get_status_code(), self._headers, self._chunks)
             self._waiting.set_result(answer)
-            # What follows in the same breath is no part of it.
+            # Bytes behind the answer are no part of it.
             self._headers, self._chunks = [], []
 
     def _fail(self, error: httpx.TransportError) -> None:
@@ -165,26 +159,26 @@ class Connection(asyncio.BufferedProtocol):
 
 
 class Connections:
-    """Those to all hosts, kept while they are good for another call."""
+    """The connections to all hosts, kept while they are fit for another call."""
 
     def __init__(self, verify: ssl.SSLContext | None) -> None:
         self._verify = verify
         self._idle: defaultdict[Origin, list[Connection]] = defaultdict(list)
 
-    def kept(self, origin: Origin) -> Connection | None:
-        """One on which a call may be sent at once; it is the caller's then."""
+    def idle(self, origin: Origin) -> Connection | None:
+        """Return an idle connection, which is the caller's from then on, or None."""
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()
-            if connection.fresh():
+            if connection.fit():
                 return connection
             connection.abort()
         return None
 
-    async def exchange(self, connection: Connection, origin: Origin, sent: bytes) -> Answer:
-        """The answer to what is sent on it; afterwards it is kept, or closed."""
+    async def exchange(self, connection: Connection, origin: Origin, content: bytes) -> Answer:
+        """Return the answer to a request; the connection is kept afterwards, or closed."""
         try:
-            answer = await connection.exchange(sent)
+            answer = await connection.exchange(content)
         except BaseException:
             connection.abort()
             raise
@@ -194,24 +188,13 @@ class Connections:
             connection.abort()
         return answer
 
-    async def opened(
-        self, origin: Origin, connected: Callable[[], Awaitable[object]]
-    ) -> Connection:
-        """A new one; `connected` is awaited when it is ready."""
-        connection = await self._open(origin)
-        try:
-            await connected()
-        except BaseException:
-            connection.abort()
-            raise
-        return connection
-
-    async def _open(self, origin: Origin) -> Connection:
+    async def open(self, origin: Origin) -> Connection:
+        """Return a new connection; httpx.ConnectError if there is none to be had."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(
-                "CompiledTransport needs asyncio; on trio, leave `transport` away"
+                "kiwoom_async.speed needs asyncio; on trio, use the default engine"
             ) from None
         scheme, host, port = origin
         context = None
@@ -228,14 +211,24 @@ class Connections:
                 ssl=context,
             )
         except (OSError, UnicodeError) as error:
-            # The latter of a name with an empty part, or one that is too long.
+            # UnicodeError: a host name with an empty part, or one that is too long.
             raise httpx.ConnectError(str(error)) from error
         return connection
 
     async def aclose(self) -> None:
-        """Close what is kept."""
+        """Close the idle connections."""
         for idle in [*self._idle.values()]:
             while idle:
                 connection = idle.pop()
                 connection.abort()
                 await connection.lost.wait()
+
+
+def encode_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a request; httpx.LocalProtocolError for a line break in a header."""
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), target)]
+    lines += [b"%b: %b" % header for header in headers]
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") >= len(lines) or head.count(b"\r") >= len(lines):
+        raise httpx.LocalProtocolError("a line break in a header")
+    return head + b"\r\n\r\n"

@@ -1,0 +1,123 @@
+"""FastEngine: requests over compiled connections, pages read by columns."""
+
+import ssl
+from functools import lru_cache
+from typing import NamedTuple
+
+import anyio
+import httpx
+from attrs import define
+
+from kiwoom_async._io.http import OnConnect, RoundTrip
+from kiwoom_async._io.httpcore_guard import CONNECTION_LIMIT
+from kiwoom_async._protocol.cursor import Cursor, next_cursor
+from kiwoom_async._protocol.messages import Request, Response, unpack_body
+from kiwoom_async._protocol.pages import decode_page, make_page
+from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
+
+from ._columns import read_page
+from ._connections import Connection, Connections, Origin, encode_head, origin_of
+
+
+class FastEngine:
+    """HTTP/1.1 on asyncio's own sockets, parsed by httptools; pages parsed by msgspec.
+
+    A page on which anything is out of the ordinary is read by the default engine's way, which
+    judges it. RuntimeError if a call is made outside of asyncio; proxies are not used.
+
+    verify: the authorities to trust; without it, httpx's.
+    """
+
+    def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
+        self._connections = Connections(verify)
+        self._slots = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
+
+    async def send(
+        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
+    ) -> Response:
+        """Return the whole answer, within the time that one attempt may take."""
+        address = _address(request.url)
+        async with self._slots:
+            idle = self._connections.idle(address.origin)
+            round_trip = FastRoundTrip(
+                request, timeout_seconds, on_connect, self._connections, address, idle
+            )
+            if idle is not None:
+                await round_trip.run()
+            else:
+                # asyncio leaves sockets behind if connecting is cancelled natively.
+                await round_trip.run_in_child_task()
+        return round_trip.outcome()
+
+    def decode_page(
+        self,
+        response: Response,
+        query: Query[RowT, TotalsT],
+        cursor: Cursor,
+        on_undecoded: str = "raise",
+    ) -> Page[RowT, TotalsT]:
+        """Return the page in an answer, with the errors of the default engine."""
+        result = read_page(response, query)
+        if result is None:
+            return decode_page(response, query, cursor, on_undecoded)
+        rows, body = result
+        following = next_cursor(response.headers, cursor)
+        return make_page(query, cursor, following, rows, body, undecoded=[])
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._connections.aclose()
+
+
+@define(eq=False)
+class FastRoundTrip(RoundTrip):
+    """One request on an idle connection, or on a new one."""
+
+    connections: Connections
+    address: "_Address"
+    connection: Connection | None
+
+    async def _travel(self) -> Response:
+        if self.connection is None:
+            self.connection = await self.connections.open(self.address.origin)
+            self.connected()
+        try:
+            content = self._encoded()
+        except httpx.LocalProtocolError:
+            self.connection.abort()
+            raise
+        answer = await self.connections.exchange(self.connection, self.address.origin, content)
+        headers = _decode_headers(answer.headers)
+        body = unpack_body(b"".join(answer.chunks), headers.get("content-encoding", ""))
+        return Response(self.request, answer.status, headers, body)
+
+    def _encoded(self) -> bytes:
+        request = self.request
+        headers = {"content-length": str(len(request.body)), **request.headers}
+        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        head = encode_head("POST", self.address.target, [(b"host", self.address.host), *pairs])
+        return head + request.body
+
+
+class _Address(NamedTuple):
+    """The parts of a URL."""
+
+    origin: Origin
+    host: bytes
+    target: bytes
+
+
+@lru_cache(maxsize=64)
+def _address(url: str) -> _Address:
+    parsed = httpx.URL(url)
+    return _Address(origin_of(parsed), parsed.netloc, parsed.raw_path)
+
+
+def _decode_headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by lower-case name; two of a name are one with a comma between."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1").strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

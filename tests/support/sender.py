@@ -1,0 +1,27 @@
+"""Single requests by an engine, without a client around it."""
+
+from kiwoom_async import client
+from kiwoom_async._protocol.messages import Request
+
+PATH = "/api/dostk/stkinfo"
+
+
+async def ignored():
+    """Pace nothing when a connection is opened."""
+
+
+class Sender:
+    """An engine, with the host and the time of its calls; by default the engine under test."""
+
+    def __init__(self, base_url, *, timeout_seconds=5.0, transport=None, engine=None):
+        self.engine = client.HttpxEngine(base_url, transport) if engine is None else engine
+        self.request = Request("ka90004", base_url + PATH, {"api-id": "ka90004"}, b"{}", ())
+        self.timeout_seconds = timeout_seconds
+        self.aclose = self.engine.aclose
+
+
+def send(sender, on_connect=ignored):
+    """Send the sender's request once."""
+    return sender.engine.send(
+        sender.request, timeout_seconds=sender.timeout_seconds, on_connect=on_connect
+    )
