@@ -23,11 +23,8 @@ from kiwoom_async import (
     ProgramTrade,
     ProgramTradeQuery,
 )
-from kiwoom_async._protocol import columns as _columns
-from kiwoom_async._protocol import msgspec_pages as _msgspec
 from kiwoom_async._protocol.messages import Request, Response
 from kiwoom_async._protocol.pages import decode_page, first_cursor
-from kiwoom_async.catalog.program_trades import PROGRAM_TRADES
 from kiwoom_async.sandbox import Sandbox
 
 ROUNDS = 11
@@ -38,18 +35,18 @@ QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 CURSOR = first_cursor(QUERY)
 LOOP = "hand-written loop"
 TOTALS = {f"tot_{number}": "0" for number in range(1, 6)} | {"tot_6": ""}
-SAID = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
+STATUS = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
 
 Decoder = Callable[[Response], object]
 
 
 def answer_of(rows: list[dict[str, str]]) -> Response:
-    body = json.dumps({LIST: rows} | TOTALS | SAID, ensure_ascii=False).encode()
+    body = json.dumps({LIST: rows} | TOTALS | STATUS, ensure_ascii=False).encode()
     return Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body)
 
 
 def pages_of(stocks: int, days: int) -> list[Response]:
-    """Days of so many stocks: of a few, most have traded; of all, one in three."""
+    """Return days of so many stocks: of a few, most have traded; of all, one in three."""
     last, sandbox, pages = datetime.date(2026, 11, 20), Sandbox(kospi_stocks=stocks), []
     for back in range(days):
         rows = sandbox.rows(f"{last - datetime.timedelta(weeks=back):%Y%m%d}", "P00101", "1")
@@ -61,29 +58,20 @@ def plain(answer: Response) -> object:
     return json.loads(answer.body)
 
 
-WITHOUT_MSGSPEC = {"page_reader": lambda *_: None, "integers": lambda: None}
-
-
 def ours(answer: Response) -> object:
-    """Ours as it is installed, but without msgspec."""
-    vars(_columns).update(WITHOUT_MSGSPEC)
+    """Decode by the default engine."""
     return decode_page(answer, QUERY, CURSOR)
 
 
-def ours_with_msgspec() -> Decoder:
-    """Ours with the extra `speed`."""
-    importlib.import_module("msgspec")
-    with_msgspec = {name: getattr(_msgspec, name) for name in WITHOUT_MSGSPEC}
-
-    def decode(answer: Response) -> object:
-        vars(_columns).update(with_msgspec)
-        return decode_page(answer, QUERY, CURSOR)
-
-    return decode
+def ours_with_fast_engine() -> Decoder:
+    """Return the decoding of FastEngine."""
+    speed: Any = importlib.import_module("kiwoom_async.speed")
+    engine = speed.FastEngine()
+    return lambda answer: engine.decode_page(answer, QUERY, CURSOR)
 
 
 def by_hand(answer: Response) -> list[ProgramTrade]:
-    """The yardstick: what one writes without a library; no check, no message, the same rows."""
+    """The yardstick: a loop written without a library; no check, no message, the same rows."""
     return [
         ProgramTrade(
             symbol=raw["stk_cd"],
@@ -105,7 +93,7 @@ def by_hand(answer: Response) -> list[ProgramTrade]:
     ]
 
 
-# What both read by themselves.
+# Types that pydantic and msgspec read without help.
 NUMBERS = ("buy_cntr_qty", "buy_cntr_amt", "sel_cntr_qty", "sel_cntr_amt")
 KINDS: dict[str, Any] = dict.fromkeys(NUMBERS, int) | {
     "stk_cd": str,
@@ -150,12 +138,12 @@ def with_pydantic_and_query(loads: Callable[[bytes], Any] = json.loads) -> Decod
     config = pydantic.ConfigDict(frozen=True)
     row = pydantic.create_model("Row", __config__=config, **fields, **ours)
     validate = pydantic.TypeAdapter(list.__class_getitem__(row)).validate_python
-    context = PROGRAM_TRADES.row_context(QUERY)
+    context = {"date": QUERY.date, "market": QUERY.market, "exchange": QUERY.exchange}
     return lambda answer: validate([{**r, **context} for r in loads(answer.body)[LIST]])
 
 
 def with_pydantic_and_msgspec() -> Decoder:
-    """The same, with the JSON reader that the extra `speed` brings."""
+    """Return the same with msgspec's JSON reader."""
     msgspec: Any = importlib.import_module("msgspec")
     return with_pydantic_and_query(msgspec.json.decode)
 
@@ -163,7 +151,7 @@ def with_pydantic_and_msgspec() -> Decoder:
 def contenders() -> dict[str, Decoder]:
     found: dict[str, Decoder] = {"json and dicts": plain, LOOP: by_hand, "kiwoom_async": ours}
     for name, made in (
-        ("kiwoom_async[speed]", ours_with_msgspec),
+        ("kiwoom_async, FastEngine", ours_with_fast_engine),
         ("msgspec (bound)", with_msgspec),
         ("pydantic (bound)", with_pydantic),
         ("pydantic", with_pydantic_and_query),
@@ -183,7 +171,7 @@ def seconds(decode: Decoder, answer: Response) -> float:
 
 
 def one_round(decoders: dict[str, Decoder], pages: list[Response]) -> dict[str, list[float]]:
-    """Seconds of each page, by each: in turn, and every other time the other way round."""
+    """Return the seconds of each page by each decoder, in alternating order."""
     taken: dict[str, list[float]] = {name: [] for name in decoders}
     order = list(decoders.items())
     for answer in pages:
@@ -200,14 +188,14 @@ def compare(decoders: dict[str, Decoder], pages: list[Response]) -> None:
         ratios = [sum(one[name]) / sum(one[LOOP]) for one in rounds]
         longest = max(max(one[name]) for one in rounds) * 1e3
         print(
-            f"{name:>20}: {statistics.median(row):5.2f} us a row ({min(row):.2f} to {max(row):.2f})"
+            f"{name:>24}: {statistics.median(row):5.2f} us a row ({min(row):.2f} to {max(row):.2f})"
             f", {statistics.median(ratios):.2f} times the loop"
             f" ({min(ratios):.2f} to {max(ratios):.2f}), longest page {longest:.2f} ms"
         )
 
 
 def bytes_a_row(decode: Decoder, pages: list[Response]) -> float:
-    """What stays in memory of a row, with all that it holds."""
+    """Return the bytes that a row and all it holds keep in memory."""
     decode(pages[0])
     tracemalloc.start()
     kept = [decode(answer) for answer in pages]
@@ -225,13 +213,13 @@ def refused(answer: Response) -> None:
 
 
 def refusals(pages: list[Response]) -> None:
-    """A page that is wrong is read again, with care."""
+    """Time the refusal of a page, which is read a second time, in detail."""
     rows = json.loads(pages[0].body)[LIST]
     one_bad = answer_of([*rows[:-1], rows[-1] | {"buy_cntr_qty": "abc"}])
     all_bad = answer_of([dict.fromkeys(row, "?") | {"stk_cd": row["stk_cd"]} for row in rows])
     for name, answer in (("one bad number", one_bad), ("nothing but bad numbers", all_bad)):
-        usual = statistics.median(seconds(refused, answer) for _ in range(ROUNDS)) * 1e3
-        print(f"a page with {name} is refused in {usual:.2f} ms")
+        median = statistics.median(seconds(refused, answer) for _ in range(ROUNDS)) * 1e3
+        print(f"a page with {name} is refused in {median:.2f} ms")
 
 
 def main() -> None:
@@ -242,7 +230,7 @@ def main() -> None:
         print(f"\n{len(pages)} pages of {ROWS} rows, {zeros:.0%} without trades, {ROUNDS} rounds")
         compare(decoders, pages)
         for name in (LOOP, "kiwoom_async"):
-            print(f"{name:>20}: {bytes_a_row(decoders[name], pages):.0f} bytes a row")
+            print(f"{name:>24}: {bytes_a_row(decoders[name], pages):.0f} bytes a row")
     refusals(pages)
 
 

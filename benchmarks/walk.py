@@ -4,6 +4,9 @@
 first run, and in a process of its own. All are alive at once and take turns of one walk of 20
 pages, so that whatever else the machine does hits all of them. No pace: an exchange on loopback
 answers as fast as it is asked, with pages of 100 rows.
+
+`python benchmarks/walk.py --fresh [NAME ...]`: a fresh process for each contender and turn, in
+which 30 walks are measured after the first; five turns.
 """
 
 import json
@@ -33,8 +36,9 @@ ENVIRONMENTS: Final = {
     "httpx and sniffio": ["httpx==0.28.1", "sniffio==1.3.1"],
     "aiohttp": ["aiohttp==3.14.5"],
     "kiwoom_async": [OURS],
-    "kiwoom_async[speed] on httpx": [f"{OURS}[speed]"],
-    "kiwoom_async[speed]": [f"{OURS}[speed]"],
+    "kiwoom_async row by row": [OURS],
+    "kiwoom_async FastEngine": [f"{OURS}[speed]"],
+    "kiwoom_async FastEngine row by row": [f"{OURS}[speed]"],
     "kiwoom-restful": ["kiwoom-restful==0.4.0"],
     "kiwoom-client": ["kiwoom-client==0.4.0"],
     "kiwoom-playground": ["kiwoom-playground==0.3.6"],
@@ -147,6 +151,18 @@ def figures(one: Contender) -> dict[str, Any]:
     }
 
 
+def measured_fresh(names: list[str], url: str) -> dict[str, list[float]]:
+    """Return the milliseconds a page of each contender, a figure for each fresh process."""
+    costs: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(FRESH):
+        for name in names if number % 2 else reversed(names):
+            with running(name, url) as contender:
+                for _ in range(2 * ROUNDS + 1):
+                    contender.walk()
+                costs[name].append(statistics.median(contender.pages_cost()[1:]))
+    return costs
+
+
 def table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Markdown: medians with their spread, and the ratio to bare httpx of each round."""
     yield "| | CPU a page | of bare httpx | rows a second | first row | longest stall | memory |"
@@ -172,13 +188,22 @@ def spread(figures: list[float], form: str) -> str:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(ENVIRONMENTS)
+    fresh = "--fresh" in sys.argv
+    named = [name for name in sys.argv[1:] if name != "--fresh"]
+    names = named or list(ENVIRONMENTS)
     for name in names:
         python_of(name)
+    if fresh:
+        with canned_exchange() as url:
+            costs = measured_fresh([BASE, *(name for name in names if name != BASE)], url)
+        for name, cost in costs.items():
+            ratios = [mine / other for mine, other in zip(cost, costs[BASE], strict=True)]
+            print(f"| {name} | {spread(cost, '.2f')} ms | {spread(ratios, '.2f')} |")
+        return
     with canned_exchange() as url:
         found = measured([BASE, *(name for name in names if name != BASE)], url)
     print("\n".join(table(found)))
-    if not sys.argv[1:]:
+    if not named:
         (HERE / "results" / "walk.json").write_text(json.dumps(found, indent=1))
 
 

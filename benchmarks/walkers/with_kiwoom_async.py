@@ -1,4 +1,4 @@
-"""kiwoom_async as installed: typed rows, complete or an error."""
+"""kiwoom_async with the default engine, page by page: typed rows, complete or an error."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,19 +8,39 @@ from measured import FEW, MANY, Pages, Walk, measure
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
-MARKETS = {FEW: Market.KOSPI, MANY: Market.KOSDAQ}
+QUERIES = {
+    FEW: ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX),
+    MANY: ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX),
+}
+ROWS = 100
 
 
 @asynccontextmanager
 async def opened(url: str, **options: Any) -> AsyncIterator[Walk]:
-    """A client whose pace has no limit."""
+    """Open a client without a limit; its walks give a list of rows for each page."""
     async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
 
         async def walk(market: str) -> Pages:
-            async for page in kiwoom.pages(
-                ProgramTradeQuery("2026-11-20", MARKETS[market], Exchange.KRX)
-            ):
+            async for page in kiwoom.pages(QUERIES[market]):
                 yield page.rows
+
+        yield walk
+
+
+@asynccontextmanager
+async def opened_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
+    """Open the same; its walks go row by row, and hand on a page's worth at a time."""
+    async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
+
+        async def walk(market: str) -> Pages:
+            rows = []
+            async for row in kiwoom.rows(QUERIES[market]):
+                rows.append(row)
+                if len(rows) == ROWS:
+                    yield rows
+                    rows = []
+            if rows:
+                yield rows
 
         yield walk
 

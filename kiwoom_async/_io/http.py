@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
@@ -40,6 +41,8 @@ _KEPT_CONNECTIONS: Final = 20
 # httpx's timeouts are for each operation on the socket: a server that drips bytes never trips
 # them. The round trip has a deadline of its own.
 _NO_TIMEOUTS: Final = httpx.Timeout(None).as_dict()
+# A client calls a few URLs, again and again.
+_parsed_url: Final = lru_cache(maxsize=64)(httpx.URL)
 
 OnConnect = Callable[[], Awaitable[None]]
 
@@ -228,7 +231,7 @@ class HttpxEngine:
         """Return the whole answer, within the time that one attempt may take."""
         outgoing = httpx.Request(
             "POST",
-            request.url,
+            _parsed_url(request.url),
             headers={**self._connection_headers, **request.headers},
             content=request.body,
             extensions={"timeout": dict(_NO_TIMEOUTS)},
@@ -300,7 +303,8 @@ def _certificates(*, needed: bool) -> ssl.SSLContext:
 
 async def _drop_location(response: httpx.Response) -> None:
     """Remove the target of a redirect: httpx reads even one that it does not follow."""
-    response.headers.pop("location", None)
+    if "location" in response.headers:
+        del response.headers["location"]
 
 
 async def _read_body(response: httpx.Response) -> bytes:

@@ -60,25 +60,38 @@ def read_text(value: Any, _: object = None) -> str:
     """Return a string exactly as sent."""
     if not isinstance(value, str):
         raise ValueError(f"{short_repr(value)} is not text")
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{short_repr(value)} holds half a character") from None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{short_repr(value)} holds half a character") from None
     return value
+
+
+def read_optional_text(value: Any, _: object = None) -> str | None:
+    """Return a string exactly as sent, None for a blank one."""
+    return None if is_blank(value) else read_text(value)
 
 
 def read_stock_code(value: Any, _: object = None) -> str:
     """Return a stock code exactly as sent; a blank one is an error."""
     if value is None or not read_text(value).strip():
         raise ValueError("no stock code, but other values")
-    return str(value)
+    code: str = value
+    return code
 
 
 def read_integer(value: Any, _: object = None) -> int:
     """Return the number that `-75000`, `+6800`, `--1109649` or `0` spells."""
     # Two thirds of the rows hold little else than zeros (wire-facts.md, fact 11).
-    return 0 if value == "0" else _number(value, _WHOLE, int, "whole")
+    if value == "0":
+        return 0
+    try:
+        # int() alone would also read other scripts' digits, 1_000, and numbers without end.
+        if value.isascii() and "_" not in value and len(value) <= LONGEST_NUMBER:
+            return int(value)
+    except (AttributeError, TypeError, ValueError):
+        pass
+    return _number(value, _WHOLE, int, "whole")
 
 
 def read_decimal(value: Any, _: object = None) -> Decimal:
@@ -104,15 +117,19 @@ def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N
 
 
 class OptionalReader:
-    """Reads a value that may be blank: None for a blank one."""
+    """Reads a value that may be blank: None for a blank one, which its reader refuses."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
     def __call__(self, value: Any, _: object = None) -> Any:
         """Return None for a blank value, and what the reader makes of any other."""
-        blank = value is None or not str(value).strip()
-        return None if blank else self.reader(value, None)
+        try:
+            return self.reader(value, None)
+        except ValueError:
+            if is_blank(value):
+                return None
+            raise
 
 
 class TextReader:
@@ -142,8 +159,12 @@ class CodeReader:
 
     def __call__(self, value: Any, _: object = None) -> Enum | None:
         """Return the member."""
-        if isinstance(value, str) and value in self.members:
+        try:
             return self.members[value]
+        except (KeyError, TypeError):
+            return self._unusual_code(value)
+
+    def _unusual_code(self, value: Any) -> Enum | None:
         code = "" if value is None else read_text(value).strip()
         if code not in self.members:
             if not self._optional:
@@ -182,11 +203,12 @@ _OWN_READERS: Final = frozenset({magnitude, read_stock_code})
 def reader_of(field: "attrs.Attribute[Any]") -> Reader:
     """Return the function that reads the values sent for a field."""
     kind, optional = field_type(field)
-    reader: Reader
     if codes := field.metadata.get("codes"):
         return CodeReader(field.metadata["wire"], codes, optional=optional)
     if read := field.metadata.get("read"):
-        reader = read if read in _OWN_READERS else TextReader(read)
+        reader: Reader = read if read in _OWN_READERS else TextReader(read)
+    elif optional and kind is str:
+        return read_optional_text
     elif kind in _READERS:
         reader = _READERS[kind]
     else:
@@ -278,7 +300,8 @@ def structure_rows(
     context = {f"query.{name}": value for name, value in from_query.items()}
     hook, names = _quick.get_structure_hook(cls), wire_names(cls)
     try:
-        if all(any(map(str.strip, filter(None, map(raw.get, names)))) for raw in raw_rows):
+        # A row that begins with something is not blank.
+        if all(map(str.strip, [raw[names[0]] for raw in raw_rows])):
             return [hook({**raw, **context}, cls) for raw in raw_rows]
     except UNREADABLE:
         pass

@@ -185,6 +185,7 @@ class Rows(list[RowT], Tabular):
     """
 
     __slots__ = ("row_class",)
+    row_class: type[RowT] | None
 
     def __init__(self, rows: Iterable[RowT] = (), row: type[RowT] | None = None) -> None:
         super().__init__(rows)

@@ -1,0 +1,9 @@
+"""kiwoom_async with FastEngine, page by page."""
+
+from measured import measure
+from with_kiwoom_async import opened
+
+from kiwoom_async.speed import FastEngine
+
+if __name__ == "__main__":
+    measure(lambda url: opened(url, engine=FastEngine()))
