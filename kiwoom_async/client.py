@@ -22,7 +22,8 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from ._io.calls import Calls
-from ._io.http import AsyncBaseTransport, Engine, HttpxEngine, checked_base_url, in_process
+from ._io.host import AsyncBaseTransport, checked_base_url, in_process
+from ._io.http import Engine, HttpxEngine
 from ._io.merge import (
     Failure,
     MergedPages,

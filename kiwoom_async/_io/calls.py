@@ -5,18 +5,13 @@ import random
 import warnings
 from datetime import datetime
 from itertools import count
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from anyio import current_time
 from attrs import frozen
 
-from kiwoom_async._protocol.credentials import (
-    Credentials,
-    decode_token,
-    encode_issue,
-    encode_revoke,
-)
+from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.estimate import PageCounts
 from kiwoom_async._protocol.messages import (
@@ -25,7 +20,6 @@ from kiwoom_async._protocol.messages import (
     Request,
     Response,
     Token,
-    decode_body,
     redact,
 )
 from kiwoom_async._protocol.pages import encode_page
@@ -44,40 +38,19 @@ from kiwoom_async.events import (
 )
 
 from .accounts import Account, Accounts
+from .call import Call, IssueCall, RevokeCall
 from .client_state import ClientState
 from .http import Engine
-from .rate_limit import Priority, RateLimiter
+from .rate_limit import Priority
 from .sharing import Sharing
 
 T = TypeVar("T")
 
 
 @frozen(kw_only=True)
-class Call(Generic[T]):
-    """A call: its request, and its answer decoded. `query` is for events only."""
-
-    api_id: str
-    account: Account
-    limiter: RateLimiter
-    base_url: str
-    priority: Priority = Priority.INTERACTIVE
-    query: object = None
-    needs_token: bool = False
-
-    def encode(self, token: Token | None) -> Request:
-        """Return the request, with the token of the moment."""
-        raise NotImplementedError
-
-    def decode(self, response: Response) -> T:
-        """Return the decoded answer, or raise an error of the tree."""
-        raise NotImplementedError
-
-
-@frozen(kw_only=True)
 class PageCall(Call[Any]):
     """A call for the page at `cursor`."""
 
-    query: Query[Any, Any]
     cursor: Cursor
     engine: Engine
     on_undecoded: str
@@ -91,37 +64,6 @@ class PageCall(Call[Any]):
     def decode(self, response: Response) -> Page[Any, Any]:
         """Return the page."""
         return self.engine.decode_page(response, self.query, self.cursor, self.on_undecoded)
-
-
-@frozen(kw_only=True)
-class IssueCall(Call[Token]):
-    """A call that issues a token."""
-
-    api_id: str = ISSUE_TOKEN
-
-    def encode(self, token: Token | None) -> Request:  # noqa: ARG002
-        """Return the request for a token."""
-        return encode_issue(self.base_url, self.account.keys)
-
-    def decode(self, response: Response) -> Token:
-        """Return the token."""
-        return decode_token(response)
-
-
-@frozen(kw_only=True)
-class RevokeCall(Call[object]):
-    """A call that revokes a token."""
-
-    api_id: str = REVOKE_TOKEN
-    revoked: Token
-
-    def encode(self, token: Token | None) -> Request:  # noqa: ARG002
-        """Return the request that revokes the token."""
-        return encode_revoke(self.base_url, self.account.keys, self.revoked)
-
-    def decode(self, response: Response) -> object:
-        """Return the body of a successful answer."""
-        return decode_body(response)
 
 
 class Calls:
@@ -287,7 +229,6 @@ class Calls:
         if enabled:
             self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
         response: Response | None = None
-        error: KiwoomError | None = None
         try:
             response = await self._engine.send(
                 request,
@@ -295,22 +236,33 @@ class Calls:
                 on_connect=call.limiter.delay_next,
             )
             answer = call.decode(redact(response, self._secrets))
-        except KiwoomError as caught:
-            error = caught
+        except KiwoomError as error:
             error.attempts = attempt
+            if enabled:
+                self._emit_ended(call, attempt, sent_at, response, error=error)
+            raise
         if enabled:
-            ended = CallEnded(
-                api_id=call.api_id,
-                query=call.query,
-                attempt=attempt,
-                seconds=current_time() - sent_at,
-                error=error,
-                server_time=None if response is None else response.server_time,
-            )
-            self.emitter.emit(ended)
-        if error is not None:
-            raise error
+            self._emit_ended(call, attempt, sent_at, response)
         return answer
+
+    def _emit_ended(
+        self,
+        call: Call[Any],
+        attempt: int,
+        sent_at: float,
+        response: Response | None,
+        *,
+        error: KiwoomError | None = None,
+    ) -> None:
+        ended = CallEnded(
+            api_id=call.api_id,
+            query=call.query,
+            attempt=attempt,
+            seconds=current_time() - sent_at,
+            error=error,
+            server_time=None if response is None else response.server_time,
+        )
+        self.emitter.emit(ended)
 
     async def _recover(
         self, call: Call[Any], error: KiwoomError, attempt: int, request: Request, *, renewed: bool

@@ -4,7 +4,6 @@ Requests travel by `httpx.AsyncClient`, rows are made by cattrs. A program choos
 by `KiwoomClient(engine=...)`.
 """
 
-import ipaddress
 import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +15,6 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 from attrs import define, field
-from httpx import AsyncBaseTransport
 
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES, Request, Response, unpack_body
@@ -24,16 +22,8 @@ from kiwoom_async._protocol.pages import decode_page
 from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
 from kiwoom_async.errors import KiwoomError, TransportError, TransportTimeout
 
+from .http_errors import transport_error
 from .httpcore_guard import CONNECTION_LIMIT, WARNING, Connection, inspect_connection
-
-__all__ = [
-    "AsyncBaseTransport",
-    "Engine",
-    "HttpxEngine",
-    "RoundTrip",
-    "checked_base_url",
-    "in_process",
-]
 
 # Closing needs no round trip; custom transports get this long.
 _CLOSING_SECONDS: Final = 5.0
@@ -141,70 +131,13 @@ class RoundTrip:
         raise TransportError(f"{api_id}: the transport cancelled itself")
 
 
-def transport_error(request: Request, error: httpx.HTTPError | OSError) -> TransportError:
-    """Return the error of the tree for one of httpx's, which becomes its cause."""
-    kind = type(error)
-    api_id = request.api_id
-    cause: BaseException = error
-    result: TransportError
-    if isinstance(error, httpx.PoolTimeout):
-        result = TransportTimeout(f"{api_id}: no connection of the pool was free", local=True)
-    elif isinstance(error, httpx.TimeoutException):
-        result = TransportTimeout(f"{api_id}: {kind.__name__}")
-    elif isinstance(error, httpx.UnsupportedProtocol):
-        result = TransportError(f"{api_id}: {kind.__name__}", local=True)
-    elif isinstance(error, httpx.ProtocolError):
-        # The original quotes what was sent or came, so it is not even the cause.
-        cause = kind("its text is not shown: it quotes what travelled")
-        local = isinstance(error, httpx.LocalProtocolError)
-        result = TransportError(f"{api_id}: {kind.__name__}", local=local)
-    else:
-        host = httpx.URL(request.url).netloc.decode()
-        reason = f"{kind.__name__}: {error}".rstrip(": ")
-        result = TransportError(f"{api_id} at {host}: {reason}")
-    result.__cause__ = cause
-    return result
-
-
-def checked_base_url(base_url: str) -> str:
-    """Return the URL without a trailing slash; ValueError unless secrets are safe on the way."""
-    try:
-        url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise ValueError(f"base_url: {base_url!r} is not a URL") from error
-    if url.userinfo or {*"?#"} & {*base_url} or not url.host:
-        raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
-    if url.port is not None and not 0 < url.port < 2**16:
-        raise ValueError(f"base_url: got {base_url!r}; expected a port from 1 to 65535")
-    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
-        raise ValueError(
-            f"base_url: got {base_url!r}; allowed are https, and http for loopback addresses "
-            "only, because the secret key is sent there"
-        )
-    return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def in_process(app: Callable[..., Any]) -> AsyncBaseTransport:
-    """Return a transport that hands requests to an ASGI application in this process."""
-    return httpx.ASGITransport(app=app)
-
-
 class HttpxEngine:
     """Calls to one host by one `httpx.AsyncClient`, which decides on proxies and certificates."""
 
     # Rows are made by cattrs.
     decode_page = staticmethod(decode_page)
 
-    def __init__(self, base_url: str, transport: AsyncBaseTransport | None = None) -> None:
+    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base_url = base_url
         self._transport = transport
         self._slots = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)

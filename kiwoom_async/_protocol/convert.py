@@ -3,6 +3,8 @@
 A field says by `wire` metadata how it is called on the wire and how it is read; cattrs makes the
 instances, so that attrs converters and validators of a class run. Every reader takes the text sent
 (and the field's type, which cattrs passes along) and raises ValueError saying what came instead.
+
+Long, because the readers and the hooks that call them are one subject.
 """
 
 import datetime as dt

@@ -76,14 +76,14 @@ class SharedRateLimiter:
             # The running call is unaffected; the next acquire() raises the error.
             _logger.debug("sharing: %s", error)
 
-    async def pause(self, pause_seconds: float, limit: float) -> None:
+    async def pause(self, seconds: float, limit: float) -> None:
         """Pause all programs, and lower the limit for all."""
         if self._local_limiter is not None:
-            await self._local_limiter.pause(pause_seconds, limit)
+            await self._local_limiter.pause(seconds, limit)
         self._limit = min(limit, self._limit or math.inf)
         started_at = current_time()
         try:
-            await self._pause_bucket(pause_seconds, limit if math.isfinite(limit) else 0.0)
+            await self._pause_bucket(seconds, limit if math.isfinite(limit) else 0.0)
         except SharingError as error:
             self._use_local_share(error, current_time() - started_at)
 
