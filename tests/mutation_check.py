@@ -2,8 +2,8 @@
 
 `python tests/mutation_check.py [WORD ...]`: all of them, or those whose file or name holds a word.
 A bug is tried against the tests named beside it, on asyncio, then on both event loops; if they do
-not see it, against the whole suite. Exit code 1 if one survives that too. Texts that are no longer
-in the package are reported before anything runs.
+not see it, against the whole suite. Exit code 1 if one survives that too, or if an entry names a
+text or tests that are not there any more.
 """
 
 import os
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from attrs import frozen
 
 ROOT = Path(__file__).parent.parent
@@ -30,7 +31,10 @@ ASYNCIO_ONLY = ["-k", "not trio", "-m", "not alone"]
 
 @frozen
 class Mutation:
-    """A bug: in `file` of the package, `old` becomes `new`; `tests` should see it."""
+    """A bug: in `file` of the package, `old` becomes `new`.
+
+    tests: the files or folders of tests that should see it, patterns relative to `tests/`.
+    """
 
     file: str
     name: str
@@ -50,6 +54,12 @@ class Mutation:
         path = self._path(root)
         text = path.read_text(encoding="utf-8")
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+    def test_files(self, root: Path = ROOT) -> list[str]:
+        """Return the tests that should see it, relative to `root`."""
+        tests = root / "tests"
+        found = [path for pattern in self.tests.split() for path in sorted(tests.glob(pattern))]
+        return [str(path.relative_to(root)) for path in found]
 
     def _path(self, root: Path) -> Path:
         return root / "kiwoom_async" / self.file
@@ -89,20 +99,19 @@ CORE = [
          "if rows and not present and following is None and cursor.page > 1:", "if False:"),
         ("the key is not sent", "token, cursor.key)", 'token, "")'),
         ("a cursor of another query is accepted", "if not cursor_matches(cursor, query):",
-         "if False:", "protocol/test_cursor.py io"),
+         "if False:", "io/test_client*.py"),
         ("rows that cannot be read are dropped",
          "            undecoded.append(Undecoded(position, raw, problem))\n", "            pass\n",
-         "io"),
+         "io/test_nothing_lost.py"),
         ("rows that cannot be read are all number 0",
-         '.replace("rows[0]", f"rows[{position}]")', "", "io"),
+         '.replace("rows[0]", f"rows[{position}]")', "", "io/test_nothing_lost.py"),
         ("one bad row is read as good ones are dropped", "rows += structure_rows(",
-         "rows = structure_rows(", "io"),
+         "rows = structure_rows(", "io/test_nothing_lost.py"),
         ("blank rows are not counted", "blank_rows=len(rows) - len(present)", "blank_rows=0"),
         ("blank rows are delivered", "if row is not None]", "]"),
-        ("a page of too many rows is read one by one", " or len(raw_rows) > MOST_ROWS:", ":",
-         "catalog protocol io"),
+        ("a page of too many rows is read one by one", " or len(raw_rows) > MOST_ROWS:", ":"),
         ("the path of a base URL is dropped", "url = base_url + query.path",
-         'url = "/".join(base_url.split("/")[:3]) + query.path', "io"),
+         'url = "/".join(base_url.split("/")[:3]) + query.path', "io/test_http.py"),
         ("totals are not read", "if query.totals_class is not None:", "if False:"),
     ),
     *in_file(
@@ -138,7 +147,7 @@ CORE = [
         ("a row of unknown names is blank", "return bool(values) and all(", "return all("),
         ("a page of any number of rows", "    if len(raw_rows) > MOST_ROWS:\n",
          "    if False:\n"),
-        ("nesting without end is a crash", "    RecursionError,\n", "", "catalog protocol"),
+        ("nesting without end is a crash", "    RecursionError,\n", "", "speed/test_columns.py"),
         ("a null total is unreadable", "if value is not None}", "}"),
         ("problems do not name the wire", 'yield f"{line} ({wire_name})" if wire_name else line',
          "yield line"),
@@ -150,19 +159,20 @@ CORE = [
         ("a name may come twice in JSON", "if len(unique) != len(pairs):", "if False:"),
         ("names in JSON are not counted", 'if raw.count(b":") != _name_count(body):', "if False:"),
         ("half of gzip is taken", "elif not gzip.eof and len(body) <= LARGEST_BODY_BYTES:",
-         "elif False:", "io"),
+         "elif False:", "io/test_http_bodies.py"),
         ("bytes behind gzip are dropped", "        if gzip.unused_data:\n", "        if False:\n",
-         "io"),
+         "io/test_http_bodies.py"),
         ("a packed body has no limit",
-         "gzip.decompress(body, LARGEST_BODY_BYTES + 1)", "gzip.decompress(body)", "io"),
+         "gzip.decompress(body, LARGEST_BODY_BYTES + 1)", "gzip.decompress(body)",
+         "io/test_http_bodies.py"),
         ("an unpacked body has no limit",
          "    if len(body) > LARGEST_BODY_BYTES:\n        raise",
-         "    if False:\n        raise", "io"),
+         "    if False:\n        raise", "io/test_http_bodies.py"),
         ("an encoding that may be a secret is quoted",
-         ' if encoding in _OTHER_ENCODINGS else "an encoding"', "", "io"),
+         ' if encoding in _OTHER_ENCODINGS else "an encoding"', "", "io/test_http_bodies.py"),
         ("escaped secrets are not redacted", 'escaped = b"\\\\" in body', "escaped = False"),
         ("the secrets of a request are not redacted",
-         "in secrets + response.request.secrets:", "in secrets:", "protocol io/test_secrets.py"),
+         "in secrets + response.request.secrets:", "in secrets:", "io/test_secrets.py"),
         ("headers are not redacted", "if secret in header_values:", "if False:"),
         ("an answer that may hold a token is quoted",
          'hidden = response.request.api_id == ISSUE_TOKEN and not text.startswith("<")',
@@ -184,14 +194,14 @@ CORE = [
         ("a Retry-After of hours is waited for",
          "if (error.retry_after or 0.0) > _LONGEST_RETRY_AFTER_SECONDS:", "if False:"),
         ("local errors are retried", "return not error.local", "return True",
-         "protocol/test_retry.py io"),
+         "protocol/test_retry.py io/test_custom_transports.py"),
         ("backoff does not grow", "_FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)))",
          "_FIRST_BACKOFF_SECONDS))"),
         ("the budget is never spent", "        self._left -= 1.0\n", ""),
         ("the budget is never earned", "EARNED: Final = 0.2", "EARNED: Final = 0.0"),
     ),
     *in_file(
-        "_protocol/audit.py", "catalog io",
+        "_protocol/audit.py", "catalog",
         ("checks are not added up",
          "self._checks = [a + b for a, b in zip(earlier, self._checks, strict=True)]", "pass"),
         ("tolerances are not added up", "tolerance=self.tolerance + later.tolerance,\n", "\n"),
@@ -203,7 +213,8 @@ CORE = [
          "difference is None or difference <= self.tolerance"),
         ("repeated keys are not seen", "if key_hash in self._key_hashes:", "if False:"),
         ("unread rows are not counted",
-         "        self._undecoded_rows += len(page.undecoded)\n", ""),
+         "        self._undecoded_rows += len(page.undecoded)\n", "",
+         "io/test_nothing_lost.py"),
         ("totals that vary are not seen",
          "self._totals_vary |= self.totals not in (self._no_totals, page.totals)", "pass"),
         ("totals of a later page without any count", "if page.totals != self._no_totals:",
@@ -240,31 +251,33 @@ CORE = [
          "self._listener is not None or _logger.isEnabledFor(logging.DEBUG)",
          "self._listener is not None"),
         ("rows that cannot be read are no warning", "return logging.WARNING",
-         "return logging.DEBUG", "io"),
+         "return logging.DEBUG", "io/test_nothing_lost.py"),
     ),
     *in_file(
-        "client.py", "io",
+        "client.py", "io/test_client*.py",
         ("a failed collect resumes at its last page",
          "            error.cursor, error.page = first, first.page - 1\n", "            pass\n"),
         ("the same query twice in a list", "        for query in listed:\n            check_query(",
-         "        for query in []:\n            check_query("),
+         "        for query in []:\n            check_query(", "io/test_merge*.py"),
     ),
     *in_file(
-        "_io/host.py", "io",
+        "_io/host.py", "io/test_client*.py",
         ("http to any host", ' and not (url.scheme == "http" and _is_loopback(url.host)):',
          ' and url.scheme != "http":'),
     ),
     *in_file(
-        "_io/calls.py", "io",
+        "_io/calls.py", "io/test_client*.py",
         ("no slot", "                await call.limiter.acquire(call.priority)\n", ""),
-        ("every call is interactive", "                priority=priority,\n", ""),
+        ("every call is interactive", "                priority=priority,\n", "",
+         "io/test_merge*.py"),
         ("the token is issued after the slot",
          "                if call.needs_token:\n", "                if False:\n"),
         ("a token that died while waiting is sent",
          "await tokens.get() if call.needs_token else None)",
          "(tokens.cached or await tokens.get()) if call.needs_token else None)",
          "io/test_tokens.py"),
-        ("a walk's deadline is ignored", "self.state.running(deadline):", "self.state.running():"),
+        ("a walk's deadline is ignored", "self.state.running(deadline):", "self.state.running():",
+         "io/test_deadlines.py"),
         ("an error forgets where to resume",
          "error.query, error.cursor, error.page = query, cursor, cursor.page - 1",
          "error.query, error.cursor, error.page = query, None, 0"),
@@ -278,7 +291,8 @@ CORE = [
         ("secrets are not redacted", "call.decode(redact(response, self._secrets))",
          "call.decode(response)", "io/test_secrets.py"),
         ("rows that cannot be read are silent",
-         "if self.emitter.enabled or page.undecoded:", "if self.emitter.enabled:"),
+         "if self.emitter.enabled or page.undecoded:", "if self.emitter.enabled:",
+         "io/test_nothing_lost.py"),
         ("no page is learned from", "        self.page_counts.learn(page)\n", "",
          "protocol/test_estimate.py"),
         ("the first token is a renewal each time",
@@ -288,7 +302,8 @@ CORE = [
         ("the limit of a 429 is ignored", "error.limit or math.inf)", "math.inf)"),
         ("a renewal counts as an attempt", "            attempt - renewed,\n",
          "            attempt,\n"),
-        ("the budget is passed over", "not self._budget.spend(self._answered_calls)", "False"),
+        ("the budget is passed over", "not self._budget.spend(self._answered_calls)", "False",
+         "io/test_outages.py"),
         ("answered calls earn nothing",
          "                    self._answered_calls += 1\n", ""),
         ("a 429 spends the budget",
@@ -300,15 +315,15 @@ CORE = [
          "io/test_events.py"),
         ("a doubt is warned of every time",
          "if doubt is not None and doubt not in self._doubts:", "if doubt is not None:",
-         "io catalog"),
+         "io/test_client*.py"),
         ("a closed client sleeps on",
          "        with self.state.running():\n            await anyio",
-         "        if True:\n            await anyio"),
+         "        if True:\n            await anyio", "io/test_watch*.py"),
         ("connections of a closed client stay open",
          "            await self._engine.aclose()\n", "            pass\n"),
     ),
     *in_file(
-        "_io/walks.py", "io",
+        "_io/walks.py", "io/test_client*.py io/test_cancellation.py io/test_deadlines.py",
         ("a cancelled anext ends the walk",
          "        except KiwoomError as error:\n            self.finish(error)",
          "        except BaseException as error:\n            self.finish(error)"),
@@ -322,7 +337,7 @@ CORE = [
          "        try:\n            page = await self._calls.page("
          "self._query, asked, self._priority, self._deadline)\n")),
         ("a page without rows ends the walk", "self.cursor = page.next\n",
-         "self.cursor = page.next if page.rows else None\n", "io protocol catalog"),
+         "self.cursor = page.next if page.rows else None\n", "catalog"),
         ("a failed walk goes on", "if self._finished or self.cursor is None:",
          "if self.cursor is None:"),
         ("two tasks may wait for one walk", "        if self._running:\n", "        if False:\n"),
@@ -349,7 +364,7 @@ CORE = [
          "raise StopAsyncIteration"),
     ),
     *in_file(
-        "_io/http.py", "io",
+        "_io/http.py", "io/test_http*.py io/test_custom_transports.py io/test_trailing_data.py",
         ("cookies are kept",
          "            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),\n", ""),
         ("targets of redirects are read",
@@ -429,7 +444,7 @@ CORE = [
          'unpack_body(response.content, response.headers.get("content-encoding", ""))'),
     ),
     *in_file(
-        "_io/http_errors.py", "io",
+        "_io/http_errors.py", "io/test_http.py io/test_custom_transports.py io/test_secrets.py",
         ("an error quotes what travelled",
          'cause = kind("its text is not shown: it quotes what travelled")', "pass"),
         ("a mistake of the caller is retried",
@@ -437,7 +452,7 @@ CORE = [
         ("a full pool is the server's fault", "was free\", local=True)", 'was free")'),
     ),
     *in_file(
-        "_io/httpcore_guard.py", "io",
+        "_io/httpcore_guard.py", "io/test_trailing_data.py io/test_httpcore_guard.py",
         ("records that anyio's TLS has read ahead",
          'getattr(stream, "_read_bio", None) or getattr(stream, "_incoming", None)',
          'getattr(stream, "_incoming", None)'),
@@ -464,7 +479,7 @@ CORE = [
         "_io/rate_limit.py", "io/test_rate_limit.py",
         ("bulk calls do not let interactive ones first",
          "async with self._bulk if priority is Priority.BULK else nullcontext(), self._head:",
-         "async with self._head:", "io"),
+         "async with self._head:", "io/test_merge*.py"),
         ("bulk calls do not wait a turn", "self._bulk = anyio.Lock()",
          "self._bulk = anyio.Lock(fast_acquire=True)"),
         ("no margin for jitter", "_JITTER_SECONDS: Final = 0.045",
@@ -489,9 +504,9 @@ CORE = [
          "                pass\n            return await self._replace()"),
         ("a renewal without compare-and-swap", "if self.cached is refused:", "if True:"),
         ("a failed issue is not shared", "raise copy(self._failure) from self._failure", "pass",
-         "io"),
+         "io/test_outages.py"),
         ("a failed issue fails for ever", "        self._failure = None\n        now",
-         "        now", "io"),
+         "        now", "io/test_outages.py"),
         ("a token near its end is asked for at every call",
          "max(token.expires - RENEW_BEFORE, now + KEEP_AT_LEAST)", "token.expires - RENEW_BEFORE"),
         ("a token is used until it dies", "max(token.expires - RENEW_BEFORE,",
@@ -531,7 +546,7 @@ CORE = [
         ("any event loop will do", "if self._loop != loop:", "if False:"),
     ),
     *in_file(
-        "_io/merge.py", "io",
+        "_io/merge.py", "io/test_merge*.py",
         ("a merge forgets where to resume", "start = self._start.get(query)", "start = None"),
         ("a failure is dropped", "await self._items_in.send(Failure(query, error))", "pass"),
         ("the end of a merge is taken for completion",
@@ -562,7 +577,7 @@ CORE = [
          "create_memory_object_stream[Any](1000)"),
     ),
     *in_file(
-        "_io/watch.py", "io",
+        "_io/watch.py", "io/test_watch*.py",
         ("rows are gone after a failed walk",
          "            self._items.append(Failure(walk.query, error))\n",
          ("            self._items.append(Failure(walk.query, error))\n"
@@ -852,14 +867,16 @@ def red_test(mutation: Mutation, arguments: list[str], timeout_seconds: float) -
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return "(a test hangs)"
+    if run.returncode in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return ""
     red = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return red[0].split(" - ")[0] if red else "(pytest fails)" if run.returncode else ""
+    return red[0].split(" - ")[0] if red else "(pytest fails)"
 
 
 def judge(mutation: Mutation) -> tuple[Mutation, str, float]:
     """Return the mutation, the test that sees it ("" for none), and the seconds it took."""
     began = time.monotonic()
-    named = [f"tests/{name}" for name in mutation.tests.split()]
+    named = mutation.test_files()
     red = (
         red_test(mutation, [*named, *ASYNCIO_ONLY], TIMEOUT_SECONDS)
         or red_test(mutation, named, TIMEOUT_SECONDS)
@@ -868,12 +885,19 @@ def judge(mutation: Mutation) -> tuple[Mutation, str, float]:
     return mutation, red, time.monotonic() - began
 
 
+def outdated_parts(mutation: Mutation) -> Iterator[str]:
+    """Yield what an entry names that is not there any more."""
+    if (count := mutation.count()) != 1:
+        yield f"{mutation}: {mutation.old!r} is there {count} times, expected once"
+    for pattern in mutation.tests.split():
+        if not any((ROOT / "tests").glob(pattern)):
+            yield f"{mutation}: no tests are called {pattern}"
+
+
 def main() -> None:
     """Plant the chosen bugs and print what became of each."""
-    if misplaced := [mutation for mutation in MUTATIONS if mutation.count() != 1]:
-        for mutation in misplaced:
-            print(f"{mutation}: {mutation.old!r} is there {mutation.count()} times, expected once")
-        sys.exit(2)
+    if outdated := [line for mutation in MUTATIONS for line in outdated_parts(mutation)]:
+        sys.exit("\n".join(outdated))
     words = sys.argv[1:]
     chosen = [
         mutation
