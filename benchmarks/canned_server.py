@@ -1,6 +1,6 @@
-"""An exchange that costs nothing: pages made beforehand, on a port, as fast as they are asked for.
+"""A server of pages made beforehand, so that a walk measures the client and little else.
 
-Speaks just enough HTTP/1.1 for a well-behaved client, one process for all contenders. `P00101`
+Speaks just enough HTTP/1.1 for a well-behaved client; one process serves all contenders. `P00101`
 has few pages, `P10102` as many as the argument says.
 """
 
@@ -11,40 +11,40 @@ import sys
 from kiwoom_async.sandbox import Sandbox
 
 FEW_PAGES = 20
-ROWS = 100
+ROWS_PER_PAGE = 100
 
 _TOKEN = {"token": "t" * 60, "token_type": "Bearer", "expires_dt": "29991231235959"}
-_SAID = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
+_STATUS = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
 _TOTALS = {f"tot_{number}": "0" for number in range(1, 6)} | {"tot_6": ""}
 
 
-def bodies() -> list[bytes]:
-    """The pages of a day on which, as on a real one, most stocks have no program trade."""
+def encoded_pages() -> list[bytes]:
+    """Return the pages of a day on which, as on a real one, most stocks have no program trade."""
     rows = Sandbox(kospi_stocks=2_472).rows("20261120", "P00101", "1")
-    starts = range(0, len(rows) - ROWS + 1, ROWS)
-    pages = [{"stk_prm_trde_prst": rows[start : start + ROWS]} for start in starts]
-    return [json.dumps(one | _TOTALS | _SAID, ensure_ascii=False).encode() for one in pages]
+    starts = range(0, len(rows) - ROWS_PER_PAGE + 1, ROWS_PER_PAGE)
+    pages = [{"stk_prm_trde_prst": rows[start : start + ROWS_PER_PAGE]} for start in starts]
+    return [json.dumps(page | _TOTALS | _STATUS, ensure_ascii=False).encode() for page in pages]
 
 
-class Exchange(asyncio.Protocol):
-    """One connection."""
+class CannedConnection(asyncio.Protocol):
+    """One connection; answers each request by its market and `next-key`."""
 
-    def __init__(self, pages: list[bytes], number: int) -> None:
+    def __init__(self, pages: list[bytes], many_pages: int) -> None:
         self._pages = pages
-        self._numbers = {b"P00101": FEW_PAGES, b"P10102": number}
+        self._page_counts = {b"P00101": FEW_PAGES, b"P10102": many_pages}
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way back."""
+        """Keep the transport, to answer by."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that is whole."""
+        """Answer every request received whole."""
         self._received += data
         while True:
-            head, gap, rest = self._received.partition(b"\r\n\r\n")
-            if not gap:
+            head, separator, rest = self._received.partition(b"\r\n\r\n")
+            if not separator:
                 return
             path = head.split(b" ", 2)[1]
             headers = dict(line.lower().split(b":", 1) for line in head.split(b"\r\n")[1:])
@@ -56,26 +56,27 @@ class Exchange(asyncio.Protocol):
 
     def _answer(self, path: bytes, headers: dict[bytes, bytes], body: bytes) -> bytes:
         if path == b"/oauth2/token":
-            return _reply(json.dumps(_TOKEN | _SAID).encode(), b"")
-        done = int(headers.get(b"next-key", b"").strip() or b"0")
-        number = next(n for market, n in self._numbers.items() if market in body)
-        more = done + 1 < number
-        key = str(done + 1).encode() if more else b""
-        said = b"cont-yn: " + (b"Y" if more else b"N") + b"\r\nnext-key: " + key
-        return _reply(self._pages[done % len(self._pages)], said + b"\r\napi-id: ka90004\r\n")
+            return _reply(json.dumps(_TOKEN | _STATUS).encode(), b"")
+        index = int(headers.get(b"next-key", b"").strip() or b"0")
+        page_count = next(n for market, n in self._page_counts.items() if market in body)
+        more = index + 1 < page_count
+        key = str(index + 1).encode() if more else b""
+        continuation = b"cont-yn: " + (b"Y" if more else b"N") + b"\r\nnext-key: " + key
+        page = self._pages[index % len(self._pages)]
+        return _reply(page, continuation + b"\r\napi-id: ka90004\r\n")
 
 
 def _reply(body: bytes, headers: bytes) -> bytes:
     length = str(len(body)).encode()
-    known = b"Content-Type: application/json;charset=UTF-8\r\nContent-Length: " + length + b"\r\n"
-    return b"HTTP/1.1 200 OK\r\n" + known + headers + b"\r\n" + body
+    common = b"Content-Type: application/json;charset=UTF-8\r\nContent-Length: " + length + b"\r\n"
+    return b"HTTP/1.1 200 OK\r\n" + common + headers + b"\r\n" + body
 
 
-async def serve(number: int) -> None:
+async def serve(many_pages: int) -> None:
     """Serve for ever; the first line on standard output is the URL."""
-    pages = bodies()
+    pages = encoded_pages()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Exchange(pages, number), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: CannedConnection(pages, many_pages), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

@@ -1,4 +1,4 @@
-"""Draws the last results of `walk.py` and `pace.py`: `results/speed.png`."""
+"""Draw the last results of `walk.py` and `pace.py` into `results/speed.png`."""
 
 import json
 import statistics
@@ -12,15 +12,15 @@ LONGEST_BAR: Final = 2.4
 OURS, OTHERS, LIBRARIES = "#1f6feb", "#b8bec6", "#6e7781"
 
 
-def costs(figure: Figure) -> None:
-    """Bars of the processor's time for a page, as multiples of bare httpx."""
-    found = json.loads((RESULTS / "walk.json").read_text())
-    base = found["httpx"]["milliseconds_a_page"]
+def draw_costs(figure: Figure) -> None:
+    """Draw bars of the CPU time of a page, as multiples of bare httpx."""
+    results = json.loads((RESULTS / "walk.json").read_text())
+    base = results["httpx"]["milliseconds_a_page"]
     ratios = {
         name: statistics.median(
-            mine / bare for mine, bare in zip(one["milliseconds_a_page"], base, strict=True)
+            cost / bare for cost, bare in zip(result["milliseconds_a_page"], base, strict=True)
         )
-        for name, one in found.items()
+        for name, result in results.items()
     }
     names = sorted(ratios, key=lambda name: ratios[name], reverse=True)
     axes = figure.add_subplot(2, 1, 1)
@@ -38,38 +38,43 @@ def _label(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio <= LONGEST_BAR else f"{ratio:.1f}, cut"
 
 
-def pace(figure: Figure) -> None:
-    """The share of the permitted pace at each latency, worst window, against the ideal."""
-    found = json.loads((RESULTS / "pace.json").read_text())
-    latencies = sorted({latency for _, _, latency, *_ in found})
-    numbers = sorted({asked for _, asked, *_ in found})
+def draw_pace(figure: Figure) -> None:
+    """Draw the share of the permitted pace at each latency, in the worst window."""
+    cells = json.loads((RESULTS / "pace.json").read_text())
+    latencies = sorted({latency for _, _, latency, *_ in cells})
+    query_counts = sorted({count for _, count, *_ in cells})
     axes = figure.add_subplot(2, 1, 2)
-    width = 0.8 / len(numbers)
-    for place, asked in enumerate(numbers):
-        cells = [
-            min(one[3:] for one in found if one[1:3] == [asked, latency]) for latency in latencies
+    width = 0.8 / len(query_counts)
+    for position, count in enumerate(query_counts):
+        worst = [
+            min(cell[3:] for cell in cells if cell[1:3] == [count, latency])
+            for latency in latencies
         ]
-        at = [index + (place - (len(numbers) - 1) / 2) * width for index in range(len(latencies))]
-        label = "1 query" if asked == 1 else f"{asked} queries"
-        axes.bar(at, [100 * share for share, _, _ in cells], width * 0.9, label=label)
-        ends = [place - width / 2 for place in at], [place + width / 2 for place in at]
-        axes.hlines([100 * ideal for _, _, ideal in cells], *ends, color="black", linewidth=1)
-    axes.set_xticks(range(len(latencies)), [f"{late * 1e3:.0f} ms" for late in latencies])
+        offset = (position - (len(query_counts) - 1) / 2) * width
+        centres = [index + offset for index in range(len(latencies))]
+        label = "1 query" if count == 1 else f"{count} queries"
+        axes.bar(centres, [100 * share for share, _, _ in worst], width * 0.9, label=label)
+        ends = [x - width / 2 for x in centres], [x + width / 2 for x in centres]
+        possible = [100 * share for _, _, share in worst]
+        axes.hlines(possible, *ends, color="black", linewidth=1)
+    axes.set_xticks(range(len(latencies)), [f"{seconds * 1e3:.0f} ms" for seconds in latencies])
     axes.set_ylim(0, 112)
-    refused = sum(one[4] for one in found)
+    refused = sum(cell[4] for cell in cells)
     axes.set_title(
         f"Share of the permitted pace in %, by latency; {refused} calls refused\n"
         "(black: all of it, or all that one query can ask for)",
         loc="left",
     )
-    axes.legend(ncols=len(numbers), loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.32))
+    axes.legend(
+        ncols=len(query_counts), loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.32)
+    )
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def main() -> None:
     figure = Figure(figsize=(8, 7), layout="constrained")
-    costs(figure)
-    pace(figure)
+    draw_costs(figure)
+    draw_pace(figure)
     figure.savefig(RESULTS / "speed.png", dpi=110)
 
 

@@ -1,7 +1,7 @@
-"""How cost grows: of `merge` with the number of queries, of `collect` with the number of rows.
+"""The cost of `merge` by the number of queries, and of `collect` by the number of rows.
 
-Times of the processor, every size in turn and every other round the other way about. A canned
-transport answers, so that no exchange is timed.
+CPU times, every size in turn and every other round in reverse order. A transport answers from
+memory, so that no exchange is timed.
 """
 
 import asyncio
@@ -22,23 +22,23 @@ from kiwoom_async.sandbox import Sandbox
 
 ROUNDS: Final = 5
 QUERIES: Final = (1, 10, 100, 1_000, 10_000)
-PAGES_OF_ALL: Final = 10_000
+TOTAL_PAGES: Final = 10_000
 ROWS: Final = (1_000, 10_000, 100_000, 1_000_000)
-ROWS_A_PAGE: Final = 100
+ROWS_PER_PAGE: Final = 100
 TOKEN: Final = {"token": "t" * 60, "expires_dt": "29991231235959", "return_code": 0}
 
 
-class Canned(httpx.AsyncBaseTransport):
-    """Walks of so many pages of so many rows, answered at once."""
+class CannedTransport(httpx.AsyncBaseTransport):
+    """Answers walks of so many pages of so many rows, at once."""
 
     def __init__(self, pages: int, rows: int) -> None:
-        found = Sandbox(kospi_stocks=max(rows, 2)).rows("20261120", "P00101", "1")[:rows]
-        body = {"stk_prm_trde_prst": found, "return_code": 0}
+        raw_rows = Sandbox(kospi_stocks=max(rows, 2)).rows("20261120", "P00101", "1")[:rows]
+        body = {"stk_prm_trde_prst": raw_rows, "return_code": 0}
         self._body = json.dumps(body, ensure_ascii=False).encode()
         self._pages = pages
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer."""
+        """Return a token or a page."""
         await asyncio.sleep(0)
         if request.url.path == "/oauth2/token":
             return httpx.Response(200, json=TOKEN)
@@ -48,12 +48,12 @@ class Canned(httpx.AsyncBaseTransport):
         return httpx.Response(200, content=self._body, headers=headers)
 
 
-def client(pages: int, rows: int) -> KiwoomClient:
-    return KiwoomClient("a", "b", transport=Canned(pages, rows), requests_per_second=1e9)
+def new_client(pages: int, rows: int) -> KiwoomClient:
+    return KiwoomClient("a", "b", transport=CannedTransport(pages, rows), requests_per_second=1e9)
 
 
 def queries() -> Iterator[ProgramTradeQuery]:
-    """One after the other, day by day into the past; pages do not depend on them."""
+    """Yield queries without end, day by day into the past; pages do not depend on them."""
     day = date(2026, 11, 20)
     while True:
         for market in Market:
@@ -62,26 +62,26 @@ def queries() -> Iterator[ProgramTradeQuery]:
         day -= timedelta(days=1)
 
 
-async def merged(number: int) -> int:
-    """Pages that came: the same for any number of queries."""
+async def merge_queries(number: int) -> int:
+    """Merge so many queries; return the pages that came, the same for any number."""
     asked = list(islice(queries(), number))
-    async with client(PAGES_OF_ALL // number, 1) as kiwoom, kiwoom.merge(asked) as pages:
+    async with new_client(TOTAL_PAGES // number, 1) as kiwoom, kiwoom.merge(asked) as pages:
         return sum([1 async for _ in pages])
 
 
-async def collected(number: int) -> int:
-    """Rows that came."""
-    async with client(number // ROWS_A_PAGE, ROWS_A_PAGE) as kiwoom:
+async def collect_rows(number: int) -> int:
+    """Collect a walk of so many rows; return the rows that came."""
+    async with new_client(number // ROWS_PER_PAGE, ROWS_PER_PAGE) as kiwoom:
         return len((await kiwoom.collect(next(queries()))).rows)
 
 
-def seconds(work: Callable[[int], Coroutine[Any, Any, int]], size: int, expected: int) -> float:
+def cpu_seconds(work: Callable[[int], Coroutine[Any, Any, int]], size: int, expected: int) -> float:
     gc.collect()
-    began = time.process_time()
-    came = asyncio.run(work(size))
-    if came != expected:
-        raise SystemExit(f"{came:,} came, {expected:,} were expected")
-    return time.process_time() - began
+    started_at = time.process_time()
+    received = asyncio.run(work(size))
+    if received != expected:
+        raise SystemExit(f"{received:,} came, {expected:,} were expected")
+    return time.process_time() - started_at
 
 
 def compare(
@@ -90,24 +90,25 @@ def compare(
     work: Callable[[int], Coroutine[Any, Any, int]],
     expected: dict[int, int],
 ) -> None:
-    """Microseconds for one unit at each size, and of the size of the least cost."""
-    taken: dict[int, list[float]] = {size: [] for size in expected}
+    """Print the microseconds of one unit at each size, and their ratio to the lowest."""
+    times: dict[int, list[float]] = {size: [] for size in expected}
     sizes = list(expected)
     for _ in range(ROUNDS):
         for size in sizes:
-            taken[size].append(seconds(work, size, expected[size]) / expected[size] * 1e6)
+            seconds = cpu_seconds(work, size, expected[size])
+            times[size].append(seconds / expected[size] * 1e6)
         sizes.reverse()
-    least = min(statistics.median(each) for each in taken.values())
-    print(f"\n| {name} | us {unit} | spread | of the least |\n|---|---|---|---|")
-    for size, each in taken.items():
-        middle = statistics.median(each)
-        spread = f"{min(each):.2f} to {max(each):.2f}"
-        print(f"| {size:,} | {middle:.2f} | {spread} | {middle / least:.2f} |")
+    lowest = min(map(statistics.median, times.values()))
+    print(f"\n| {name} | us {unit} | spread | of the lowest |\n|---|---|---|---|")
+    for size, values in times.items():
+        median = statistics.median(values)
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        print(f"| {size:,} | {median:.2f} | {spread} | {median / lowest:.2f} |")
 
 
-async def most_held() -> float:
-    """Most that a merge of six days of 50 pages holds at a time, in MB."""
-    async with client(50, 50) as kiwoom:
+async def peak_megabytes() -> float:
+    """Return the memory that a merge of six walks of 50 pages holds at its peak."""
+    async with new_client(50, 50) as kiwoom:
         asked = list(islice(queries(), 6))
         await kiwoom.page(asked[0])
         tracemalloc.start()
@@ -115,16 +116,16 @@ async def most_held() -> float:
         async with kiwoom.merge(asked) as pages:
             async for _ in pages:
                 pass
-        _, most = tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    return (most - before) / 1e6
+    return (peak - before) / 1e6
 
 
 def main() -> None:
-    print(f"{PAGES_OF_ALL:,} pages of one row, shared by the queries of a merge; {ROUNDS} rounds")
-    compare("queries", "a page", merged, dict.fromkeys(QUERIES, PAGES_OF_ALL))
-    compare("rows collected", "a row", collected, {number: number for number in ROWS})
-    print(f"\nsix merged walks hold {asyncio.run(most_held()):.2f} MB at most")
+    print(f"{TOTAL_PAGES:,} pages of one row, shared by the queries of a merge; {ROUNDS} rounds")
+    compare("queries", "a page", merge_queries, dict.fromkeys(QUERIES, TOTAL_PAGES))
+    compare("rows collected", "a row", collect_rows, {number: number for number in ROWS})
+    print(f"\nsix merged walks hold {asyncio.run(peak_megabytes()):.2f} MB at most")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What importing takes beyond `import httpx`, each in a fresh interpreter.
+"""The time of imports beyond `import httpx`, each in a fresh interpreter.
 
 In the environment that `walk.py` makes, where nothing is installed that httpx would import for its
 command line.
@@ -19,34 +19,33 @@ CASES: Final = (
     "import httpx, anyio, attrs, cattrs",
     "import kiwoom_async",
     "from kiwoom_async import Market, RateLimited",
-    # What a program asks for that makes a call.
+    # All that a program needs for a call.
     "from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery",
 )
-
-
-# Modules are compiled once, as where they are installed, whatever this machine has set.
+# Modules are compiled once, as in an installation, even if this machine's settings forbid it.
 ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def milliseconds(code: str) -> float:
-    began = time.perf_counter()
+    """Return the time of an interpreter that runs the code."""
+    started_at = time.perf_counter()
     command = [python_of("kiwoom_async"), "-c", code]
     subprocess.run(command, check=True, env=ENVIRONMENT)  # noqa: S603
-    return (time.perf_counter() - began) * 1e3
+    return (time.perf_counter() - started_at) * 1e3
 
 
 def main() -> None:
-    taken: dict[str, list[float]] = {code: [] for code in CASES}
+    times: dict[str, list[float]] = {code: [] for code in CASES}
     order = list(CASES)
     for _ in range(ROUNDS + 1):
         for code in order:
-            taken[code].append(milliseconds(code))
+            times[code].append(milliseconds(code))
         order.reverse()
     for code in CASES:
-        more = [mine - other for mine, other in zip(taken[code], taken[BASE], strict=True)][1:]
+        extra = [time_ - base for time_, base in zip(times[code], times[BASE], strict=True)][1:]
         print(
-            f"{code}: {statistics.median(taken[code]):.0f} ms, {statistics.median(more):+.0f} ms"
-            f" ({min(more):+.0f} to {max(more):+.0f}) to {BASE}"
+            f"{code}: {statistics.median(times[code]):.0f} ms, {statistics.median(extra):+.0f} ms"
+            f" ({min(extra):+.0f} to {max(extra):+.0f}) to {BASE}"
         )
 
 

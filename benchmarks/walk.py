@@ -1,9 +1,9 @@
-"""What a walk costs, for our client, bare HTTP libraries, and the other Kiwoom clients.
+"""The cost of a walk, for kiwoom_async, bare HTTP libraries, and the other Kiwoom clients.
 
 `python benchmarks/walk.py [NAME ...]`: each contender in an environment of its own, made on the
-first run, and in a process of its own. All are alive at once and take turns of one walk of 20
-pages, so that whatever else the machine does hits all of them. No pace: an exchange on loopback
-answers as fast as it is asked, with pages of 100 rows.
+first run, and in a process of its own. All run at once and take turns of one walk of 20 pages, so
+that other load on the machine slows all of them. No pace: a server on loopback answers as fast as
+it is asked, with pages of 100 rows.
 
 `python benchmarks/walk.py --fresh [NAME ...]`: a fresh process for each contender and turn, in
 which 30 walks are measured after the first; five turns.
@@ -21,24 +21,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
-from canned_server import FEW_PAGES, ROWS
+from canned_server import FEW_PAGES, ROWS_PER_PAGE
 
 HERE: Final = Path(__file__).parent
 ROUNDS: Final = 15
-FRESH: Final = 5
+FRESH_PROCESSES: Final = 5
 MANY_PAGES: Final = 2_000
 BASE: Final = "httpx"
-OURS: Final = f"--editable={HERE.parent}"
-# The versions that were measured; whoever wants others says so here.
+THIS_PACKAGE: Final = f"--editable={HERE.parent}"
+# The versions measured; to measure others, change them here.
 ENVIRONMENTS: Final = {
     "httpx": ["httpx==0.28.1"],
     # httpcore looks for sniffio four times a call, and httpx does not bring it any more.
     "httpx and sniffio": ["httpx==0.28.1", "sniffio==1.3.1"],
     "aiohttp": ["aiohttp==3.14.5"],
-    "kiwoom_async": [OURS],
-    "kiwoom_async row by row": [OURS],
-    "kiwoom_async FastEngine": [f"{OURS}[speed]"],
-    "kiwoom_async FastEngine row by row": [f"{OURS}[speed]"],
+    "kiwoom_async": [THIS_PACKAGE],
+    "kiwoom_async row by row": [THIS_PACKAGE],
+    "kiwoom_async FastEngine": [f"{THIS_PACKAGE}[speed]"],
+    "kiwoom_async FastEngine row by row": [f"{THIS_PACKAGE}[speed]"],
     "kiwoom-restful": ["kiwoom-restful==0.4.0"],
     "kiwoom-client": ["kiwoom-client==0.4.0"],
     "kiwoom-playground": ["kiwoom-playground==0.3.6"],
@@ -47,22 +47,22 @@ ENVIRONMENTS: Final = {
 
 
 def python_of(name: str) -> Path:
-    """The interpreter of an environment, which is made if it is not there."""
+    """Return the interpreter of a contender's environment; make the environment if needed."""
     folder = HERE / ".environments" / name
     python = folder / "bin" / "python"
-    wanted, note = "\n".join(ENVIRONMENTS[name]), folder / "installed"
-    if not note.exists() or note.read_text() != wanted:
+    requirements, record = "\n".join(ENVIRONMENTS[name]), folder / "installed"
+    if not record.exists() or record.read_text() != requirements:
         print(f"installing {', '.join(ENVIRONMENTS[name])}", file=sys.stderr)
         venv.create(folder, with_pip=True, clear=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *ENVIRONMENTS[name]], check=True)  # noqa: S603
-        note.write_text(wanted)
+        record.write_text(requirements)
     return python
 
 
 @frozen
 class Contender:
-    """A walker in its process, and what it said of each walk."""
+    """A walker in its process, and the figures of each of its walks."""
 
     name: str
     process: subprocess.Popen[str]
@@ -70,15 +70,15 @@ class Contender:
     walks: list[dict[str, float]] = field(factory=list)
     stalls: list[float] = field(factory=list)
 
-    def ask(self, what: str) -> dict[str, float]:
-        """One thing, and its figures."""
+    def ask(self, command: str) -> dict[str, float]:
+        """Send a command; return its figures."""
         assert self.process.stdin is not None  # noqa: S101
-        self.process.stdin.write(f"{what}\n")
+        self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
-        return self.said()
+        return self.read()
 
-    def said(self) -> dict[str, float]:
-        """The next line."""
+    def read(self) -> dict[str, float]:
+        """Return the figures of the next line; SystemExit if the process has ended."""
         assert self.process.stdout is not None  # noqa: S101
         line = self.process.stdout.readline()
         if not line:
@@ -86,33 +86,33 @@ class Contender:
         return json.loads(line)  # type: ignore[no-any-return]
 
     def walk(self) -> None:
-        """One walk; SystemExit where a row is missing."""
-        found = self.ask("walk")
-        if found["rows"] != FEW_PAGES * ROWS:
-            raise SystemExit(f"{self.name}: {found['rows']:,} rows came, not all")
-        self.walks.append(found)
+        """Do one walk; SystemExit if a row is missing."""
+        figures = self.ask("walk")
+        if figures["rows"] != FEW_PAGES * ROWS_PER_PAGE:
+            raise SystemExit(f"{self.name}: {figures['rows']:,} rows came, not all")
+        self.walks.append(figures)
 
-    def pages_cost(self) -> list[float]:
-        """Milliseconds of the processor for a page, of each walk."""
-        return [one["processor"] / FEW_PAGES * 1e3 for one in self.walks]
+    def page_costs(self) -> list[float]:
+        """Return the CPU milliseconds of a page, for each walk."""
+        return [figures["cpu"] / FEW_PAGES * 1e3 for figures in self.walks]
 
 
 @contextmanager
 def running(name: str, url: str) -> Iterator[Contender]:
-    """A fresh process, past its first row."""
-    known = re.sub(r"\W+", "_", name).strip("_")
-    script = HERE / "walkers" / f"with_{known}.py"
+    """Run a contender in a fresh process; yield it after its first row."""
+    suffix = re.sub(r"\W+", "_", name).strip("_")
+    script = HERE / "walkers" / f"with_{suffix}.py"
     command: list[Any] = [python_of(name), script, url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
         contender = Contender(name, process)
-        contender.first_rows.append(contender.said()["first_row"])
+        contender.first_rows.append(contender.read()["first_row"])
         yield contender
 
 
 @contextmanager
-def canned_exchange() -> Iterator[str]:
-    """The URL of an exchange in a process of its own."""
+def canned_server() -> Iterator[str]:
+    """Run the canned server in a process of its own; yield its URL."""
     command = [sys.executable, HERE / "canned_server.py", str(MANY_PAGES)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         assert server.stdout is not None  # noqa: S101
@@ -122,89 +122,92 @@ def canned_exchange() -> Iterator[str]:
             server.kill()
 
 
-def measured(names: list[str], url: str) -> dict[str, dict[str, Any]]:
-    """All figures of all contenders."""
+def measure(names: list[str], url: str) -> dict[str, dict[str, Any]]:
+    """Return the figures of all contenders, which take turns."""
     with ExitStack() as stack:
         contenders = [stack.enter_context(running(name, url)) for name in names]
         for number in range(ROUNDS + 1):
-            for one in contenders if number % 2 else reversed(contenders):
-                one.walk()
-                one.stalls.append(one.ask("stall")["stall"])
-        for number in range(FRESH - 1):
-            for one in contenders if number % 2 else reversed(contenders):
-                with running(one.name, url) as fresh:
-                    one.first_rows.extend(fresh.first_rows)
-        return {one.name: figures(one) for one in contenders}
+            for contender in contenders if number % 2 else reversed(contenders):
+                contender.walk()
+                contender.stalls.append(contender.ask("stall")["stall"])
+        for number in range(FRESH_PROCESSES - 1):
+            for contender in contenders if number % 2 else reversed(contenders):
+                with running(contender.name, url) as fresh:
+                    contender.first_rows.extend(fresh.first_rows)
+        return {contender.name: summary(contender) for contender in contenders}
 
 
-def figures(one: Contender) -> dict[str, Any]:
-    """What is written down; the first walk was for warming up."""
-    grown = one.ask("memory")
-    if grown["rows"] != MANY_PAGES * ROWS:
-        raise SystemExit(f"{one.name}: {grown['rows']:,} rows of {MANY_PAGES * ROWS:,} came")
+def summary(contender: Contender) -> dict[str, Any]:
+    """Return the figures to keep; the first walk was for warming up."""
+    memory, expected = contender.ask("memory"), MANY_PAGES * ROWS_PER_PAGE
+    if memory["rows"] != expected:
+        raise SystemExit(f"{contender.name}: {memory['rows']:,} rows of {expected:,} came")
     return {
-        "milliseconds_a_page": one.pages_cost()[1:],
-        "rows_a_second": [found["rows"] / found["clock"] for found in one.walks[1:]],
-        "first_row_milliseconds": [seconds * 1e3 for seconds in one.first_rows],
-        "stall_milliseconds": [seconds * 1e3 for seconds in one.stalls[1:]],
-        "grown_bytes": grown["grown"],
+        "milliseconds_a_page": contender.page_costs()[1:],
+        "rows_a_second": [walk["rows"] / walk["clock"] for walk in contender.walks[1:]],
+        "first_row_milliseconds": [seconds * 1e3 for seconds in contender.first_rows],
+        "stall_milliseconds": [seconds * 1e3 for seconds in contender.stalls[1:]],
+        "grown_bytes": memory["grown"],
     }
 
 
-def measured_fresh(names: list[str], url: str) -> dict[str, list[float]]:
-    """Return the milliseconds a page of each contender, a figure for each fresh process."""
+def measure_fresh(names: list[str], url: str) -> dict[str, list[float]]:
+    """Return the CPU milliseconds of a page of each contender, one for each fresh process."""
     costs: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(FRESH):
+    for number in range(FRESH_PROCESSES):
         for name in names if number % 2 else reversed(names):
             with running(name, url) as contender:
                 for _ in range(2 * ROUNDS + 1):
                     contender.walk()
-                costs[name].append(statistics.median(contender.pages_cost()[1:]))
+                costs[name].append(statistics.median(contender.page_costs()[1:]))
     return costs
 
 
-def table(found: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Markdown: medians with their spread, and the ratio to bare httpx of each round."""
+def table(results: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table: medians, spreads, and ratios to bare httpx by round."""
     yield "| | CPU a page | of bare httpx | rows a second | first row | longest stall | memory |"
     yield "|---|---|---|---|---|---|---|"
-    base = found[BASE]["milliseconds_a_page"]
-    for name, one in found.items():
-        cost = one["milliseconds_a_page"]
-        ratios = [mine / other for mine, other in zip(cost, base, strict=True)]
+    base_costs = results[BASE]["milliseconds_a_page"]
+    for name, result in results.items():
+        costs = result["milliseconds_a_page"]
+        ratios = [cost / base for cost, base in zip(costs, base_costs, strict=True)]
         yield (
-            f"| {name} | {statistics.median(cost):.2f} ms"
+            f"| {name} | {statistics.median(costs):.2f} ms"
             f" | {spread(ratios, '.2f')}"
-            f" | {statistics.median(one['rows_a_second']):,.0f}"
-            f" | {spread(one['first_row_milliseconds'], '.0f')} ms"
-            f" | {spread(one['stall_milliseconds'], '.1f')} ms"
-            f" | {one['grown_bytes'] / 1e6:+.1f} MB |"
+            f" | {statistics.median(result['rows_a_second']):,.0f}"
+            f" | {spread(result['first_row_milliseconds'], '.0f')} ms"
+            f" | {spread(result['stall_milliseconds'], '.1f')} ms"
+            f" | {result['grown_bytes'] / 1e6:+.1f} MB |"
         )
 
 
-def spread(figures: list[float], form: str) -> str:
-    """The median, and between which two all were."""
-    median = statistics.median(figures)
-    return f"{median:{form}} ({min(figures):{form}} to {max(figures):{form}})"
+def fresh_table(costs: dict[str, list[float]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table: costs, and ratios to bare httpx."""
+    for name, cost in costs.items():
+        ratios = [mine / base for mine, base in zip(cost, costs[BASE], strict=True)]
+        yield f"| {name} | {spread(cost, '.2f')} ms | {spread(ratios, '.2f')} |"
+
+
+def spread(values: list[float], form: str) -> str:
+    """Return the median with the lowest and the highest value."""
+    median = statistics.median(values)
+    return f"{median:{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def main() -> None:
     fresh = "--fresh" in sys.argv
     named = [name for name in sys.argv[1:] if name != "--fresh"]
-    names = named or list(ENVIRONMENTS)
+    names = [BASE, *(name for name in named or ENVIRONMENTS if name != BASE)]
     for name in names:
         python_of(name)
-    if fresh:
-        with canned_exchange() as url:
-            costs = measured_fresh([BASE, *(name for name in names if name != BASE)], url)
-        for name, cost in costs.items():
-            ratios = [mine / other for mine, other in zip(cost, costs[BASE], strict=True)]
-            print(f"| {name} | {spread(cost, '.2f')} ms | {spread(ratios, '.2f')} |")
-        return
-    with canned_exchange() as url:
-        found = measured([BASE, *(name for name in names if name != BASE)], url)
-    print("\n".join(table(found)))
+    with canned_server() as url:
+        if fresh:
+            print("\n".join(fresh_table(measure_fresh(names, url))))
+            return
+        results = measure(names, url)
+    print("\n".join(table(results)))
     if not named:
-        (HERE / "results" / "walk.json").write_text(json.dumps(found, indent=1))
+        (HERE / "results" / "walk.json").write_text(json.dumps(results, indent=1))
 
 
 if __name__ == "__main__":

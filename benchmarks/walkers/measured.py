@@ -1,9 +1,9 @@
-"""Measures one client in a process of its own; needs the standard library and nothing else.
+"""Measure one client in a process of its own; needs the standard library and nothing else.
 
-A walker is an async context manager that opens a client at a URL, and gives a function from a
-market to an async iterator of lists of rows, page by page where the client goes page by page.
-What is to be measured comes line by line on standard input, so that all contenders can be alive
-at once and take turns of some milliseconds.
+A walker is an async context manager that opens a client at a URL and gives a function from a
+market to an async iterator of lists of rows, page by page if the client goes page by page.
+Commands come line by line on standard input, so that all contenders can run at once and take
+turns of some milliseconds.
 """
 
 import asyncio
@@ -18,37 +18,37 @@ from pathlib import Path
 from typing import Any
 
 PATH = "/api/dostk/stkinfo"
-LIST = "stk_prm_trde_prst"
+ROWS_KEY = "stk_prm_trde_prst"
 FEW, MANY = "P00101", "P10102"
 
 Pages = AsyncGenerator[Sequence[Any], None]
 Walk = Callable[[str], Pages]
-Opened = Callable[[str], AbstractAsyncContextManager[Walk]]
+OpenWalker = Callable[[str], AbstractAsyncContextManager[Walk]]
 
 
-def query_of(market: str) -> dict[str, str]:
-    """What is asked, as it is sent."""
+def request_body(market: str) -> dict[str, str]:
+    """Return the body of a request for a page."""
     return {"dt": "20261120", "mrkt_tp": market, "stex_tp": "1"}
 
 
-async def rows_of(walk: Walk, market: str) -> int:
-    """How many rows came; none is kept."""
+async def count_rows(walk: Walk, market: str) -> int:
+    """Walk, and return the number of rows; none is kept."""
     return sum([len(rows) async for rows in walk(market)])
 
 
-async def cost(walk: Walk, market: str) -> dict[str, float]:
-    """Seconds of the processor and of the clock for one walk."""
-    processor, clock = time.process_time(), time.perf_counter()
-    rows = await rows_of(walk, market)
+async def measure_walk(walk: Walk) -> dict[str, float]:
+    """Return the rows, CPU seconds and clock seconds of one walk."""
+    cpu, clock = time.process_time(), time.perf_counter()
+    rows = await count_rows(walk, FEW)
     return {
         "rows": rows,
-        "processor": time.process_time() - processor,
+        "cpu": time.process_time() - cpu,
         "clock": time.perf_counter() - clock,
     }
 
 
-async def stall(walk: Walk) -> dict[str, float]:
-    """The longest time in seconds that the event loop had for nobody else during a walk."""
+async def measure_stall(walk: Walk) -> dict[str, float]:
+    """Return the longest time in seconds that another task waited for its turn in a walk."""
     longest = 0.0
 
     async def tick() -> None:
@@ -58,17 +58,17 @@ async def stall(walk: Walk) -> dict[str, float]:
             await asyncio.sleep(0.0)
             longest = max(longest, time.perf_counter() - before)
 
-    ticking = asyncio.create_task(tick())
-    await rows_of(walk, FEW)
-    ticking.cancel()
+    ticker = asyncio.create_task(tick())
+    await count_rows(walk, FEW)
+    ticker.cancel()
     return {"stall": longest}
 
 
-async def growth(walk: Walk) -> dict[str, float]:
-    """Bytes by which a long walk makes the process grow, of which no row is kept."""
+async def measure_memory(walk: Walk) -> dict[str, float]:
+    """Return the bytes by which the process grows in a long walk whose rows are not kept."""
     gc.collect()
     before = _resident_bytes()
-    rows = await rows_of(walk, MANY)
+    rows = await count_rows(walk, MANY)
     gc.collect()
     return {"rows": rows, "grown": _resident_bytes() - before}
 
@@ -77,28 +77,28 @@ def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-async def take_turns(opened: Opened, url: str) -> None:
-    """Open, say how long the first row took, then do what each line asks for."""
-    began = time.perf_counter()
-    async with opened(url) as walk:
+async def run_commands(open_walker: OpenWalker, url: str) -> None:
+    """Open the client, print the time to its first row, then run each command."""
+    started_at = time.perf_counter()
+    async with open_walker(url) as walk:
         pages = walk(FEW)
         rows = len(await anext(pages))
-        say(first_row=time.perf_counter() - began, rows=rows)
+        report(first_row=time.perf_counter() - started_at, rows=rows)
         await pages.aclose()
         for line in sys.stdin:
             if line == "walk\n":
-                say(**await cost(walk, FEW))
+                report(**await measure_walk(walk))
             elif line == "stall\n":
-                say(**await stall(walk))
+                report(**await measure_stall(walk))
             elif line == "memory\n":
-                say(**await growth(walk))
+                report(**await measure_memory(walk))
 
 
-def say(**figures: float) -> None:
-    """One line of JSON for whoever asked."""
+def report(**figures: float) -> None:
+    """Print the figures as a line of JSON."""
     print(json.dumps(figures), flush=True)
 
 
-def measure(opened: Opened) -> None:
-    """Take turns at the URL that is the argument, until standard input ends."""
-    asyncio.run(take_turns(opened, sys.argv[1]))
+def measure(open_walker: OpenWalker) -> None:
+    """Run commands on a walker at the URL of the argument, until standard input ends."""
+    asyncio.run(run_commands(open_walker, sys.argv[1]))

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-from measured import LIST, PATH, Pages, Walk, measure, query_of
+from measured import PATH, ROWS_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A session with a token."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a session and get a token."""
     async with aiohttp.ClientSession(url) as session:
         keys = {"grant_type": "client_credentials", "appkey": "a", "secretkey": "s"}
         async with session.post("/oauth2/token", json=keys) as answer:
@@ -19,8 +19,8 @@ async def opened(url: str) -> AsyncIterator[Walk]:
             headers = {"authorization": f"Bearer {token}", "api-id": "ka90004"}
             more = True
             while more:
-                async with session.post(PATH, json=query_of(market), headers=headers) as answer:
-                    yield (await answer.json())[LIST]
+                async with session.post(PATH, json=request_body(market), headers=headers) as answer:
+                    yield (await answer.json())[ROWS_KEY]
                     more = answer.headers["cont-yn"] == "Y"
                     headers |= {"cont-yn": "Y", "next-key": answer.headers["next-key"]}
 
@@ -28,4 +28,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from measured import LIST, PATH, Pages, Walk, measure, query_of
+from measured import PATH, ROWS_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A client with a token."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a client and get a token."""
     async with httpx.AsyncClient(base_url=url) as client:
         keys = {"grant_type": "client_credentials", "appkey": "a", "secretkey": "s"}
         token = (await client.post("/oauth2/token", json=keys)).json()["token"]
@@ -18,8 +18,8 @@ async def opened(url: str) -> AsyncIterator[Walk]:
             headers = {"authorization": f"Bearer {token}", "api-id": "ka90004"}
             more = True
             while more:
-                answer = await client.post(PATH, json=query_of(market), headers=headers)
-                yield answer.json()[LIST]
+                answer = await client.post(PATH, json=request_body(market), headers=headers)
+                yield answer.json()[ROWS_KEY]
                 more = answer.headers["cont-yn"] == "Y"
                 headers |= {"cont-yn": "Y", "next-key": answer.headers["next-key"]}
 
@@ -27,4 +27,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

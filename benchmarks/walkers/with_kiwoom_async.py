@@ -12,12 +12,12 @@ QUERIES = {
     FEW: ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX),
     MANY: ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX),
 }
-ROWS = 100
+ROWS_PER_PAGE = 100
 
 
 @asynccontextmanager
-async def opened(url: str, **options: Any) -> AsyncIterator[Walk]:
-    """Open a client without a limit; its walks give a list of rows for each page."""
+async def open_pages(url: str, **options: Any) -> AsyncIterator[Walk]:
+    """Open a client without a rate limit; its walks give a list of rows for each page."""
     async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
 
         async def walk(market: str) -> Pages:
@@ -28,15 +28,15 @@ async def opened(url: str, **options: Any) -> AsyncIterator[Walk]:
 
 
 @asynccontextmanager
-async def opened_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
-    """Open the same; its walks go row by row, and hand on a page's worth at a time."""
+async def open_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
+    """Open the same client; its walks go row by row, and give the rows of a page at a time."""
     async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
 
         async def walk(market: str) -> Pages:
             rows = []
             async for row in kiwoom.rows(QUERIES[market]):
                 rows.append(row)
-                if len(rows) == ROWS:
+                if len(rows) == ROWS_PER_PAGE:
                     yield rows
                     rows = []
             if rows:
@@ -46,4 +46,4 @@ async def opened_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

@@ -1,7 +1,7 @@
 """kiwoom_async, row by row."""
 
 from measured import measure
-from with_kiwoom_async import opened_rows
+from with_kiwoom_async import open_rows
 
 if __name__ == "__main__":
-    measure(opened_rows)
+    measure(open_rows)

@@ -4,19 +4,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom_client import AsyncKiwoomAPI
-from measured import LIST, Pages, Walk, measure, query_of
+from measured import ROWS_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A client without a limit."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a client without a rate limit."""
     async with AsyncKiwoomAPI("a", "s", base_url=url, rate_limit=None) as api:
 
         async def walk(market: str) -> Pages:
             more = {"cont_yn": "N", "next_key": ""}
             while more["cont_yn"]:
-                answer = await api.stock_info.program_trading_by_stock(**query_of(market), **more)
-                yield answer[LIST]
+                answer = await api.stock_info.program_trading_by_stock(
+                    **request_body(market), **more
+                )
+                yield answer[ROWS_KEY]
                 last = answer["cont-yn"] != "Y"
                 more = {"cont_yn": "" if last else "Y", "next_key": answer["next-key"]}
 
@@ -24,4 +26,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom_rest.client import KiwoomClient
-from measured import Pages, Walk, measure, query_of
+from measured import Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A client that does not wait between calls."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a client that does not wait between calls."""
     client = KiwoomClient("a", "s", base_url=url)
     client.core._call_delay = 0.0  # noqa: SLF001 - there is no other way
 
@@ -22,7 +22,7 @@ async def opened(url: str) -> AsyncIterator[Walk]:
         last = False
         while not last:
             answer = await asyncio.to_thread(
-                client.program_trading_by_item, **query_of(market), **more
+                client.program_trading_by_item, **request_body(market), **more
             )
             yield answer.stk_prm_trde_prst
             last = answer.cont_yn != "Y"
@@ -32,4 +32,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

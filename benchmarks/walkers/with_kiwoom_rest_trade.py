@@ -1,7 +1,7 @@
 """kiwoom-rest-trade: its asynchronous client, pydantic models of text.
 
-It knows two hosts only and drops the headers of answers, without which nobody can go on. So the
-host is put in, and the headers are taken from httpx on their way.
+It knows two hosts only, and drops the headers of answers, which a walk needs to continue. So its
+host is replaced, and the headers are taken from httpx.
 """
 
 from collections.abc import AsyncIterator
@@ -13,23 +13,25 @@ from kiwoom.api.base import BaseAPI
 from kiwoom.auth import TokenManager
 from kiwoom.client import AsyncKiwoomClient
 from kiwoom.models.domestic import Ka90004Request
-from measured import Pages, Walk, measure, query_of
+from measured import Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A client without its limiter."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a client without its limiter."""
     seen = httpx.Headers()
     BaseAPI.base_url = TokenManager.base_url = property(lambda _: url)
     request = httpx.AsyncClient.request
 
-    async def remembered(self: httpx.AsyncClient, *args: Any, **options: Any) -> httpx.Response:
+    async def remember_headers(
+        self: httpx.AsyncClient, *args: Any, **options: Any
+    ) -> httpx.Response:
         nonlocal seen
         answer = await request(self, *args, **options)
         seen = answer.headers
         return answer
 
-    httpx.AsyncClient.request = remembered  # type: ignore[method-assign]
+    httpx.AsyncClient.request = remember_headers  # type: ignore[method-assign]
     client = AsyncKiwoomClient("a", "s")
     client.limiter = None
 
@@ -37,8 +39,8 @@ async def opened(url: str) -> AsyncIterator[Walk]:
         headers: dict[str, str] = {}
         more = True
         while more:
-            asked = Ka90004Request(**query_of(market))
-            answer = await client.domestic.ka90004(asked, headers=headers)
+            query = Ka90004Request(**request_body(market))
+            answer = await client.domestic.ka90004(query, headers=headers)
             yield answer.stk_prm_trde_prst
             more = seen["cont-yn"] == "Y"
             headers = {"cont-yn": "Y", "next-key": seen["next-key"]}
@@ -47,4 +49,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)

@@ -1,6 +1,6 @@
-"""kiwoom-restful: its HTTP client's `request_until`, which gives all pages at once, as dicts.
+"""kiwoom-restful: its HTTP client's `request_until`, which returns all pages at once, as dicts.
 
-Its API class would connect a WebSocket as well, so the client beneath it is used as API uses it.
+Its API class would connect a WebSocket as well, so the client below it is used, as that class does.
 Its README advises uvloop; here all run on asyncio's own loop, so that the clients are compared.
 """
 
@@ -8,19 +8,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom.http.client import Client
-from measured import LIST, PATH, Pages, Walk, measure, query_of
+from measured import PATH, ROWS_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Walk]:
-    """A client whose limiter does not wait."""
+async def open_pages(url: str) -> AsyncIterator[Walk]:
+    """Open a client whose limiter does not wait."""
     client = Client(url, "a", "s")
     client._limiter.set(1e9)  # noqa: SLF001 - there is no other way
     await client._connect("a", "s", {"User-Agent": "benchmark/1"})  # noqa: SLF001
 
     async def walk(market: str) -> Pages:
-        found = await client.request_until(lambda _: True, PATH, "ka90004", data=query_of(market))
-        yield found[LIST]
+        body = await client.request_until(
+            lambda _: True, PATH, "ka90004", data=request_body(market)
+        )
+        yield body[ROWS_KEY]
 
     try:
         yield walk
@@ -29,4 +31,4 @@ async def opened(url: str) -> AsyncIterator[Walk]:
 
 
 if __name__ == "__main__":
-    measure(opened)
+    measure(open_pages)
