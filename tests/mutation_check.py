@@ -23,7 +23,7 @@ from attrs import frozen
 ROOT = Path(__file__).parent.parent
 CONCURRENCY = 2
 # A bug may make a test wait for ever: that counts as seen. The whole suite takes some minutes.
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 180
 WHOLE_TIMEOUT_SECONDS = 1200
 # In a copy of the package and its tests alone, these would fail by themselves.
 WHOLE_SUITE = ["tests", "--ignore", "tests/project/test_readme.py"]
@@ -338,7 +338,7 @@ CORE = [
          "        try:\n            page = await self._calls.page("
          "self._query, asked, self._priority, self._deadline)\n")),
         ("a page without rows ends the walk", "self.cursor = page.next\n",
-         "self.cursor = page.next if page.rows else None\n", "catalog"),
+         "self.cursor = page.next if page.rows else None\n"),
         ("a failed walk goes on", "if self._finished or self.cursor is None:",
          "if self.cursor is None:"),
         ("two tasks may wait for one walk", "        if self._running:\n", "        if False:\n"),
@@ -367,7 +367,8 @@ CORE = [
     *in_file(
         "_io/http.py", "io/test_http*.py io/test_custom_transports.py io/test_trailing_data.py",
         ("cookies are kept",
-         "            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),\n", ""),
+         "            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),\n", "",
+         "io/test_client*.py"),
         ("targets of redirects are read",
          '            event_hooks={"response": [_drop_location]},\n', ""),
         ("proxies see what is meant for this machine", "trust_env=https,", "trust_env=True,"),
@@ -385,8 +386,8 @@ CORE = [
          "                )\n"
          "                self._group.start_soon(self.run)\n")),
         ("an error in the child task replaces a cancellation",
-         "        except KiwoomError as error:\n            self._error = error\n",
-         "        except KiwoomError:\n            raise\n"),
+         "            self._error = transport_error(self.request, error)\n",
+         "            raise transport_error(self.request, error) from error\n"),
         ("sent without a child task", "self._group.start_soon(self.run)", "await self.run()"),
         ("a rate limiter's bug is hidden behind the answer",
          ("        if self._error is not None:\n            raise self._error\n"
@@ -432,14 +433,11 @@ CORE = [
         ("only the last client is closed", "            for client in self._clients:\n",
          "            for client in self._clients[-1:]:\n", "io/test_httpcore_guard.py"),
         ("closing is cancelled", "move_on_after(_CLOSING_SECONDS, shield=True)",
-         "move_on_after(_CLOSING_SECONDS)"),
+         "move_on_after(_CLOSING_SECONDS)", "io/test_client_state.py"),
         ("closing has no limit", "anyio.move_on_after(_CLOSING_SECONDS, shield=True)",
-         "anyio.CancelScope(shield=True)"),
+         "anyio.CancelScope(shield=True)", "io/test_client_state.py"),
         ("a body that is too large is read to its end",
          "        if len(body) > LARGEST_BODY_BYTES:\n", "        if False:\n"),
-        ("a refused body is read on",
-         "            await _cancel_body(chunks)\n            break\n",
-         "            await _cancel_body(chunks)\n"),
         ("a refused body is left half-way", "            await _cancel_body(chunks)\n", ""),
         ("an answer from memory is unpacked twice", 'unpack_body(response.content, "")',
          'unpack_body(response.content, response.headers.get("content-encoding", ""))'),
