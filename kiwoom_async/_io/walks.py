@@ -23,7 +23,7 @@ from .rate_limit import Priority
 ItemT = TypeVar("ItemT")
 
 
-class _Generator(AsyncGenerator[ItemT, None]):
+class GeneratorMethods(AsyncGenerator[ItemT, None]):
     """What an async generator has besides `__anext__` and `aclose`."""
 
     async def asend(self, _: None) -> ItemT:
@@ -42,7 +42,7 @@ class _Generator(AsyncGenerator[ItemT, None]):
         raise error.with_traceback(tb) if isinstance(error, BaseException) else error
 
 
-class PageWalk(_Generator[Page[RowT, TotalsT]]):
+class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
     """The pages of a query in the server's order; holds none but the one just given."""
 
     def __init__(
@@ -107,7 +107,7 @@ class PageWalk(_Generator[Page[RowT, TotalsT]]):
                 rows=self._tally.rows,
                 complete=complete,
                 error=error,
-                audit=self._tally.audit(complete=complete),
+                audit=self._tally.audit(sums=complete),
             )
             self._calls.emitter.emit(finished)
         self._finished = True
@@ -122,7 +122,7 @@ def repeated_page_error(query: Any, cursor: Cursor) -> ContinuationError:
     return error
 
 
-class RowWalk(_Generator[RowT]):
+class RowWalk(GeneratorMethods[RowT]):
     """The rows of every page in the server's order; holds one page."""
 
     def __init__(self, pages: PageWalk[RowT, Any]) -> None:

@@ -157,7 +157,8 @@ class AuditTally:
         if self._checks:
             checks = [one + more for one, more in zip(self._checks, checks, strict=True)]
         self._checks = checks
-        hashes = [*map(hash, keys)]
+        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
+        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
         if len(set(hashes)) < len(hashes) or not self._key_hashes.isdisjoint(hashes):
             self._add_repeated_keys(keys, hashes)
         self._key_hashes.update(hashes)
@@ -166,8 +167,12 @@ class AuditTally:
         self._page_hashes.add(page_hash)
         return not (repeated and page.next is not None)
 
-    def audit(self, *, complete: bool = True) -> Audit:
-        """Return the audit of the pages so far; checks are for complete walks alone."""
+    def audit(self, *, sums: bool = True) -> Audit:
+        """Return the audit of the pages so far.
+
+        sums: compare figures with the stated totals, too; not for a part of a walk, nor where the
+            market moves between two pages.
+        """
         return Audit(
             pages=self.pages,
             rows=self.rows,
@@ -175,10 +180,10 @@ class AuditTally:
             undecoded_rows=self._undecoded_rows,
             empty_pages=tuple(self._empty_pages),
             repeated_keys=tuple(self._repeated_keys),
-            totals_vary=self._totals_vary,
+            totals_vary=self._totals_vary and sums,
             miscounted_pages=tuple(self._miscounted_pages),
             restarted=self._restarted,
-            checks=tuple(self._checks) if complete and self._from_first_page else (),
+            checks=tuple(self._checks) if sums and self._from_first_page else (),
         )
 
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:

@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 from support.exchange import small_sandbox
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, WalkFinished
+from kiwoom_async import Change, Exchange, KiwoomClient, Market, ProgramTradeQuery, WalkFinished
 from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -43,6 +43,28 @@ async def test_rows_and_pages_go_on_after_a_timeout(call):
         pages, timeouts = await patiently(kiwoom.pages(QUERY), 0.5)
         assert timeouts >= 1
         assert [trade.symbol for page in pages for trade in page.rows] == truth
+
+
+@pytest.mark.parametrize("call", [2, 3, 4])
+async def test_a_merge_and_a_watch_go_on_after_a_timeout(call):
+    queries = [QUERY, ProgramTradeQuery("2026-11-19", Market.KOSPI, Exchange.KRX)]
+
+    def exchange():
+        return small_sandbox(Fault("slow", call=call, seconds=1.3))
+
+    async with KiwoomClient.sandbox(exchange()) as kiwoom, kiwoom.merge(queries) as pages:
+        rows, timeouts = await patiently(pages.rows(), 0.5)
+    assert timeouts >= 1
+    assert len({(trade.date, trade.symbol) for trade in rows}) == len(rows) == 240
+    async with KiwoomClient.sandbox(exchange()) as kiwoom:
+        watch, changes, timeouts = kiwoom.watch(queries), [], 0
+        while len(changes) < 240:
+            with anyio.move_on_after(0.5) as scope:
+                item = await anext(watch)
+                changes += [item] if isinstance(item, Change) else []
+            timeouts += scope.cancelled_caught
+    assert timeouts >= 1
+    assert len({(item.later.date, item.later.symbol) for item in changes}) == 240
 
 
 async def test_walks_say_where_they_stand():

@@ -99,6 +99,19 @@ async def test_a_chain_that_leads_back_anywhere_else_is_broken(pages):
     assert caught.value.query == QUERY
 
 
+async def test_rows_that_differ_in_a_number_alone_are_no_repetition():
+    """hash(-1) is hash(-2) in CPython."""
+
+    class ByRow(ProgramTradeQuery):
+        def row_key(self, row):
+            return row
+
+    rows = [row(1, pred_pre=number) for number in ("-1", "-2")]
+    async with client({"": (rows, "")}) as kiwoom:
+        query = ByRow("2026-11-20", Market.KOSPI, Exchange.KRX)
+        assert (await kiwoom.collect(query)).audit.repeated_keys == ()
+
+
 async def test_an_empty_page_between_others_is_no_end():
     pages = {"": ([ONE], "K1"), "K1": ([], "K2"), "K2": ([TWO], "")}
     async with client(pages) as kiwoom:
