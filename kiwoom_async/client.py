@@ -232,7 +232,10 @@ class KiwoomClient:
         KiwoomError if it cannot be had whole; ValueError for a day that has not come.
         """
         self._calls.check(query)
-        return await self._calls.page(query, start_cursor(query, cursor), Priority.INTERACTIVE)
+        start = start_cursor(query, cursor)
+        page = await self._calls.page(query, start, Priority.INTERACTIVE)
+        self._calls.page_counts.learn(page)
+        return page
 
     def pages(
         self,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
+from ._protocol.audit import Audit
 from .errors import KiwoomError
 
 _logger: Final = logging.getLogger("kiwoom_async")
@@ -112,19 +113,27 @@ class WalkFinished:
     """A walk is over: complete, failed with `error`, or left half-way (neither).
 
     `pages` and `rows` count from this walk's start; it is complete when its last page has been
-    delivered. Closing the client leaves its walks half-way.
+    delivered. Closing the client leaves its walks half-way. `audit` is that of these pages, and
+    its findings are logged at WARNING.
     """
 
     query: Any
     pages: int
     rows: int
     complete: bool
-    error: KiwoomError | None = field(default=None)
+    error: KiwoomError | None = None
+    audit: Audit | None = field(default=None, eq=False)
+
+    @property
+    def findings(self) -> list[str]:
+        """Everything in these pages that does not add up, one sentence each."""
+        return [] if self.audit is None else self.audit.findings
 
     def __str__(self) -> str:
         failed = f"failed with {type(self.error).__name__}" if self.error else "left"
         how = "complete" if self.complete else failed
-        return f"{self.query}: {how} after {self.pages} pages, {self.rows:,} rows"
+        counted = f"{self.query}: {how} after {self.pages} pages, {self.rows:,} rows"
+        return "; ".join([counted, *self.findings])
 
 
 Event = (
@@ -156,6 +165,8 @@ class EventEmitter:
 def _level(event: Event) -> int:
     # Errors are raised, so that a log of warnings alone does not repeat them.
     if isinstance(event, PageDelivered) and event.undecoded:
+        return logging.WARNING
+    if isinstance(event, WalkFinished) and event.findings:
         return logging.WARNING
     return logging.DEBUG if isinstance(event, _FREQUENT) else logging.INFO
 

@@ -163,7 +163,6 @@ class Calls:
         except KiwoomError as error:
             error.query, error.cursor, error.page = query, cursor, cursor.page - 1
             raise
-        self.page_counts.learn(page)
         # Rows that could not be read are logged at WARNING, so that this event is never left out.
         if self.emitter.enabled or page.undecoded:
             delivered = PageDelivered(

@@ -23,7 +23,8 @@ class ClientState:
 
         Leaves the block in silence at the deadline, a moment of the event loop's clock.
         """
-        self.check_event_loop()
+        if current_token() != self._loop:
+            self.check_event_loop()
         if self._all_ended is not None:
             raise _closed_error()
         with anyio.CancelScope(deadline=deadline) as scope:

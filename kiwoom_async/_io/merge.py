@@ -3,7 +3,14 @@
 Memory is bounded by one page for each walk under way, tasks by the number of those walks.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Any, Generic, Self, cast
 
@@ -18,7 +25,7 @@ from kiwoom_async.errors import KiwoomError, short_repr
 
 from .calls import Calls
 from .rate_limit import Priority
-from .walks import PageWalk
+from .walks import GeneratorMethods, PageWalk
 
 # What the iterator gives, and what its `rows()` gives.
 ItemT = TypeVar("ItemT", default=Any)
@@ -62,13 +69,30 @@ class MergedPages(Generic[ItemT, RowItemT]):
             raise item.error
         return cast("ItemT", item)
 
-    async def rows(self) -> AsyncGenerator[RowItemT, None]:
-        """Yield the same row by row; a row says by itself which query it belongs to."""
-        item: Any
-        async for item in self:
-            each: Any
-            for each in (item,) if isinstance(item, Failure) else item.rows:
-                yield each
+    def rows(self) -> "MergedRows[RowItemT]":
+        """Return the same row by row; a row says by itself which query it belongs to."""
+        return MergedRows(self)
+
+
+class MergedRows(GeneratorMethods[RowItemT]):
+    """The rows of a merge, and its failures; a cancelled `anext` loses nothing."""
+
+    def __init__(self, pages: MergedPages[Any, RowItemT]) -> None:
+        self._pages = pages
+        self._rows: Iterator[Any] = iter(())
+
+    async def __anext__(self) -> RowItemT:
+        while True:
+            for row in self._rows:
+                return cast("RowItemT", row)
+            item = await anext(self._pages)
+            if isinstance(item, Failure):
+                return cast("RowItemT", item)
+            self._rows = iter(item.rows)
+
+    async def aclose(self) -> None:
+        """Give no more rows of the present page; the merge ends with its block."""
+        self._rows = iter(())
 
 
 class _Merge:

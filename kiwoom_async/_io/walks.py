@@ -10,10 +10,11 @@ from typing import Any, NoReturn, TypeVar
 
 from anyio import current_time
 
+from kiwoom_async._protocol.audit import AuditTally
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.pages import start_cursor
 from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
-from kiwoom_async.errors import KiwoomError
+from kiwoom_async.errors import ContinuationError, KiwoomError
 from kiwoom_async.events import WalkFinished
 
 from .calls import Calls
@@ -22,7 +23,7 @@ from .rate_limit import Priority
 ItemT = TypeVar("ItemT")
 
 
-class _Generator(AsyncGenerator[ItemT, None]):
+class GeneratorMethods(AsyncGenerator[ItemT, None]):
     """What an async generator has besides `__anext__` and `aclose`."""
 
     async def asend(self, _: None) -> ItemT:
@@ -41,7 +42,7 @@ class _Generator(AsyncGenerator[ItemT, None]):
         raise error.with_traceback(tb) if isinstance(error, BaseException) else error
 
 
-class PageWalk(_Generator[Page[RowT, TotalsT]]):
+class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
     """The pages of a query in the server's order; holds none but the one just given."""
 
     def __init__(
@@ -60,7 +61,8 @@ class PageWalk(_Generator[Page[RowT, TotalsT]]):
         self._priority = priority
         # The page that comes next; None at the end of the walk.
         self.cursor: Cursor | None = start_cursor(query, start)
-        self._pages = self._rows = 0
+        self._tally = AuditTally(query)
+        self._expected_pages = calls.page_counts.expected(query)
         self._running = False
 
     async def __anext__(self) -> Page[RowT, TotalsT]:
@@ -74,14 +76,16 @@ class PageWalk(_Generator[Page[RowT, TotalsT]]):
         self._running = True
         try:
             page = await self._calls.page(self._query, self.cursor, self._priority, self._deadline)
+            if not self._tally.add(page):
+                raise repeated_page_error(self._query, self.cursor)
         except KiwoomError as error:
             self.finish(error)
             raise
         finally:
             self._running = False
+        if page.next is None or page.number >= self._expected_pages:
+            self._calls.page_counts.learn(page)
         self.cursor = page.next
-        self._pages += 1
-        self._rows += len(page.rows)
         return page
 
     async def aclose(self) -> None:
@@ -96,18 +100,29 @@ class PageWalk(_Generator[Page[RowT, TotalsT]]):
         """Emit that the walk is over, once, if it was ever begun."""
         begun = self._deadline is not None
         if begun and not self._finished:
+            complete = self.cursor is None
             finished = WalkFinished(
                 query=self._query,
-                pages=self._pages,
-                rows=self._rows,
-                complete=self.cursor is None,
+                pages=self._tally.pages,
+                rows=self._tally.rows,
+                complete=complete,
                 error=error,
+                audit=self._tally.audit(sums=complete),
             )
             self._calls.emitter.emit(finished)
         self._finished = True
 
 
-class RowWalk(_Generator[RowT]):
+def repeated_page_error(query: Any, cursor: Cursor) -> ContinuationError:
+    """Return the error for a page whose rows are those of an earlier page of its walk."""
+    error = ContinuationError(
+        f"page {cursor.page} has the rows of an earlier page: the server goes round in circles"
+    )
+    error.query, error.cursor, error.page = query, cursor, cursor.page - 1
+    return error
+
+
+class RowWalk(GeneratorMethods[RowT]):
     """The rows of every page in the server's order; holds one page."""
 
     def __init__(self, pages: PageWalk[RowT, Any]) -> None:

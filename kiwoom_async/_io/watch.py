@@ -9,16 +9,17 @@ from anyio import current_time
 from attrs import frozen
 from typing_extensions import TypeVar
 
-from kiwoom_async._protocol.audit import Audit
+from kiwoom_async._protocol.audit import Audit, AuditTally
 from kiwoom_async._protocol.estimate import Estimate
 from kiwoom_async._protocol.pages import first_cursor
-from kiwoom_async._protocol.query import Page, Query, RowT, Walk
+from kiwoom_async._protocol.query import Page, Query, RowT
 from kiwoom_async.errors import KiwoomError
 from kiwoom_async.events import WalkFinished
 
 from .calls import Calls
 from .merge import Failure
 from .rate_limit import Priority
+from .walks import repeated_page_error
 
 ItemT = TypeVar("ItemT", default=Any)
 
@@ -62,13 +63,14 @@ class _WatchedQuery:
         """Begin another walk."""
         self.number += 1
         self.cursor = first_cursor(self.query)
-        self.pages: list[Page[Any, Any]] = []
+        self.tally = AuditTally(self.query)
+        self._undecoded = False
         self._seen: set[Hashable] = set()
         self._changes = 0
 
     def changes_of(self, page: Page[Any, Any]) -> Iterator[Change[Any]]:
         """Yield what the page changes."""
-        self.pages.append(page)
+        self._undecoded |= bool(page.undecoded)
         for row in page.rows:
             key = self.query.row_key(row)
             # A row that comes twice is left to the audit: taken for two changes, it would change
@@ -85,13 +87,12 @@ class _WatchedQuery:
         """Yield what only a complete walk can show, the rows that are gone; then its mark."""
         for key in self._gone():
             yield self._change(self._rows.pop(key), None)
-        audit = Walk.from_pages(self.query, self.pages).audit
-        yield WalkComplete(self.query, self.number, self._changes, audit)
+        yield WalkComplete(self.query, self.number, self._changes, self.tally.audit())
 
     def _gone(self) -> list[Hashable]:
         # A walk without any row says "no data", not that nothing is listed any more
         # (wire-facts.md, fact 6); a row that could not be read may be any of them.
-        if not self._seen or any(page.undecoded for page in self.pages):
+        if not self._seen or self._undecoded:
             return []
         return [key for key in self._rows if key not in self._seen]
 
@@ -144,23 +145,26 @@ class Watch(Generic[ItemT]):
 
     async def aclose(self) -> None:
         """End it: no more items. Not needed, but `contextlib.aclosing` may ask for it."""
-        if not self._closed and self._watched[self._index].pages:
+        if not self._closed and self._watched[self._index].tally.pages:
             self._emit_finished(complete=False)
         self._items.clear()
         self._closed = True
 
     async def _next_page(self) -> None:
         """Fetch a page of the walk whose turn it is; if cancelled, it can be repeated."""
-        if self._index == 0 and not self._watched[0].pages:
+        if self._index == 0 and not self._watched[0].tally.pages:
             await self._begin_round()
         walk = self._watched[self._index]
         try:
             page = await self._calls.page(walk.query, walk.cursor, Priority.BULK)
+            if not walk.tally.add(page):
+                raise repeated_page_error(walk.query, walk.cursor)
         except KiwoomError as error:
             self._items.append(Failure(walk.query, error))
             self._emit_finished(complete=False, error=error)
             self._end_walk()
             return
+        self._calls.page_counts.learn(page)
         self._items += walk.changes_of(page)
         if page.next is not None:
             walk.cursor = page.next
@@ -174,10 +178,12 @@ class Watch(Generic[ItemT]):
         walk = self._watched[self._index]
         finished = WalkFinished(
             query=walk.query,
-            pages=len(walk.pages),
-            rows=sum(len(page.rows) for page in walk.pages),
+            pages=walk.tally.pages,
+            rows=walk.tally.rows,
             complete=complete,
             error=error,
+            # The sums of a market that moves are in WalkComplete, and no reason for a warning.
+            audit=walk.tally.audit(sums=False),
         )
         self._calls.emitter.emit(finished)
 

@@ -3,7 +3,7 @@
 Sums and hashes of keys are kept, not rows.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -64,7 +64,11 @@ class Audit:
     empty_pages: numbers of the pages without a row, in a walk of several.
     repeated_keys: what came twice, as the query's `row_key` tells rows apart.
     totals_vary: different totals came with different pages.
-    checks: figures of the rows beside what they should be, as the query declares them.
+    miscounted_pages: numbers of the pages whose header `resp-cnt` is not their number of rows.
+    restarted: the server began the walk again, right after an empty page, instead of ending it;
+        that was taken for the end (wire-facts.md, section 5).
+    checks: figures of the rows beside what they should be, as the query declares them; none for
+        a walk that did not begin at its first page.
 
     During trading hours values move while a walk runs, so that a row may come twice and sums may
     differ. A whole day after the close is expected to add up.
@@ -77,6 +81,8 @@ class Audit:
     empty_pages: tuple[int, ...] = ()
     repeated_keys: tuple[Hashable, ...] = ()
     totals_vary: bool = False
+    miscounted_pages: tuple[int, ...] = ()
+    restarted: bool = False
     checks: tuple[Check, ...] = ()
 
     @property
@@ -91,6 +97,12 @@ class Audit:
             found.append(f"pages without rows in a walk of several: {self.empty_pages}")
         if self.repeated_keys:
             found.append(f"seen more than once: {_listed(self.repeated_keys)}")
+        if self.miscounted_pages:
+            found.append(
+                f"pages whose resp-cnt is not their number of rows: {self.miscounted_pages}"
+            )
+        if self.restarted:
+            found.append("the server began again after an empty page, which was taken for the end")
         if self.totals_vary:
             found.append("the stated totals changed from page to page")
         return found
@@ -109,52 +121,77 @@ class AuditTally:
         self._query = query
         self._no_totals = None if query.totals_class is None else query.totals_class()
         self.totals: Any = self._no_totals
-        self._pages = self._rows = self._blank_rows = self._undecoded_rows = 0
+        self.pages = self.rows = 0
+        self._from_first_page = False
+        self._blank_rows = self._undecoded_rows = 0
         self._empty_pages: list[int] = []
+        self._miscounted_pages: list[int] = []
         self._key_hashes: set[int] = set()
+        self._page_hashes: set[int] = set()
         self._repeated_keys: dict[Hashable, None] = {}
-        self._totals_vary = False
+        self._totals_vary = self._restarted = False
         self._checks: list[Check] = []
 
-    def add(self, page: Any) -> None:
-        """Take the next page into account."""
-        self._pages += 1
-        self._rows += len(page.rows)
+    def add(self, page: Any) -> bool:
+        """Take the next page into account; return False if the walk goes round in circles.
+
+        It does if the page has the rows of an earlier one and announces another.
+        """
+        self._from_first_page |= page.number == 1
+        self.pages += 1
+        self.rows += len(page.rows)
         self._blank_rows += page.blank_rows
         self._undecoded_rows += len(page.undecoded)
-        if not page.rows and not page.undecoded and (page.next or page.number > 1):
+        self._restarted |= page.restarted
+        sent_rows = len(page.rows) + page.blank_rows + len(page.undecoded)
+        without_rows = not page.rows and not page.undecoded and not page.restarted
+        if without_rows and (page.next or page.number > 1):
             self._empty_pages.append(page.number)
-        for row in page.rows:
-            self._add_key(self._query.row_key(row))
+        if page.stated_rows not in (None, sent_rows) and not page.restarted:
+            self._miscounted_pages.append(page.number)
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
-        self._add_checks(self._query.checks(page.rows, self.totals))
+        keys = [*map(self._query.row_key, page.rows)]
+        checks = list(self._query.checks(page.rows, self.totals))
+        if self._checks:
+            checks = [one + more for one, more in zip(self._checks, checks, strict=True)]
+        self._checks = checks
+        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
+        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
+        if len(set(hashes)) < len(hashes) or not self._key_hashes.isdisjoint(hashes):
+            self._add_repeated_keys(keys, hashes)
+        self._key_hashes.update(hashes)
+        page_hash = hash(tuple(hashes))
+        repeated = bool(hashes) and page_hash in self._page_hashes
+        self._page_hashes.add(page_hash)
+        return not (repeated and page.next is not None)
 
-    def audit(self) -> Audit:
-        """Return the audit of the pages so far."""
+    def audit(self, *, sums: bool = True) -> Audit:
+        """Return the audit of the pages so far.
+
+        sums: compare figures with the stated totals, too; not for a part of a walk, nor where the
+            market moves between two pages.
+        """
         return Audit(
-            pages=self._pages,
-            rows=self._rows,
+            pages=self.pages,
+            rows=self.rows,
             blank_rows=self._blank_rows,
             undecoded_rows=self._undecoded_rows,
             empty_pages=tuple(self._empty_pages),
             repeated_keys=tuple(self._repeated_keys),
-            totals_vary=self._totals_vary,
-            checks=tuple(self._checks),
+            totals_vary=self._totals_vary and sums,
+            miscounted_pages=tuple(self._miscounted_pages),
+            restarted=self._restarted,
+            checks=tuple(self._checks) if sums and self._from_first_page else (),
         )
 
-    def _add_key(self, key: Hashable) -> None:
-        key_hash = hash(key)
-        if key_hash in self._key_hashes:
-            self._repeated_keys[key] = None
-        self._key_hashes.add(key_hash)
-
-    def _add_checks(self, checks: Iterable[Check]) -> None:
-        earlier = self._checks
-        self._checks = list(checks)
-        if earlier:
-            self._checks = [a + b for a, b in zip(earlier, self._checks, strict=True)]
+    def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:
+        seen = set(self._key_hashes)
+        for key, key_hash in zip(keys, hashes, strict=True):
+            if key_hash in seen:
+                self._repeated_keys[key] = None
+            seen.add(key_hash)
 
 
 def _listed(keys: tuple[Hashable, ...]) -> str:

@@ -320,8 +320,13 @@ def structure_rows(
     return rows
 
 
-def structure_totals(body: Mapping[str, Any], cls: type[T]) -> T:
-    """Return the totals in a body, or raise DecodeError with every problem; null is none sent."""
+def structure_totals(body: Mapping[str, Any], cls: type[T] | None) -> T | None:
+    """Return the totals in a body, or raise DecodeError with every problem.
+
+    None if the request has no totals. Null is the same as not sent.
+    """
+    if cls is None:
+        return None
     sent = {name: value for name, value in body.items() if value is not None}
     try:
         return _quick.structure(sent, cls)

@@ -1,14 +1,17 @@
 """A page: the request for it, and its rows from the answer."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kiwoom_async.errors import ContinuationError, DecodeError, short_repr
 
 from .convert import MOST_ROWS, query_fields, request_body, structure_rows, structure_totals
-from .cursor import Cursor, next_cursor
+from .cursor import Cursor, begins_again, next_cursor
 from .messages import Request, Response, Token, decode_body, encode_call
 from .query import Page, Query, Rows, RowT, TotalsT, Undecoded
+
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 
 
 def first_cursor(query: Query[Any, Any]) -> Cursor:
@@ -52,7 +55,6 @@ def decode_page(
     cannot be read are part of a whole page.
     """
     body = decode_body(response)
-    following = next_cursor(response.headers, cursor)
     raw_rows = body.get(query.rows_key)
     from_query = {name: getattr(query, name) for name in query_fields(query.row_class)}
     undecoded: list[Undecoded] = []
@@ -63,35 +65,42 @@ def decode_page(
         if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > MOST_ROWS:
             raise
         rows, undecoded = _decode_one_by_one(raw_rows, query, from_query)
-    return make_page(query, cursor, following, rows, body, undecoded=undecoded)
+    totals = structure_totals(body, query.totals_class)
+    return make_page(query, cursor, response, rows, totals, undecoded=undecoded)
 
 
 def make_page(
     query: Query[RowT, TotalsT],
     cursor: Cursor,
-    following: Cursor | None,
+    response: Response,
     rows: Sequence[RowT | None],
-    body: Mapping[str, Any],
+    totals: Any,
     *,
     undecoded: list[Undecoded],
 ) -> Page[RowT, TotalsT]:
-    """Return the page of these rows, None among them for each blank one; totals are in `body`."""
-    totals: Any = None
-    if query.totals_class is not None:
-        totals = structure_totals(body, query.totals_class)
-    present = Rows([row for row in rows if row is not None], query.row_class)
-    if rows and not present and following is None and cursor.page > 1:
+    """Return the page of these rows, None among them for each blank one."""
+    present = [row for row in rows if row is not None]
+    empty = not present and not undecoded
+    restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
+    if restarted:
+        rows, present, undecoded, following = (), [], [], None
+    else:
+        following = next_cursor(response.headers, cursor, empty=empty)
+    if rows and empty and following is None and cursor.page > 1:
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
         raise ContinuationError('more pages were announced, and then came "no data"')
+    row_count = response.headers.get("resp-cnt", "").strip()
     return Page(
         query=query,
         number=cursor.page,
-        rows=present,
+        rows=Rows(present, query.row_class),
         totals=totals,
         next=following,
         blank_rows=len(rows) - len(present),
         undecoded=undecoded,
+        stated_rows=int(row_count) if _COUNT.fullmatch(row_count) else None,
+        restarted=restarted,
     )
 
 

@@ -212,6 +212,9 @@ class Page(Tabular, Generic[RowT, TotalsT]):
     `blank_rows` is how many rows came without any value and were dropped: one blank row is how
     the server says "no data" (wire-facts.md, fact 6). `undecoded` holds the rows that could not be
     read, for a client with `on_undecoded="deliver"`; for others such a page is an error.
+    `stated_rows` is the header `resp-cnt`, None without one. `restarted` is True for a page at
+    which the server, right after an empty one, begins the walk again instead of ending it: its
+    rows were dropped, and the walk ends here (wire-facts.md, section 5).
     """
 
     query: Any  # the query asked; its class is not a type parameter
@@ -221,6 +224,8 @@ class Page(Tabular, Generic[RowT, TotalsT]):
     next: Cursor | None
     blank_rows: int = 0
     undecoded: list[Undecoded] = field(factory=list[Undecoded])
+    stated_rows: int | None = None
+    restarted: bool = False
 
     def _rows_and_class(self) -> tuple[list[RowT], type[RowT]]:
         return self.rows, self.query.row_class

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Hashable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from attrs import field, frozen
@@ -197,14 +198,14 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
         for name in ("buy_amount", "sell_amount", "net_buy_amount"):
             yield Check(
                 name=f"{name.replace('_', ' ')} of the rows",
-                actual=sum(getattr(row, name) for row in rows),
+                actual=sum(map(attrgetter(name), rows)),
                 expected=getattr(totals, name),
                 unit=MILLION_WON,
             )
-        traded = sum(bool(row.buy_amount or row.sell_amount) for row in rows)
+        traded = len([row for row in rows if row.buy_amount or row.sell_amount])
         yield Check(
             name="sum of the turnover shares",
-            actual=sum((row.turnover_share for row in rows), Decimal(0)),
+            actual=sum(map(attrgetter("turnover_share"), rows), Decimal(0)),
             expected=100 if traded else None,
             unit="%",
             tolerance=traded * _SHARE_ROUNDING,

@@ -10,7 +10,8 @@ from attrs import define
 
 from kiwoom_async._io.http import OnConnect, RoundTrip
 from kiwoom_async._io.httpcore_guard import CONNECTION_LIMIT
-from kiwoom_async._protocol.cursor import Cursor, next_cursor
+from kiwoom_async._protocol.convert import structure_totals
+from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.messages import Request, Response, unpack_body
 from kiwoom_async._protocol.pages import decode_page, make_page
 from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
@@ -61,8 +62,8 @@ class FastEngine:
         if result is None:
             return decode_page(response, query, cursor, on_undecoded)
         rows, body = result
-        following = next_cursor(response.headers, cursor)
-        return make_page(query, cursor, following, rows, body, undecoded=[])
+        totals = structure_totals(body, query.totals_class)
+        return make_page(query, cursor, response, rows, totals, undecoded=[])
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -37,13 +37,20 @@ QUERY = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.CONSOLIDATED)
 
 def reply(body, headers=None):
     sent = headers or {}
-    return Response(Request("ka90004", "/", {}, b"", ()), 200, sent, json.dumps(body).encode())
+    return Response(
+        Request("ka90004", "/", {}, b"", ()),
+        200,
+        {"api-id": "ka90004"} | (sent or {}),
+        json.dumps(body).encode(),
+    )
 
 
 def decoded(body, headers=None, query=QUERY):
     """The page that a body is."""
     request = Request("ka90004", "/", {}, b"", ())
-    response = Response(request, 200, headers or {}, json.dumps(body).encode())
+    response = Response(
+        request, 200, {"api-id": "ka90004"} | (headers or {}), json.dumps(body).encode()
+    )
     return decode_page(response, query, first_cursor(query))
 
 

@@ -596,7 +596,7 @@ async def test_an_answer_that_comes_twice_is_not_taken_for_the_next_one(copy):
     def page(symbol):
         row = recorded("ka90004_rows_20260810_kospi_all")["stk_prm_trde_prst"][0]
         body = {"stk_prm_trde_prst": [{**row, "stk_cd": symbol}], "return_code": 0}
-        return http(json.dumps(body).encode())
+        return http(json.dumps(body).encode(), "api-id: ka90004")
 
     async def answer(stream):
         sent.append(1)

@@ -163,7 +163,7 @@ async def test_recorded_rows_of_which_some_are_damaged():
         if request.url.path == "/oauth2/token":
             token = {"token": "the-token", "expires_dt": "29991231235959", "return_code": 0}
             return httpx.Response(200, json=token)
-        return httpx.Response(200, json=body)
+        return httpx.Response(200, json=body, headers={"cont-yn": "N"})
 
     options = {"transport": httpx.MockTransport(answer), "on_undecoded": "deliver"}
     async with KiwoomClient("app-key", "secret-key", **options) as kiwoom:
@@ -364,7 +364,8 @@ async def test_eight_walks_refused_at_once_renew_a_token_that_comes_back_the_sam
             body = {"return_code": 3, "return_msg": "[8005:x]"}
         else:
             body = recorded("ka90004_rows_20260810_kospi_all") | {"return_code": 0}
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = [(b"cont-yn", b"N")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
     server.requests_per_second = 1000

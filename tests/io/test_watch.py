@@ -360,7 +360,7 @@ async def test_a_stock_that_stands_twice_in_a_walk_does_not_change_for_ever():
         if request.url.path == "/oauth2/token":
             token = {"token": "the-token", "expires_dt": "29991231235959", "return_code": 0}
             return httpx.Response(200, json=token)
-        return httpx.Response(200, json=recorded("ka90004_spec_example"))
+        return httpx.Response(200, json=recorded("ka90004_spec_example"), headers={"cont-yn": "N"})
 
     transport = httpx.MockTransport(answer)
     async with KiwoomClient("app-key", "secret-key", transport=transport) as kiwoom:

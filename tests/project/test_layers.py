@@ -21,7 +21,7 @@ CORE = {
     "errors": set(),
     "notebook": set(),
     "_protocol": {"_version", "errors"},
-    "events": {"errors"},
+    "events": {"_protocol", "errors"},
     "catalog": {"_protocol", "errors"},
     "_io": {"_protocol", "errors", "events"},
     "client": {"_io", "_protocol", "errors", "events"},

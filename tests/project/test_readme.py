@@ -58,14 +58,21 @@ def environment(base_url, name, room):
 
 @pytest.fixture(scope="module")
 def base_url():
-    """Small markets: the pace is the real one, and the tests need not wait for it."""
+    """Small markets that move: the pace is the real one, and the tests need not wait for it."""
     exchange = Sandbox(kospi_stocks=120, kosdaq_stocks=40, trades_per_second=50)
     with on_a_port(exchange) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def runs(base_url, tmp_path_factory):
+def closed_market_url():
+    """The same when nothing moves between two pages, so that every sum adds up."""
+    with on_a_port(Sandbox(kospi_stocks=120, kosdaq_stocks=40)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def runs(base_url, closed_market_url, tmp_path_factory):
     """All programs, a few at a time: most of their time is waiting for the pace."""
 
     room = tmp_path_factory.mktemp("programs")
@@ -74,8 +81,9 @@ def runs(base_url, tmp_path_factory):
         program = room / str(number) / "program.py"
         program.parent.mkdir()
         program.write_text(block, encoding="utf-8")
+        url = base_url if ".watch(" in block else closed_market_url
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", program], env=environment(base_url, f"p{number}", room),
+            [sys.executable, "-W", "error", program], env=environment(url, f"p{number}", room),
             capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ rows = st.fixed_dictionaries(
 
 def answer_of(raw_rows):
     raw = json.dumps({"stk_prm_trde_prst": raw_rows, "return_code": 0}).encode()
-    return Response(Request("ka90004", "/", {}, b"", ()), 200, {}, raw)
+    return Response(Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, raw)
 
 
 def with_care(raw_rows):
@@ -155,7 +155,7 @@ class Other:
 class OtherQuery(Query[Other]):
     """The query of such rows."""
 
-    api_id = "ka00000"
+    api_id = "ka90004"
     path = "/other"
     rows_key = "stk_prm_trde_prst"
 
@@ -196,7 +196,7 @@ def row_class(**options):
         number: int = attrs.field(metadata=wire("no"), **options)
 
     class RowQuery(Query[Row]):
-        api_id = "ka00000"
+        api_id = "ka90004"
         path = "/other"
         rows_key = "stk_prm_trde_prst"
 
@@ -223,7 +223,7 @@ def test_a_class_of_another_layout_is_left_to_the_converter(options):
 
     @attrs.frozen
     class RowQuery(Query[Row]):
-        api_id = "ka00000"
+        api_id = "ka90004"
         path = "/other"
         rows_key = "stk_prm_trde_prst"
 
@@ -279,7 +279,7 @@ DAMAGE = [
 
 def both_ways(body, status=200):
     """Return what each engine makes of a page."""
-    answer = Response(Request("ka90004", "/", {}, b"", ()), status, {}, body)
+    answer = Response(Request("ka90004", "/", {}, b"", ()), status, {"api-id": "ka90004"}, body)
     outcomes = []
     for decode_page in (FastEngine().decode_page, pages.decode_page):
         try:
@@ -318,7 +318,7 @@ def test_a_page_of_too_many_rows_is_refused_by_both_engines():
 
 def test_an_ordinary_page_is_not_read_a_second_time(monkeypatch):
     monkeypatch.setattr(pages, "decode_body", None)
-    answer = Response(Request("ka90004", "/", {}, b"", ()), 200, {}, PAGE)
+    answer = Response(Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, PAGE)
     assert len(FastEngine().decode_page(answer, QUERY, CURSOR).rows) == len(RECORDED)
 
 

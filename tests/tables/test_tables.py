@@ -38,7 +38,9 @@ NAMES = [field.name for field in attrs.fields(ProgramTrade)]
 
 
 def page_of(body):
-    response = Response(Request("ka90004", "/", {}, b"", ()), 200, {}, json.dumps(body).encode())
+    response = Response(
+        Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, json.dumps(body).encode()
+    )
     return decode_page(response, QUERY, first_cursor(QUERY))
 
 
