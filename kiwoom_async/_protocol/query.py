@@ -110,6 +110,10 @@ class Query(Generic[RowT, TotalsT]):
         """
         return None
 
+    def day(self) -> dt.date | None:
+        """Return the day that the answer is about, None if it is about no single day."""
+        return None
+
     def expected_pages(self) -> int:
         """Return how many pages to expect before any walk has shown it."""
         return 1

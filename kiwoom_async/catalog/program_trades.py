@@ -185,6 +185,10 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
             )
         return None
 
+    def day(self) -> datetime.date:
+        """Return the date."""
+        return self.date
+
     def expected_pages(self) -> int:
         """Return the pages of a whole day; a weekend day is one blank row."""
         return 1 if self.date.weekday() >= _SATURDAY else _EXPECTED_PAGES[self.market]

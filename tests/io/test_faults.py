@@ -1,5 +1,6 @@
 """The matrix: each fault at each place, once and always: every row once, or exactly which error."""
 
+import random
 import time
 
 import anyio
@@ -17,7 +18,6 @@ from kiwoom_async import (
     TransportError,
     TransportTimeout,
 )
-from kiwoom_async._io import calls as _calls
 from kiwoom_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +79,7 @@ def anyio_backend(request):
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
     """The waits between attempts are other tests' affair."""
-    monkeypatch.setattr(_calls.random, "uniform", lambda least, _: least)
+    monkeypatch.setattr(random, "uniform", lambda least, _: least)
 
 
 def test_every_fault_has_its_row():

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import math
+import random
 from collections import Counter
 from contextlib import suppress
 
@@ -33,7 +34,6 @@ from kiwoom_async import (
     Undecoded,
     WalkComplete,
 )
-from kiwoom_async._io import calls as _calls
 from kiwoom_async._protocol.convert import request_body
 from kiwoom_async._protocol.retry import RetryBudget
 from kiwoom_async.sandbox import Fault, Sandbox
@@ -489,7 +489,7 @@ async def cancelled_after(ticks, how, work):
 async def test_a_walk_may_be_cancelled_at_every_checkpoint(walk, how, anyio_backend, monkeypatch):
     """Afterwards the next call works, no slot is lost, no task is alive, nothing warns."""
     # Without waits: turns of the loop are counted here, and time stands still meanwhile.
-    monkeypatch.setattr(_calls.random, "uniform", lambda *_: 0.0)
+    monkeypatch.setattr(random, "uniform", lambda *_: 0.0)
     if how == "natively" and anyio_backend[0] == "trio":
         pytest.skip("trio has no native Task.cancel")
     faults = Fault("server_error", call=2), Fault("token_dies", call=4)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import random
 import stat
 import traceback
 from contextlib import suppress
@@ -24,7 +25,6 @@ from kiwoom_async import (
     ProgramTradeQuery,
     TransportError,
 )
-from kiwoom_async._io import calls as _calls
 from kiwoom_async.cli._app import app
 from kiwoom_async.sandbox import Fault, Sandbox
 
@@ -82,7 +82,7 @@ def everything(caplog):
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
-    monkeypatch.setattr(_calls.random, "uniform", lambda least, _: least)
+    monkeypatch.setattr(random, "uniform", lambda least, _: least)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
