@@ -4,14 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from kiwoom_async import (
-    Environment,
-    Estimate,
-    Exchange,
-    KiwoomClient,
-    Market,
-    ProgramTradeQuery,
-)
+from kiwoom_async import Environment, Estimate, Exchange, KiwoomClient, Market, ProgramTradeQuery
 from kiwoom_async.sandbox import Fault, Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -29,13 +29,7 @@ from kiwoom_async._protocol.credentials import (
     encode_issue,
     encode_revoke,
 )
-from kiwoom_async._protocol.messages import (
-    Request,
-    Response,
-    Token,
-    decode_body,
-    redact,
-)
+from kiwoom_async._protocol.messages import Request, Response, Token, decode_body, redact
 from kiwoom_async._protocol.pages import encode_page, first_cursor
 from kiwoom_async._protocol.times import kst_time
 

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from support.decoding import decode_page
 
 from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
-from kiwoom_async._protocol.credentials import (
-    decode_token,
-)
+from kiwoom_async._protocol.credentials import decode_token
 from kiwoom_async._protocol.messages import Request, Response, Token
 from kiwoom_async._protocol.pages import first_cursor
 

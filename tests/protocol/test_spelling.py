@@ -9,11 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kiwoom_async._protocol.convert import read_decimal, read_integer
-from kiwoom_async._protocol.messages import (
-    _object_of_unique_names,
-    _refuse_constant,
-    json_object,
-)
+from kiwoom_async._protocol.messages import _object_of_unique_names, _refuse_constant, json_object
 
 # Every letter that some number is spelled with, or that int() or Decimal() would take besides.
 spelled = st.text("0159+-._ \t\n\x1c\u00a0٣０eNa", max_size=24)

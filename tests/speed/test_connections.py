@@ -19,13 +19,7 @@ from attrs import evolve
 from support.http import http, server
 from support.sender import PATH, Sender, send
 
-from kiwoom_async import (
-    Exchange,
-    KiwoomClient,
-    Market,
-    ProgramTradeQuery,
-    TransportError,
-)
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, TransportError
 from kiwoom_async.speed import CompiledTransport, FastEngine, _connections
 
 pytestmark = pytest.mark.anyio
