@@ -161,12 +161,12 @@ async def test_deliver_still_raises_if_there_is_no_list_of_rows(fault):
 
 async def test_watch_does_not_report_an_unreadable_row_as_gone():
     sandbox = limited_sandbox(Fault("unreadable_row", call=5))
-    marks, gone = 0, []
+    completed, gone = 0, []
     async with KiwoomClient.sandbox(sandbox, on_undecoded="deliver") as kiwoom:
         async for item in kiwoom.watch([QUERY]):
-            marks += isinstance(item, WalkComplete)
+            completed += isinstance(item, WalkComplete)
             gone += [item] if isinstance(item, Change) and item.later is None else []
-            if marks == 3:
+            if completed == 3:
                 break
     assert gone == []
 
