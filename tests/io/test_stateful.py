@@ -19,7 +19,7 @@ FATAL = ("firewall", "maintenance_html")
 
 
 class Trading(RuleBasedStateMachine):
-    """One client and one exchange through a day of faults."""
+    """A client and an exchange through a day of faults."""
 
     @initialize(latency=st.sampled_from([0.0, 0.046, 0.3]))
     def open(self, latency):
