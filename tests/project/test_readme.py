@@ -80,8 +80,9 @@ def runs(base_url, tmp_path_factory):
         program.parent.mkdir()
         program.write_text(block, encoding="utf-8")
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", program], env=environment(base_url, f"p{number}", folder),
-            capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
+            [sys.executable, "-W", "error", program], capture_output=True,
+            env=environment(base_url, f"p{number}", folder), timeout=60, encoding="utf-8",
+            check=False, cwd=program.parent,
         )  # fmt: skip
 
     blocks = [block.values[0] for block in PROGRAMS]
