@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 from decimal import Decimal
-from html.parser import HTMLParser
 
 import attrs
 import duckdb
@@ -26,7 +25,6 @@ from kiwoom_async import (
     ProgramTrade,
     ProgramTradeQuery,
     Rows,
-    Walk,
     tables,
 )
 from kiwoom_async._protocol.messages import Request, Response
@@ -38,6 +36,7 @@ NAMES = [field.name for field in attrs.fields(ProgramTrade)]
 
 
 def page_of(body):
+    """Return the page that is decoded from this body."""
     response = Response(
         Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, json.dumps(body).encode()
     )
@@ -46,7 +45,7 @@ def page_of(body):
 
 @pytest.fixture
 def page():
-    """Recorded rows, one of them without a price and one without a move."""
+    """Return recorded rows, one of them without a price and one without a move."""
     body = recorded("ka90004_rows_20260810_kospi_all")
     rows = body["stk_prm_trde_prst"]
     rows += [rows[0] | {"stk_cd": "0156T0_AL", "cur_prc": ""}, rows[1] | {"flu_sig": "0"}]
@@ -59,12 +58,9 @@ async def walk():
         return await kiwoom.collect(QUERY)
 
 
-def as_python(row):
-    """The row's values, in order, as every table should hold them."""
+def values_of(row):
+    """Return the values of a row in the order of the columns."""
     return tuple(attrs.astuple(row))
-
-
-# ---- the schema
 
 
 def test_the_schema_follows_the_row_class():
@@ -80,7 +76,7 @@ def test_the_schema_follows_the_row_class():
     assert [name for name in NAMES if schema.field(name).nullable] == ["price", "move"]
 
 
-def test_a_column_says_its_unit_its_korean_name_and_its_wire_name():
+def test_a_column_has_its_unit_korean_name_and_wire_name_as_metadata():
     schema = tables.schema(ProgramTrade)
     assert schema.field("buy_amount").metadata == {
         b"unit": b"million won", b"korean": "매수체결금액".encode(), b"wire": b"buy_cntr_amt",
@@ -89,26 +85,23 @@ def test_a_column_says_its_unit_its_korean_name_and_its_wire_name():
     assert not schema.field("date").metadata
 
 
-# ---- the same values everywhere, and back
-
-
 def test_arrow_holds_every_value(page):
     table = page.to_arrow()
     assert table.schema.equals(tables.schema(ProgramTrade), check_metadata=True)
-    assert [tuple(each.values()) for each in table.to_pylist()] == [*map(as_python, page.rows)]
+    assert [tuple(row.values()) for row in table.to_pylist()] == [*map(values_of, page.rows)]
     assert tables.rows_of(table, ProgramTrade) == page.rows
 
 
 def test_polars_holds_every_value(page):
     frame = page.to_polars()
-    assert frame.rows() == [*map(as_python, page.rows)]
+    assert frame.rows() == [*map(values_of, page.rows)]
     assert frame.schema["price"] == pl.Int64
     assert frame.schema["turnover_share"] == pl.Decimal(18, 2)
     assert frame.schema["date"] == pl.Date
     assert tables.rows_of(frame, ProgramTrade) == page.rows
 
 
-def test_pandas_holds_every_value_and_makes_no_float_of_a_missing_price(page):
+def test_pandas_holds_every_value_and_keeps_a_missing_price_an_integer_column(page):
     frame = page.to_pandas()
     assert list(frame.columns) == NAMES
     assert str(frame["price"].dtype) == "Int64"
@@ -122,7 +115,7 @@ def test_pandas_holds_every_value_and_makes_no_float_of_a_missing_price(page):
     assert tables.rows_of(frame, ProgramTrade) == page.rows
 
 
-def test_parquet_csv_and_jsonl_of_the_frames_bring_every_row_back(page):
+def test_rows_come_back_from_parquet_csv_and_json_lines(page):
     file = io.BytesIO()
     pq.write_table(page.to_arrow(), file)
     assert tables.rows_of(pq.read_table(file), ProgramTrade) == page.rows
@@ -130,13 +123,13 @@ def test_parquet_csv_and_jsonl_of_the_frames_bring_every_row_back(page):
     schema = dict(frame.schema)
     csv = pl.read_csv(frame.write_csv().encode(), schema=schema)
     assert tables.rows_of(csv, ProgramTrade) == page.rows
-    # polars writes a decimal as text, and reads it back as such.
+    # polars writes decimals as text in JSON lines.
     as_text = schema | {"turnover_share": pl.String}
     lines = pl.read_ndjson(frame.write_ndjson().encode(), schema=as_text)
     assert tables.rows_of(lines.cast(schema), ProgramTrade) == page.rows
 
 
-async def test_a_walk_its_rows_and_a_choice_of_them_are_tables(walk):
+async def test_a_walk_its_rows_and_a_selection_of_rows_become_tables(walk):
     assert tables.rows_of(walk.to_arrow(), ProgramTrade) == walk.rows
     assert tables.rows_of(walk.rows.to_polars(), ProgramTrade) == walk.rows
     bought = Rows(row for row in walk.rows if row.net_buy_amount > 0)
@@ -144,8 +137,8 @@ async def test_a_walk_its_rows_and_a_choice_of_them_are_tables(walk):
     assert bought.to_pandas()["net_buy_amount"].gt(0).all()
 
 
-async def test_consumers_of_arrow_take_pages_walks_and_rows_directly(walk, page):
-    assert pl.DataFrame(walk).rows() == [*map(as_python, walk.rows)]
+async def test_arrow_consumers_accept_pages_walks_and_rows_directly(walk, page):
+    assert pl.DataFrame(walk).rows() == [*map(values_of, walk.rows)]
     assert pa.table(page).num_rows == len(page.rows)
     assert pa.RecordBatchReader.from_stream(page.rows).read_all().equals(page.to_arrow())
     assert pd.DataFrame.from_arrow(walk).shape == (len(walk.rows), len(NAMES))
@@ -153,14 +146,14 @@ async def test_consumers_of_arrow_take_pages_walks_and_rows_directly(walk, page)
     assert count == [(len(walk.rows), sum(row.net_buy_amount for row in walk.rows))]
 
 
-async def test_a_stream_may_be_asked_for_with_another_schema(walk):
+async def test_an_arrow_stream_can_be_requested_with_another_schema(walk):
     wider = pa.schema([pa.field(name, pa.large_string()) for name in ("symbol",)])
     table = walk.rows.to_arrow().select(["symbol"])
     assert pa.table(table, schema=wider).schema == wider
     assert walk.__arrow_c_stream__() is not None
 
 
-def test_no_rows_still_have_columns():
+def test_tables_without_rows_have_all_columns():
     empty = page_of(recorded("ka90004_blank_row"))
     assert empty.rows == []
     for table in (empty.to_arrow(), empty.rows.to_arrow()):
@@ -172,9 +165,6 @@ def test_no_rows_still_have_columns():
         Rows().to_arrow()
 
 
-# ---- what does not fit
-
-
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
@@ -183,13 +173,13 @@ def test_no_rows_still_have_columns():
         ({"turnover_share": Decimal("1e17")}, "turnover_share of row 1 is 1E\\+17"),
     ],
 )
-def test_a_value_that_no_column_can_hold_is_an_error_and_never_rounded(page, change, problem):
+def test_a_value_that_does_not_fit_its_column_is_an_error(page, change, problem):
     rows = [page.rows[0], attrs.evolve(page.rows[1], **change)]
     with pytest.raises(ValueError, match=problem):
         tables.to_arrow(rows)
 
 
-def test_a_table_of_something_else_is_refused(page):
+def test_a_table_with_other_columns_or_values_is_refused(page):
     table = page.to_arrow()
     with pytest.raises(ValueError, match="lacks the columns price, exchange"):
         tables.rows_of(table.drop_columns(["price", "exchange"]), ProgramTrade)
@@ -203,60 +193,12 @@ def test_a_table_of_something_else_is_refused(page):
         tables.rows_of(elsewhere, ProgramTrade)
 
 
-# ---- what the lists still are
-
-
-def test_rows_are_a_list(page):
+def test_rows_are_a_picklable_list(page):
     assert isinstance(page.rows, list)
     assert page.rows == list(page.rows)
     assert pickle.loads(pickle.dumps(page.rows)) == page.rows
     assert pickle.loads(pickle.dumps(page.rows)).to_arrow().equals(page.rows.to_arrow())
     assert attrs.evolve(page, rows=list(page.rows)).rows.to_polars().height == len(page.rows)
-
-
-# ---- notebooks
-
-
-class Cells(HTMLParser):
-    """The text of each kind of element."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.found = [], {}
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):  # noqa: ARG002
-        if tag != "br":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.found.setdefault(self.open[-1], []).append(data)
-
-
-async def test_a_walk_shows_rows_units_and_audit_in_a_notebook(walk):
-    shown = Cells(walk._repr_html_())
-    assert shown.open == []
-    assert shown.found["b"] == [str(QUERY)]
-    assert shown.found["th"][:3] == ["symbol", "stock_name", "price"]
-    assert {"won", "thousand shares", "million won", "percent"} == set(shown.found["small"])
-    assert f"{walk.rows[0].buy_amount:,}" in shown.found["td"]
-    assert "... and 110 more rows" in shown.found["p"]
-    assert f"audit: {walk.audit}" in shown.found["p"]
-
-
-def test_a_name_that_looks_like_html_is_only_text(page):
-    odd = attrs.evolve(page.rows[0], stock_name="<script>alert('R&D')</script>", price=None)
-    walk = Walk(QUERY, [odd], page.totals, audit="a < b")
-    assert "<script>" not in walk._repr_html_()
-    assert "a &lt; b" in walk._repr_html_()
-    assert "None" not in walk._repr_html_()
-
-
-# ---- without the extras
 
 
 @pytest.mark.parametrize(
@@ -270,7 +212,7 @@ def test_a_name_that_looks_like_html_is_only_text(page):
         ("polars", "to_polars", "polars"),
     ],
 )
-def test_a_missing_package_is_named_with_its_extra(missing, method, extra):
+def test_the_error_for_a_missing_package_names_its_extra(missing, method, extra):
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from kiwoom_async import ProgramTrade, Rows\n"
@@ -283,7 +225,7 @@ def test_a_missing_package_is_named_with_its_extra(missing, method, extra):
     )
 
 
-def test_a_package_that_misses_another_is_not_our_extra():
+def test_a_package_that_lacks_a_dependency_is_not_reported_as_a_missing_extra():
     program = (
         "from kiwoom_async.errors import require_extra\n"
         "with require_extra('arrow', 'pyarrow'):\n"
