@@ -22,6 +22,7 @@ from kiwoom_async.errors import require_extra
 
 from .audit import Audit, AuditTally, Check
 from .cursor import Cursor
+from .records import to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,9 +128,10 @@ class Query(Generic[RowT, TotalsT]):
 
 
 class Tabular:
-    """Rows that can be had as a table; its schema is `kiwoom_async.tables.schema`'s.
+    """Rows that can be had as a table, or as plain dicts.
 
-    Every method raises ModuleNotFoundError, naming the extra, when a package is not installed.
+    A table's schema is `kiwoom_async.tables.schema`'s. Its methods raise ModuleNotFoundError,
+    naming the extra, when a package is not installed; `to_dicts` needs none.
 
     Shares are exact decimals in a table. Of those, pandas rounds the mean (0.04 for 0.04045), and
     its `nlargest`, `cumsum` and `to_sql` raise; polars rounds quotients. `floats=True` makes them
@@ -137,6 +139,15 @@ class Tabular:
     """
 
     __slots__ = ()
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict for each row, as JSON, FastAPI and SQLite take it.
+
+        Numbers are int and float, dates ISO text, enum members their names. It works for every
+        attrs class of rows.
+        """
+        rows, _ = self._rows_and_class()
+        return [*map(to_dict, rows)]
 
     def to_arrow(self, *, floats: bool = False) -> "pa.Table":
         """Return a pyarrow table, a column for each field: int64, decimal128, string, date32.
