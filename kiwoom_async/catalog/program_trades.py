@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from kiwoom_async._protocol import records
 from kiwoom_async._protocol.arguments import checked_day, checked_member
 from kiwoom_async._protocol.audit import Check
 from kiwoom_async._protocol.convert import magnitude, read_stock_code
@@ -101,6 +102,8 @@ class ProgramTrade:
     date: datetime.date
     market: Market
     exchange: Exchange
+
+    to_dict = records.to_dict
 
     @property
     def stock_code(self) -> str:

@@ -3,8 +3,10 @@
 import io
 import json
 import pickle
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from decimal import Decimal
 
 import attrs
@@ -26,6 +28,7 @@ from kiwoom_async import (
     ProgramTradeQuery,
     Rows,
     tables,
+    wire,
 )
 from kiwoom_async._protocol.messages import Request, Response
 from kiwoom_async._protocol.pages import first_cursor
@@ -163,6 +166,92 @@ def test_tables_without_rows_have_all_columns():
     assert tables.to_arrow([], ProgramTrade).num_rows == 0
     with pytest.raises(ValueError, match="no rows, and no class of rows"):
         Rows().to_arrow()
+
+
+def shares_of(rows):
+    return [float(row.turnover_share) for row in rows]
+
+
+def test_floats_make_shares_float64_and_change_nothing_else(page):
+    exact, floats = page.to_arrow(), page.to_arrow(floats=True)
+    assert floats.schema.equals(tables.schema(ProgramTrade, floats=True), check_metadata=True)
+    assert floats.schema.field("turnover_share").type == pa.float64()
+    assert floats.schema.field("turnover_share").metadata[b"unit"] == b"percent"
+    assert floats["turnover_share"].to_pylist() == shares_of(page.rows)
+    assert floats.drop_columns(["turnover_share"]) == exact.drop_columns(["turnover_share"])
+    assert tables.rows_of(floats, ProgramTrade) == page.rows
+
+
+def test_decimals_stay_the_default(page):
+    assert str(page.to_arrow().schema.field("turnover_share").type) == "decimal128(18, 2)"
+    assert str(page.to_pandas()["turnover_share"].dtype) == "decimal128(18, 2)[pyarrow]"
+    assert page.to_polars().schema["turnover_share"] == pl.Decimal(18, 2)
+
+
+async def test_pages_walks_rows_and_functions_take_floats(page, walk):
+    for rows, of in ((page, page.rows), (walk, walk.rows), (page.rows, page.rows)):
+        assert rows.to_arrow(floats=True)["turnover_share"].to_pylist() == shares_of(of)
+        assert rows.to_pandas(floats=True)["turnover_share"].tolist() == shares_of(of)
+        assert rows.to_polars(floats=True)["turnover_share"].to_list() == shares_of(of)
+    assert tables.to_arrow(page.rows, floats=True) == page.to_arrow(floats=True)
+    assert tables.to_pandas(page.rows, floats=True).equals(page.to_pandas(floats=True))
+    assert tables.to_polars(page.rows, floats=True).equals(page.to_polars(floats=True))
+    assert tables.to_arrow([], ProgramTrade, floats=True).schema == tables.schema(
+        ProgramTrade, floats=True
+    )
+
+
+def test_pandas_computes_with_floats(page):
+    shares = ["0.0809", "0.00"]
+    frame = Rows(
+        attrs.evolve(page.rows[0], turnover_share=Decimal(share)) for share in shares
+    ).to_pandas(floats=True)
+    assert str(frame["turnover_share"].dtype) == "float64"
+    assert frame["turnover_share"].mean() == pytest.approx(0.04045)
+
+    frame = page.to_pandas(floats=True)
+    assert list(frame.columns) == NAMES
+    assert str(frame["price"].dtype) == "Int64"
+    assert str(frame["date"].dtype).startswith("datetime64")
+    shares = shares_of(page.rows)
+    assert frame.nlargest(3, "turnover_share")["turnover_share"].tolist() == sorted(shares)[:-4:-1]
+    assert frame["turnover_share"].cumsum().iloc[-1] == pytest.approx(sum(shares))
+    assert frame.describe()["turnover_share"]["max"] == max(shares)
+    assert frame.groupby("market")["turnover_share"].mean().iloc[0] == pytest.approx(
+        sum(shares) / len(shares)
+    )
+    with closing(sqlite3.connect(":memory:")) as database:
+        frame.to_sql("trades", database, index=False)
+        found = database.execute("select turnover_share, price from trades").fetchall()
+    assert found == [(float(row.turnover_share), row.price) for row in page.rows]
+
+
+def test_polars_computes_with_floats(page):
+    frame = page.to_polars(floats=True)
+    assert frame.schema["turnover_share"] == pl.Float64
+    thirds = frame.select(pl.col("turnover_share") / 3)["turnover_share"].to_list()
+    assert thirds == pytest.approx([share / 3 for share in shares_of(page.rows)])
+
+
+@attrs.frozen
+class Rate:
+    """A row class of a user's own, whose rate may be missing."""
+
+    code: str = attrs.field(metadata=wire("cd"))
+    rate: Decimal | None = attrs.field(metadata=wire("rt", unit="percent", decimals=2))
+
+
+def test_a_missing_decimal_is_missing_as_a_float_too():
+    rows = Rows([Rate("a", Decimal("1.29")), Rate("b", None)])
+    assert rows.to_arrow(floats=True)["rate"].to_pylist() == [1.29, None]
+    assert rows.to_polars(floats=True)["rate"].to_list() == [1.29, None]
+    frame = rows.to_pandas(floats=True)
+    assert str(frame["rate"].dtype) == "float64"
+    assert (frame["rate"].mean(), frame["rate"].isna().tolist()) == (1.29, [False, True])
+    assert tables.rows_of(rows.to_arrow(floats=True), Rate) == rows
+
+
+# ---- what does not fit
 
 
 @pytest.mark.parametrize(
