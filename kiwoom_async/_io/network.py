@@ -31,9 +31,10 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
         parsed = httpx.URL(value)
     except httpx.InvalidURL:
         raise ValueError(f"{got}; expected a URL such as http://host:8080; {cure}") from None
-    if parsed.scheme not in _PROXY_SCHEMES or not parsed.host:
+    port_exists = parsed.port is None or 0 < parsed.port < 2**16
+    if parsed.scheme not in _PROXY_SCHEMES or not parsed.host or not port_exists:
         schemes = ", ".join(sorted(_PROXY_SCHEMES))
-        raise ValueError(f"{got}; expected a URL of {schemes}, with a host; {cure}")
+        raise ValueError(f"{got}; expected a URL of {schemes}, with a host and a port; {cure}")
     if parsed.scheme.startswith("socks") and find_spec("socksio") is None:
         raise ValueError(f"{got}; it needs a package: pip install 'httpx[socks]', or unset it")
     return httpx.Proxy(parsed)
