@@ -16,6 +16,7 @@ from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.messages import Token
 from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wire
+from ._protocol.records import to_dict
 from ._version import __version__
 from .catalog.program_trades import (
     Exchange,
@@ -98,6 +99,7 @@ __all__ = [
     "WalkFinished",
     "Watch",
     "__version__",
+    "to_dict",
     "wire",
 ]
 _WINGS = ["archive", "cli", "report", "sandbox", "sharing", "speed", "tables"]

@@ -40,6 +40,7 @@ from ._protocol.arguments import checked_count, checked_positive
 from ._protocol.credentials import Credentials
 from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
+from ._protocol.headers import checked_headers, parse_headers
 from ._protocol.pages import start_cursor
 from ._protocol.query import Environment, Page, Query, RowT, TotalsT, Walk
 from .errors import KiwoomError, short_repr
@@ -75,6 +76,10 @@ class KiwoomClient:
     engine: another way for requests to travel and pages to be read, such as
         `kiwoom_async.speed.FastEngine()`, closed with the client; by default `httpx.AsyncClient`
         and cattrs. ValueError beside `transport`, which is for the default.
+    headers: sent with every call, for a relay or gateway in front of the API; they are never
+        logged, and must not replace the library's own.
+    plain_http: allow http to any host, as to a sandbox in a private network; by default the keys
+        travel over https only, but for loopback addresses.
     on_event: called with every `Event` as it happens, in the task it happens in. It must not wait,
         and an exception from it ends the call. The log `kiwoom_async` gets the same events.
     on_undecoded: "raise" ends a walk with DecodeError at a row that cannot be read; "deliver" puts
@@ -98,6 +103,8 @@ class KiwoomClient:
         timeout: float = _DEFAULT_TIMEOUT_SECONDS,
         transport: AsyncBaseTransport | None = None,
         engine: Engine | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        plain_http: bool = False,
         on_event: Callable[[Event], object] | None = None,
         on_undecoded: Literal["raise", "deliver"] = "raise",
     ) -> None:
@@ -107,7 +114,9 @@ class KiwoomClient:
                 "Environment.MOCK"
             )
         self._environment = environment
-        self._base_url = checked_base_url(environment.base_url if base_url is None else base_url)
+        self._base_url = checked_base_url(
+            environment.base_url if base_url is None else base_url, plain_http=plain_http
+        )
         if requests_per_second is None:
             requests_per_second = environment.requests_per_second
         self._requests_per_second = checked_positive("requests_per_second", requests_per_second)
@@ -119,6 +128,7 @@ class KiwoomClient:
             _checked_engine(engine, self._base_url, transport),
             _all_keys(Credentials(app_key, secret_key), more_keys),
             base_url=self._base_url,
+            headers=checked_headers(headers),
             requests_per_second=self._requests_per_second,
             sharing=_checked_sharing(sharing),
             attempts=checked_count("attempts", attempts),
@@ -130,12 +140,14 @@ class KiwoomClient:
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
-        """A client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY and four variables that may be missing.
+        """Return a client from KIWOOM_APP_KEY, KIWOOM_SECRET_KEY and variables that may be missing.
 
         KIWOOM_ENVIRONMENT: production (the default) or mock. KIWOOM_BASE_URL: another host.
-        KIWOOM_SHARING: what `kiwoom_async.sharing.from_url` takes. KIWOOM_APP_KEY_2 and
-        KIWOOM_SECRET_KEY_2, _3 and so on: more keys. `options` are those of the class, and
-        override the variables. ValueError names what is missing.
+        KIWOOM_HEADERS: headers for a relay, as lines of `Name: value` or a JSON object.
+        KIWOOM_PLAIN_HTTP: 1 allows http to any host. KIWOOM_SHARING: what
+        `kiwoom_async.sharing.from_url` takes. KIWOOM_APP_KEY_2 and KIWOOM_SECRET_KEY_2, _3 and so
+        on: more keys. `options` are those of the class, and override the variables. ValueError
+        names what is missing.
         """
         keys, *more_keys = _keys_in_environment()
         name = os.environ.get("KIWOOM_ENVIRONMENT") or "production"
@@ -150,11 +162,16 @@ class KiwoomClient:
             from .sharing import from_url  # noqa: PLC0415 - only programs that share pay for it
 
             found["sharing"] = from_url(place)
+        if text := os.environ.get("KIWOOM_HEADERS", "").strip():
+            found["headers"] = parse_headers(text)
+        if (plain := os.environ.get("KIWOOM_PLAIN_HTTP", "0")) not in ("", "0", "1"):
+            raise ValueError(f"KIWOOM_PLAIN_HTTP: got {plain!r}; allowed are 0, 1")
+        found["plain_http"] = plain == "1"
         return cls(*keys, **(found | options))
 
     @classmethod
     def sandbox(cls, sandbox: "Sandbox | None" = None, **options: Any) -> Self:
-        """A client of a simulated exchange in this process: no keys, no network.
+        """Return a client of a simulated exchange in this process: no keys, no network.
 
         `sandbox` is one of your own making, with faults or without a limit; its limit is the
         client's pace. `options` are those of the class; with `requests_per_second` and no
@@ -370,7 +387,10 @@ class KiwoomClient:
         )
 
     def watch(
-        self, queries: Iterable[Query[RowT, TotalsT]], *, every: float = 0.0
+        self,
+        queries: Iterable[Query[RowT, TotalsT]] | Callable[[], Iterable[Query[RowT, TotalsT]]],
+        *,
+        every: float = 0.0,
     ) -> Watch[Change[RowT] | WalkComplete | Failure]:
         """Walk the queries one after the other, again and again, and give what changes.
 
@@ -383,6 +403,9 @@ class KiwoomClient:
         One call is under way at a time: the pace is kept as long as answers take less than the
         spacing of calls (0.2 s), and a query that fails makes the others wait for its attempts.
 
+        queries: or a function that returns those of the next round, called before each one: for a
+            program that is up for days, `lambda: [ProgramTradeQuery(today(), ...)]`. A warning
+            says once when a day that was watched has passed.
         every: seconds from the beginning of one round to that of the next, at least. A warning
             says once when the pace does not allow it.
 
@@ -390,11 +413,12 @@ class KiwoomClient:
         that moved between pages may be missing, and is gone then until it is new again; one that
         comes twice counts as it came first, and is in the audit.
         """
-        listed = self._checked(queries)
-        if not listed:
-            raise ValueError("queries: got none; there is nothing to watch")
+        if not callable(queries):
+            queries = self._checked(queries)
+            if not queries:
+                raise ValueError("queries: got none; there is nothing to watch")
         every_seconds = 0.0 if _is_zero(every) else checked_positive("every", every)
-        return Watch(self._calls, listed, every_seconds, self.estimate)
+        return Watch(self._calls, queries, every_seconds, self.estimate)
 
     def estimate(self, queries: Iterable[Query[RowT, TotalsT]]) -> Estimate:
         """Estimate the calls that the queries will take, and the seconds at the present pace.

@@ -166,8 +166,10 @@ def _level(event: Event) -> int:
     # Errors are raised, so that a log of warnings alone does not repeat them.
     if isinstance(event, PageDelivered) and event.undecoded:
         return logging.WARNING
-    if isinstance(event, WalkFinished) and event.findings:
-        return logging.WARNING
+    if isinstance(event, WalkFinished) and event.audit is not None:
+        # Rows that could not be read were logged with their page.
+        unreported = len(event.findings) - bool(event.audit.undecoded_rows)
+        return logging.WARNING if unreported else logging.INFO
     return logging.DEBUG if isinstance(event, _FREQUENT) else logging.INFO
 
 

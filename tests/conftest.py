@@ -1,26 +1,26 @@
-"""Both event loops, in virtual time, and the choice of engine; folders add what they need."""
+"""The fixtures of every folder: both event loops in virtual time, and the engine under test."""
 
 import signal
 from typing import Any
 
 import pytest
 
-# A background job of a shell is born deaf to interrupts, and its children with it.
+# A background job of a shell ignores SIGINT, and so would the programs that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--engine fast`: FastEngine for every client that names neither engine nor transport."""
+    """Add `--engine fast`: FastEngine for every client made without an engine or a transport."""
     parser.addoption("--engine", choices=["httpx", "fast"], default="httpx")
 
 
 @pytest.fixture(autouse=True)
 def default_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge FastEngine by the tests that were written for the default engine."""
+    """Run the tests of the default engine on FastEngine."""
     if request.config.getoption("--engine") == "fast":
         if request.node.get_closest_marker("httpx_only"):
-            pytest.skip("a promise of the default engine alone")
+            pytest.skip("tests the default engine only")
         from support.engines import use_fast_engine
 
         use_fast_engine(monkeypatch)
@@ -28,7 +28,7 @@ def default_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Both event loops in virtual time; tests with real sockets override this fixture."""
+    """Return an event loop in virtual time; tests with real sockets override this fixture."""
     if request.param == "asyncio":
         from support.clock import VirtualTimeLoop
 

@@ -1,15 +1,14 @@
 """Calls: the one loop of slot, token, send, decode and recovery, for pages and tokens."""
 
 import math
-import random
 import warnings
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import count
 from typing import Any, TypeVar
 
 import anyio
 from anyio import current_time
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
@@ -24,12 +23,10 @@ from kiwoom_async._protocol.messages import (
 )
 from kiwoom_async._protocol.pages import encode_page
 from kiwoom_async._protocol.query import Environment, Page, Query, RowT, TotalsT
-from kiwoom_async._protocol.retry import Renew, RetryBudget, Wait, pause_seconds, recovery
 from kiwoom_async._protocol.times import KST
-from kiwoom_async.errors import KiwoomError, RateLimited, TransportTimeout, short_repr
+from kiwoom_async.errors import KiwoomError, TransportTimeout, short_repr
 from kiwoom_async.events import (
     CallEnded,
-    CallRetried,
     CallSent,
     EventEmitter,
     PageDelivered,
@@ -42,6 +39,7 @@ from .call import Call, IssueCall, RevokeCall
 from .client_state import ClientState
 from .http import Engine
 from .rate_limit import Priority
+from .recovery import CallHistory, Recovery
 from .sharing import Sharing
 
 T = TypeVar("T")
@@ -75,6 +73,7 @@ class Calls:
         keys: list[Credentials],
         *,
         base_url: str,
+        headers: Mapping[str, str],
         requests_per_second: float,
         sharing: Sharing,
         attempts: int,
@@ -98,12 +97,14 @@ class Calls:
         )
         self._engine = engine
         self._base_url = base_url
-        self._attempts = attempts
+        self._headers = dict(headers)
         self._timeout_seconds = timeout_seconds
         self._on_undecoded = on_undecoded
-        self._secrets = tuple(key for pair in keys for key in (pair.app_key, pair.secret_key))
-        self._budget = RetryBudget()
-        self._answered_calls = 0
+        self._secrets = (
+            *(key for pair in keys for key in (pair.app_key, pair.secret_key)),
+            *headers.values(),
+        )
+        self._recovery = Recovery(attempts, emitter)
         self._environment = environment
         self._doubts: set[str] = set()
         self._accounts_without_token = {account.name for account in self.accounts}
@@ -123,7 +124,7 @@ class Calls:
         Warns once of each doubt, of the line `stacklevel` frames up.
         """
         if not isinstance(query, Query):
-            raise ValueError(f"query: got {short_repr(query)}; expected a ProgramTradeQuery")
+            raise ValueError(f"query: got {short_repr(query)}; expected a query object")
         doubt = query.check(datetime.now(KST).date(), self._environment)
         if doubt is not None and doubt not in self._doubts:
             self._doubts.add(doubt)
@@ -197,9 +198,9 @@ class Calls:
 
         Raises the error of the last attempt, or TransportTimeout at the deadline.
         """
-        tokens, renewed = call.account.tokens, False
+        tokens, history = call.account.tokens, CallHistory()
         with self.state.running(deadline):
-            for attempt in count(1):
+            while True:
                 if call.needs_token:
                     # Before the slot: an issue after it would delay this call's arrival, and the
                     # server would see it too close to the next ones.
@@ -213,12 +214,15 @@ class Calls:
                     )
                 # Once more, as it may have expired while the call waited for its slot.
                 request = call.encode(await tokens.get() if call.needs_token else None)
+                if self._headers:
+                    request = evolve(request, headers={**self._headers, **request.headers})
+                history.attempts += 1
                 try:
-                    answer = await self._attempt(call, request, attempt)
+                    answer = await self._attempt(call, request, history.attempts)
                 except KiwoomError as error:
-                    renewed |= await self._recover(call, error, attempt, request, renewed=renewed)
+                    await self._recovery.recover(call, error, request, history)
                 else:
-                    self._answered_calls += 1
+                    self._recovery.answered_calls += 1
                     return answer
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -262,36 +266,3 @@ class Calls:
             server_time=None if response is None else response.server_time,
         )
         self.emitter.emit(ended)
-
-    async def _recover(
-        self, call: Call[Any], error: KiwoomError, attempt: int, request: Request, *, renewed: bool
-    ) -> bool:
-        """Wait or renew the token, so that another attempt is worth while, or raise the error.
-
-        Returns True if the token was renewed.
-        """
-        step = recovery(
-            error,
-            # A renewal is no retry of the request, so it is not counted as one.
-            attempt - renewed,
-            attempts=self._attempts,
-            may_renew=not renewed and request.token is not None,
-        )
-        seconds = 0.0
-        if isinstance(step, Wait):
-            seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
-        if isinstance(error, RateLimited):
-            await call.limiter.pause(max(seconds, pause_seconds(error)), error.limit or math.inf)
-        if isinstance(step, Renew) and request.token is not None:
-            await call.account.tokens.renew(request.token)
-        elif not isinstance(step, Wait) or (
-            not isinstance(error, RateLimited) and not self._budget.spend(self._answered_calls)
-        ):
-            raise error
-        retried = CallRetried(
-            api_id=call.api_id, query=call.query, attempt=attempt, error=error, seconds=seconds
-        )
-        self.emitter.emit(retried)
-        if isinstance(step, Wait) and not isinstance(error, RateLimited):
-            await anyio.sleep(seconds)
-        return isinstance(step, Renew)

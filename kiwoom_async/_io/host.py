@@ -10,8 +10,11 @@ from httpx import AsyncBaseTransport
 __all__ = ["AsyncBaseTransport", "checked_base_url", "in_process"]
 
 
-def checked_base_url(base_url: str) -> str:
-    """Return the URL without a trailing slash; ValueError unless secrets are safe on the way."""
+def checked_base_url(base_url: str, *, plain_http: bool = False) -> str:
+    """Return the URL without a trailing slash; ValueError unless secrets are safe on the way.
+
+    plain_http: allow http to any host.
+    """
     try:
         url = httpx.URL(base_url)
     except (httpx.InvalidURL, TypeError) as error:
@@ -20,10 +23,12 @@ def checked_base_url(base_url: str) -> str:
         raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
     if url.port is not None and not 0 < url.port < 2**16:
         raise ValueError(f"base_url: got {base_url!r}; expected a port from 1 to 65535")
-    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+    may_be_plain = plain_http or _is_loopback(url.host)
+    if url.scheme != "https" and not (url.scheme == "http" and may_be_plain):
         raise ValueError(
             f"base_url: got {base_url!r}; allowed are https, and http for loopback addresses "
-            "only, because the secret key is sent there"
+            "only, because the secret key is sent there; for http to a host of a private network "
+            "pass plain_http=True or set KIWOOM_PLAIN_HTTP=1"
         )
     return str(url).rstrip("/")
 

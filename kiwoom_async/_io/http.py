@@ -6,7 +6,7 @@ by `KiwoomClient(engine=...)`.
 
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, Self, runtime_checkable
@@ -24,6 +24,7 @@ from kiwoom_async.errors import KiwoomError, TransportError, TransportTimeout
 
 from .http_errors import transport_error
 from .httpcore_guard import CONNECTION_LIMIT, WARNING, Connection, inspect_connection
+from .network import certificates, proxy_for
 
 # Closing needs no round trip; custom transports get this long.
 _CLOSING_SECONDS: Final = 5.0
@@ -146,14 +147,18 @@ class HttpxEngine:
 
     def _new_client(self, kept_connections: int) -> httpx.AsyncClient:
         https = self._base_url.startswith("https:")
+        own_transport = self._transport is None
+        # A proxy must not see what is meant for this machine or a private network.
+        proxied = https and own_transport
         return httpx.AsyncClient(
             transport=self._transport,
-            verify=_certificates(needed=https and self._transport is None),
+            proxy=proxy_for(httpx.URL(self._base_url)) if proxied else None,
+            verify=certificates() if proxied else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
             limits=httpx.Limits(
                 max_connections=CONNECTION_LIMIT, max_keepalive_connections=kept_connections
             ),
-            # A proxy from the environment must not see what is meant for this machine only.
-            trust_env=https,
+            # `network` reads proxies and certificates of the environment, with clear errors.
+            trust_env=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             event_hooks={"response": [_drop_location]},
         )
@@ -218,20 +223,23 @@ class HttpxRoundTrip(RoundTrip):
             await response.aclose()
         return Response(self.request, response.status_code, dict(response.headers.items()), body)
 
-    async def _trace(self, step: str, _: object) -> None:
-        """Take note of httpcore's steps, until the request is about to be sent."""
-        if step == "connection.connect_tcp.started":
+    async def _trace(self, step: str, info: Mapping[str, Any]) -> None:
+        """Take note of httpcore's steps, until the request itself is about to be sent.
+
+        A proxy is asked for a tunnel by a CONNECT or by SOCKS before, which may take a while.
+        """
+        if step.endswith(("connect_tcp.started", "connect_unix_socket.started")):
             self._opens_connection = True
-        elif step == "http11.send_request_headers.started":
+        elif step == "http11.send_request_headers.started" and not _is_connect(info):
             # Later steps are of no interest, and each report takes time.
             self.outgoing.extensions.pop("trace", None)
             if self._opens_connection:
                 self.connected()
 
 
-def _certificates(*, needed: bool) -> ssl.SSLContext:
-    """Return the authorities to trust; shared by the host and proxies, as reading takes 30 ms."""
-    return httpx.create_ssl_context() if needed else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _is_connect(info: Mapping[str, Any]) -> bool:
+    request = info.get("request")
+    return request is not None and request.method == b"CONNECT"
 
 
 async def _drop_location(response: httpx.Response) -> None:

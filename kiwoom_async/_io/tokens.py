@@ -69,6 +69,9 @@ class TokenCache:
         self._failures = 0
         self._failure: KiwoomError | None = None
         self.cached: Token | None = None
+        # The token that replaced one refused in words that no code names: if it is refused in the
+        # same way, it is not the reason.
+        self.renewed_in_doubt: Token | None = None
 
     async def get(self) -> Token:
         """Return a token to send now."""
@@ -82,7 +85,7 @@ class TokenCache:
                 return self.cached
             return await self._replace()
 
-    async def renew(self, refused: Token) -> None:
+    async def renew(self, refused: Token, *, in_doubt: bool = False) -> None:
         """Replace the token that the server refused, unless another task already has."""
         failures = self._failures
         async with self._lock:
@@ -90,7 +93,8 @@ class TokenCache:
             # By identity: an issue may give the same string again (wire-facts.md, fact 7), and is
             # not repeated for every task that still holds the refused object.
             if self.cached is refused:
-                await self._replace()
+                token = await self._replace()
+                self.renewed_in_doubt = token if in_doubt else None
 
     async def forget(self, revoked: Token) -> None:
         """Drop a token that was revoked."""

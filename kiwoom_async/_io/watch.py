@@ -1,8 +1,9 @@
 """Watch: the same queries walked again and again, and the rows that changed from walk to walk."""
 
+import datetime as dt
 import warnings
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, Self, cast
 
 from anyio import current_time
@@ -13,15 +14,18 @@ from kiwoom_async._protocol.audit import Audit, AuditTally
 from kiwoom_async._protocol.estimate import Estimate
 from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async._protocol.query import Page, Query, RowT
+from kiwoom_async._protocol.times import KST
 from kiwoom_async.errors import KiwoomError
 from kiwoom_async.events import WalkFinished
 
 from .calls import Calls
-from .merge import Failure
+from .merge import Failure, check_query
 from .rate_limit import Priority
 from .walks import repeated_page_error
 
 ItemT = TypeVar("ItemT", default=Any)
+# Queries, or a function that returns those of the next round.
+Queries = Sequence[Query[Any, Any]] | Callable[[], Iterable[Query[Any, Any]]]
 
 # After a round without any complete walk, so that an outage meets no storm of calls.
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -108,10 +112,13 @@ class Watch(Generic[ItemT]):
     cancelled loses nothing: the next one goes on. Only one task may wait for it at a time.
     """
 
+    # A round without queries, as a function may return on a holiday, is followed by this pause.
+    _PAUSE_WITHOUT_QUERIES_SECONDS: Final = 1.0
+
     def __init__(
         self,
         calls: Calls,
-        queries: Sequence[Query[Any, Any]],
+        queries: Queries,
         every_seconds: float,
         estimate: Callable[[Sequence[Query[Any, Any]]], Estimate],
     ) -> None:
@@ -119,12 +126,15 @@ class Watch(Generic[ItemT]):
         self._queries = queries
         self._every_seconds = every_seconds
         self._estimate = estimate
-        self._watched = [_WatchedQuery(query) for query in queries]
+        self._watched = [] if callable(queries) else [_WatchedQuery(query) for query in queries]
+        self._watched_since = _today()
+        self._days_that_passed: set[dt.date] = set()
         self._items: deque[Any] = deque()
         self._index = 0
         self._round_began_at = self._next_round_at = 0.0
         self._complete_walks = 0
         self._failed_rounds = 0
+        self._in_round = False
         self._warned = self._running = self._closed = False
 
     def __aiter__(self) -> Self:
@@ -145,15 +155,17 @@ class Watch(Generic[ItemT]):
 
     async def aclose(self) -> None:
         """End it: no more items. Not needed, but `contextlib.aclosing` may ask for it."""
-        if not self._closed and self._watched[self._index].tally.pages:
+        if not self._closed and self._in_round and self._watched[self._index].tally.pages:
             self._emit_finished(complete=False)
         self._items.clear()
         self._closed = True
 
     async def _next_page(self) -> None:
         """Fetch a page of the walk whose turn it is; if cancelled, it can be repeated."""
-        if self._index == 0 and not self._watched[0].tally.pages:
+        if not self._in_round:
             await self._begin_round()
+            if not self._in_round:
+                return
         walk = self._watched[self._index]
         try:
             page = await self._calls.page(walk.query, walk.cursor, Priority.BULK)
@@ -193,6 +205,7 @@ class Watch(Generic[ItemT]):
         self._index = (self._index + 1) % len(self._watched)
         if self._index:
             return
+        self._in_round = False
         self._failed_rounds = 0 if self._complete_walks else self._failed_rounds + 1
         pause_seconds = 2.0 ** min(self._failed_rounds - 1, 5) if self._failed_rounds else 0.0
         self._next_round_at = max(
@@ -205,9 +218,43 @@ class Watch(Generic[ItemT]):
     async def _begin_round(self) -> None:
         await self._calls.sleep_until(self._next_round_at)
         self._round_began_at, self._complete_walks = current_time(), 0
+        if callable(self._queries):
+            self._watch_instead(list(self._queries()))
+        if not self._watched:
+            pause_seconds = max(self._every_seconds, self._PAUSE_WITHOUT_QUERIES_SECONDS)
+            self._next_round_at = self._round_began_at + pause_seconds
+            return
+        self._in_round = True
+        self._warn_of_days_that_passed()
+
+    def _watch_instead(self, queries: list[Query[Any, Any]]) -> None:
+        """Watch these queries from now on; those that were watched before keep their rows."""
+        seen: set[object] = set()
+        for query in queries:
+            check_query(query, seen)
+            self._calls.check(query)
+        known = {walk.query: walk for walk in self._watched}
+        self._watched = [known.get(query) or _WatchedQuery(query) for query in queries]
+        self._index = 0
+
+    def _warn_of_days_that_passed(self) -> None:
+        """Warn once of each day that was the present one, or a later one, and is over now."""
+        today = _today()
+        for walk in self._watched:
+            day = walk.query.day()
+            if day is None or not self._watched_since <= day < today:
+                continue
+            if day not in self._days_that_passed:
+                self._days_that_passed.add(day)
+                warnings.warn(
+                    f"{walk.query}: this day is over in Korea, and nothing of it changes any more; "
+                    "give `watch` a function that returns the queries of each round",
+                    # Past here, _begin_round, _next_page and __anext__.
+                    stacklevel=5,
+                )
 
     def _warn_if_too_fast(self) -> None:
-        estimate = self._estimate(self._queries)
+        estimate = self._estimate([walk.query for walk in self._watched])
         if 0 < self._every_seconds < estimate.seconds:
             self._warned = True
             warnings.warn(
@@ -216,3 +263,7 @@ class Watch(Generic[ItemT]):
                 # Past here, _end_walk, _next_page and __anext__: where the item was asked for.
                 stacklevel=5,
             )
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(KST).date()

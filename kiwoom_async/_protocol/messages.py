@@ -234,6 +234,11 @@ def _raise_foreign_answer(response: Response) -> NoReturn:
     advice = "probably maintenance or a gateway; try again later"
     if 300 <= status < 400:
         advice = "redirects are never followed; check base_url"
+    elif status in (401, 403) and "Request Blocked" not in text:
+        advice = (
+            "the relay or gateway in front of the API refused the call; check the headers that it "
+            "wants (headers=, KIWOOM_HEADERS)"
+        )
     elif "Request Blocked" in text:
         advice = "the firewall refuses this program's User-Agent or address"
     raise BlockedError(
@@ -273,7 +278,7 @@ def _error_class(status: int, return_code: int | None, code: str | None) -> type
     # Category 5 alone is not a rate limit: 1634 has it and never succeeds (wire-facts.md, fact 5).
     if status == 429 or code in _RATE_CODES or (return_code == 5 and code is None):
         return RateLimited
-    if return_code == 3 or (code or "").startswith("8"):
+    if return_code == 3 or status == 401 or (code or "").startswith("8"):
         return AuthError
     return ApiError
 

@@ -22,6 +22,7 @@ from kiwoom_async.errors import require_extra
 
 from .audit import Audit, AuditTally, Check
 from .cursor import Cursor
+from .records import to_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +111,10 @@ class Query(Generic[RowT, TotalsT]):
         """
         return None
 
+    def day(self) -> dt.date | None:
+        """Return the day that the answer is about, None if it is about no single day."""
+        return None
+
     def expected_pages(self) -> int:
         """Return how many pages to expect before any walk has shown it."""
         return 1
@@ -127,40 +132,62 @@ class Query(Generic[RowT, TotalsT]):
 
 
 class Tabular:
-    """Rows that can be had as a table; its schema is `kiwoom_async.tables.schema`'s.
+    """Rows that can be had as a table, or as plain dicts.
 
-    Every method raises ModuleNotFoundError, naming the extra, when a package is not installed.
+    A table's schema is `kiwoom_async.tables.schema`'s. Its methods raise ModuleNotFoundError,
+    naming the extra, when a package is not installed; `to_dicts` needs none.
+
+    Shares are exact decimals in a table. Of those, pandas rounds the mean (0.04 for 0.04045), and
+    its `nlargest`, `cumsum` and `to_sql` raise; polars rounds quotients. `floats=True` makes them
+    float64, with which all of that works.
     """
 
     __slots__ = ()
 
-    def to_arrow(self) -> "pa.Table":
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return a dict for each row, as JSON, FastAPI and SQLite take it.
+
+        Numbers are int and float, dates ISO text, enum members their names. It works for every
+        attrs class of rows.
+        """
+        rows, _ = self._rows_and_class()
+        return [*map(to_dict, rows)]
+
+    def to_arrow(self, *, floats: bool = False) -> "pa.Table":
         """Return a pyarrow table, a column for each field: int64, decimal128, string, date32.
 
         Unit, Korean name and wire name are in each field's metadata. Extra: arrow. ValueError for
         a number that its column cannot hold; nothing is rounded.
+
+        floats: float64 in place of decimal128.
         """
         from kiwoom_async.tables import to_arrow  # noqa: PLC0415 - an extra
 
-        return to_arrow(*self._rows_and_class())
+        return to_arrow(*self._rows_and_class(), floats=floats)
 
-    def to_pandas(self) -> "pd.DataFrame":
+    def to_pandas(self, *, floats: bool = False) -> "pd.DataFrame":
         """Return a pandas frame. Extra: pandas.
 
         Whole numbers are int64, and Int64 where one may be missing; dates are datetime64; shares
-        are exact decimals (`.astype(float)` makes them plain numbers).
+        are exact decimals, of which pandas rounds the mean (0.04 for 0.04045); its `nlargest`,
+        `cumsum` and `to_sql` raise.
+
+        floats: float64 in place of decimals, with which all of these work.
         """
         with require_extra("pandas", "pyarrow"):
             from kiwoom_async.tables import to_pandas  # noqa: PLC0415 - an extra
 
-        return to_pandas(*self._rows_and_class())
+        return to_pandas(*self._rows_and_class(), floats=floats)
 
-    def to_polars(self) -> "pl.DataFrame":
-        """Return a polars frame: Int64, Decimal, String, Date. Extra: polars."""
+    def to_polars(self, *, floats: bool = False) -> "pl.DataFrame":
+        """Return a polars frame: Int64, Decimal, String, Date. Extra: polars.
+
+        floats: Float64 in place of Decimal, whose quotients are rounded.
+        """
         with require_extra("polars", "pyarrow"):
             from kiwoom_async.tables import to_polars  # noqa: PLC0415 - an extra
 
-        return to_polars(*self._rows_and_class())
+        return to_polars(*self._rows_and_class(), floats=floats)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
         """The Arrow PyCapsule protocol: polars, pandas 3, DuckDB and pyarrow take it directly.

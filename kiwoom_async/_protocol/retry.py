@@ -16,6 +16,12 @@ from kiwoom_async.errors import (
 
 # wire-facts.md, section 3: worth one renewal and a retry.
 _RENEWABLE: Final = frozenset({"8003", "8005", "8010", "8103"})
+# Published refusals of keys, tokens and machines that another token cannot cure, and of the token
+# calls themselves. An authentication failure in other words may be the token's.
+_NOT_THE_TOKEN: Final = frozenset(
+    {"8001", "8002", "8006", "8009", "8011", "8012", "8015", "8016", "8020", "8030", "8031", "8040",
+     "8050", "8104", "8200"}
+)  # fmt: skip
 # Unexpected error; token issue failed. Every other code says the request itself is wrong.
 _TRANSIENT: Final = frozenset({"1999", "8006", "8009"})
 
@@ -38,7 +44,9 @@ class Wait:
 
 @frozen
 class Renew:
-    """Get another token, then try again at once."""
+    """Get another token, then try again at once; in doubt whether the token was the reason."""
+
+    in_doubt: bool = False
 
 
 @frozen
@@ -47,21 +55,43 @@ class GiveUp:
 
 
 def recovery(
-    error: KiwoomError, attempt: int, *, attempts: int, may_renew: bool
+    error: KiwoomError,
+    attempt: int,
+    *,
+    attempts: int,
+    may_renew: bool,
+    may_renew_in_doubt: bool = False,
+    patient: bool = False,
 ) -> Wait | Renew | GiveUp:
     """Return the step after `attempt` (from 1) of `attempts` failed with `error`.
 
-    A renewal is no retry: it is offered after any attempt, once for a call.
+    A renewal is no retry: it is offered after any attempt, once for a call; for a refusal in
+    words that no code names, if it `may_renew_in_doubt`. A patient call waits for a dead
+    connection beyond its attempts.
     """
     if isinstance(error, AuthError) and error.code in _RENEWABLE:
         return Renew() if may_renew else GiveUp()
-    if attempt >= attempts:
+    if may_renew_in_doubt and _may_mean_the_token(error):
+        return Renew(in_doubt=True)
+    unreachable = isinstance(error, TransportError) and not error.local
+    if attempt >= attempts and not (patient and unreachable):
         return GiveUp()
     if isinstance(error, RateLimited):
         return _after_rate_limit(error, attempt)
     if _is_transient(error):
-        return Wait(0.0, min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** (attempt - 1)))
+        return Wait(0.0, backoff_seconds(attempt))
     return GiveUp()
+
+
+def backoff_seconds(failures: int) -> float:
+    """Return the longest wait after so many failures in a row."""
+    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
+
+
+def _may_mean_the_token(error: KiwoomError) -> bool:
+    if isinstance(error, BlockedError):
+        return error.status == 401
+    return isinstance(error, AuthError) and error.code not in _NOT_THE_TOKEN
 
 
 def pause_seconds(error: RateLimited) -> float:

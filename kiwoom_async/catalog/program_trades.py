@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from kiwoom_async._protocol import records
 from kiwoom_async._protocol.arguments import checked_day, checked_member
 from kiwoom_async._protocol.audit import Check
 from kiwoom_async._protocol.convert import magnitude, read_stock_code
@@ -102,6 +103,8 @@ class ProgramTrade:
     market: Market
     exchange: Exchange
 
+    to_dict = records.to_dict
+
     @property
     def stock_code(self) -> str:
         """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
@@ -184,6 +187,10 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
                 f"Exchange.{self.exchange.name}; one measurement contradicts it, so it is sent"
             )
         return None
+
+    def day(self) -> datetime.date:
+        """Return the date."""
+        return self.date
 
     def expected_pages(self) -> int:
         """Return the pages of a whole day; a weekend day is one blank row."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, cast
 import httptools
 import httpx
 
+from kiwoom_async._io.network import certificates
 from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES
 
 # A connection that was idle for longer may be half closed already; httpx keeps them as long.
@@ -199,7 +200,7 @@ class Connections:
         scheme, host, port = origin
         context = None
         if scheme == "https":
-            context = self._verify = self._verify or httpx.create_ssl_context()
+            context = self._verify = self._verify or certificates()
         elif scheme != "http":
             raise httpx.UnsupportedProtocol("expected http or https")
         try:

@@ -28,30 +28,46 @@ RowT = TypeVar("RowT")
 _DECIMAL_DIGITS: Final = 18
 
 
-def schema(row: type[Any]) -> pa.Schema:
+def schema(row: type[Any], *, floats: bool = False) -> pa.Schema:
     """The Arrow schema of a row class.
 
     `int` is int64, `Decimal` decimal128 with as many decimals as the field's metadata says, `str`
     and every enum string, `date` date32; a field that may be None is nullable. Each field's
     metadata holds `unit`, `korean` and `wire`, where the class has them.
+
+    floats: float64 in place of decimal128, for programs that compute. Decimals are exact, but
+    pandas rounds the mean of them to their own decimals, and several of its methods raise.
     """
-    return pa.schema([_field(field) for field in _fields(row)])
+    return pa.schema([_field(field, floats) for field in _fields(row)])
 
 
-def to_arrow(rows: Sequence[Any], row: type[Any] | None = None) -> pa.Table:
-    """The rows as a pyarrow table; `row` is their class, needed where there are none."""
+def to_arrow(
+    rows: Sequence[Any], row: type[Any] | None = None, *, floats: bool = False
+) -> pa.Table:
+    """The rows as a pyarrow table; `row` is their class, needed where there are none.
+
+    floats: float64 in place of decimal128.
+    """
     if row is None and not rows:
         raise ValueError("no rows, and no class of rows: the table's columns are unknown")
-    of = schema(row or type(rows[0]))
+    of = schema(row or type(rows[0]), floats=floats)
     return pa.table([_column(rows, field) for field in of], schema=of)
 
 
-def to_pandas(rows: Sequence[Any], row: type[Any] | None = None) -> "pd.DataFrame":
-    """The rows as a pandas frame, without a float where an int may be missing."""
+def to_pandas(
+    rows: Sequence[Any], row: type[Any] | None = None, *, floats: bool = False
+) -> "pd.DataFrame":
+    """The rows as a pandas frame, without a float where an int may be missing.
+
+    Decimals are exact, but pandas rounds `mean()` to the column's decimals (0.04 for 0.04045),
+    and `nlargest`, `cumsum` and `to_sql` raise.
+
+    floats: float64 in place of decimals, with which all of these work.
+    """
     with require_extra("pandas", "pandas"):
         import pandas as pd  # noqa: PLC0415 - an extra
 
-    table = to_arrow(rows, row)
+    table = to_arrow(rows, row, floats=floats)
     # Left to itself, pandas makes 75000.0 of a price as soon as another one is missing.
     dtypes = {
         field.name: pd.Int64Dtype() if field.type == pa.int64() else pd.ArrowDtype(field.type)
@@ -65,12 +81,17 @@ def to_pandas(rows: Sequence[Any], row: type[Any] | None = None) -> "pd.DataFram
     return frame
 
 
-def to_polars(rows: Sequence[Any], row: type[Any] | None = None) -> "pl.DataFrame":
-    """The rows as a polars frame."""
+def to_polars(
+    rows: Sequence[Any], row: type[Any] | None = None, *, floats: bool = False
+) -> "pl.DataFrame":
+    """The rows as a polars frame.
+
+    floats: Float64 in place of Decimal, whose quotients polars rounds to the column's decimals.
+    """
     with require_extra("polars", "polars"):
         import polars as pl  # noqa: PLC0415 - an extra
 
-    return typing.cast("pl.DataFrame", pl.from_arrow(to_arrow(rows, row)))
+    return typing.cast("pl.DataFrame", pl.from_arrow(to_arrow(rows, row, floats=floats)))
 
 
 def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
@@ -104,11 +125,11 @@ def _fields(row: type[Any]) -> "Sequence[attrs.Attribute[Any]]":
     return fields
 
 
-def _field(field: "attrs.Attribute[Any]") -> pa.Field:
+def _field(field: "attrs.Attribute[Any]", floats: bool) -> pa.Field:
     kind, nullable = _kind(field)
     said = {name: field.metadata.get(name) for name in ("unit", "korean", "wire")}
     metadata = {name: value for name, value in said.items() if value}
-    return pa.field(field.name, _type(kind, field), nullable=nullable, metadata=metadata)
+    return pa.field(field.name, _type(kind, field, floats), nullable=nullable, metadata=metadata)
 
 
 def _kind(field: "attrs.Attribute[Any]") -> tuple[type[Any], bool]:
@@ -120,9 +141,11 @@ def _kind(field: "attrs.Attribute[Any]") -> tuple[type[Any], bool]:
     return kinds[0], True
 
 
-def _type(kind: type[Any], field: "attrs.Attribute[Any]") -> pa.DataType:
+def _type(kind: type[Any], field: "attrs.Attribute[Any]", floats: bool) -> pa.DataType:
     if kind is int:
         return pa.int64()
+    if kind is Decimal and floats:
+        return pa.float64()
     if kind is Decimal:
         return pa.decimal128(_DECIMAL_DIGITS, field.metadata["decimals"])
     if kind is datetime.date:
@@ -133,6 +156,8 @@ def _type(kind: type[Any], field: "attrs.Attribute[Any]") -> pa.DataType:
 
 def _column(rows: Sequence[Any], field: pa.Field) -> pa.Array:
     values = [getattr(row, field.name) for row in rows]
+    if field.type == pa.float64():
+        values = [None if value is None else float(value) for value in values]
     try:
         return pa.array(values, field.type)
     except (pa.ArrowInvalid, OverflowError) as error:

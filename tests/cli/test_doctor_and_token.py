@@ -5,6 +5,7 @@ One long file, because all of it uses the same fixture and the same parser of th
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -38,7 +39,6 @@ from kiwoom_async import (
     ProgramTradeQuery,
     SharingReport,
 )
-from kiwoom_async._io import calls
 from kiwoom_async._io.rate_limit import LocalRateLimiter
 from kiwoom_async._io.tokens import NullTokenStore
 from kiwoom_async._protocol.times import KST
@@ -57,7 +57,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "kiwoom_async"]
 @pytest.fixture(autouse=True)
 def no_waits_and_no_environment(monkeypatch):
     """Retry at once, and ignore the machine's environment."""
-    monkeypatch.setattr(calls.random, "uniform", lambda least, _: least)
+    monkeypatch.setattr(random, "uniform", lambda least, _: least)
     for name in ("KIWOOM_ENVIRONMENT", "KIWOOM_BASE_URL", "SSL_CERT_FILE", "SSL_CERT_DIR",
                  "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy",
                  "KIWOOM_SHARING"):  # fmt: skip
@@ -208,7 +208,7 @@ def test_a_call_that_succeeds_at_the_second_attempt_is_a_warning(run, fault, che
         ({"KIWOOM_SECRET_KEY": "sentinel-열쇠"}, "character 10 of KIWOOM_SECRET_KEY is unprint"),
         ({"KIWOOM_ENVIRONMENT": "moock"}, "allowed are production, mock"),
         ({"KIWOOM_BASE_URL": "http://api.kiwoom.com"}, "allowed are https, and http for loopback"),
-        ({"SSL_CERT_FILE": "/no/such/file"}, "check SSL_CERT_FILE"),
+        ({"SSL_CERT_FILE": "/no/such/file"}, "SSL_CERT_FILE: got '/no/such/file'"),
     ],
 )
 def test_settings_that_allow_no_client_are_a_problem(run_at, variables, words):

@@ -1,11 +1,11 @@
-"""Several app keys in one client: walks are spread over them, and each stays with its own."""
+"""Several app keys in one client: walks are distributed, and each walk stays with its key."""
 
 from collections import Counter
 from itertools import pairwise
 
 import httpx
 import pytest
-from support.exchange import small_sandbox
+from support.exchange import QUERY, page_calls, small_sandbox
 
 from kiwoom_async import (
     ContinuationError,
@@ -15,16 +15,12 @@ from kiwoom_async import (
     KiwoomError,
     Market,
     ProgramTradeQuery,
-    SharingError,
 )
-from kiwoom_async._io.rate_limit import LocalRateLimiter
-from kiwoom_async._io.tokens import NullTokenStore
 from kiwoom_async.sandbox import Fault, Sandbox
-from kiwoom_async.sharing import SharedFiles
 
 pytestmark = pytest.mark.anyio
-KOSPI = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-QUERIES = [
+
+TWELVE_QUERIES = [
     ProgramTradeQuery(day, market, exchange)
     for day in ("2026-11-19", "2026-11-20")
     for market in Market
@@ -34,20 +30,17 @@ SECOND = ("second-app-key-of-a-user", "second-secret-key-of-a-user")
 THIRD = ("third-app-key-of-a-user", "third-secret-key-of-a-user")
 
 
-def client(sandbox, *more_keys, **options):
+def client_of(sandbox, *more_keys, **options):
+    """Return a client of the sandbox with these app keys besides its first."""
     return KiwoomClient.sandbox(sandbox, more_keys=more_keys, **options)
 
 
-def data_calls(sandbox):
-    return [arrival for arrival in sandbox.arrivals if arrival.api_id == "ka90004"]
-
-
-async def test_every_app_key_has_its_own_pace_and_token():
-    """Two keys, twice the throughput; each of them within its limit."""
+async def test_every_app_key_has_its_own_rate_limit_and_token():
+    """Two keys have twice the throughput, and each stays within its limit."""
     sandbox = small_sandbox(requests_per_second=5)
-    async with client(sandbox, SECOND) as kiwoom, kiwoom.merge(QUERIES) as pages:
+    async with client_of(sandbox, SECOND) as kiwoom, kiwoom.merge(TWELVE_QUERIES) as pages:
         rows = [row async for page in pages for row in page.rows]
-    calls = data_calls(sandbox)
+    calls = page_calls(sandbox)
     assert len(rows) == 6 * (120 + 70)
     assert len(calls) == 36
     assert not [call for call in calls if call.status == 429]
@@ -61,11 +54,11 @@ async def test_every_app_key_has_its_own_pace_and_token():
 
 async def test_a_walk_stays_with_its_app_key():
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND, THIRD) as kiwoom, kiwoom.merge(QUERIES) as pages:
+    async with client_of(sandbox, SECOND, THIRD) as kiwoom, kiwoom.merge(TWELVE_QUERIES) as pages:
         async for _ in pages:
             pass
     holders = {}
-    for call in data_calls(sandbox):
+    for call in page_calls(sandbox):
         holders.setdefault(tuple(sorted(call.body.items())), set()).add(call.caller)
     assert len(holders) == 12
     assert all(len(callers) == 1 for callers in holders.values())
@@ -74,62 +67,62 @@ async def test_a_walk_stays_with_its_app_key():
     assert min(walks.values()) >= 3
 
 
-async def test_calls_one_after_the_other_take_turns():
+async def test_consecutive_calls_alternate_between_app_keys():
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND) as kiwoom:
+    async with client_of(sandbox, SECOND) as kiwoom:
         for _ in range(6):
-            await kiwoom.page(KOSPI)
-    assert [call.caller for call in data_calls(sandbox)] == [1, 2] * 3
+            await kiwoom.page(QUERY)
+    assert [call.caller for call in page_calls(sandbox)] == [1, 2] * 3
 
 
-async def test_a_walk_that_was_left_goes_on_with_the_app_key_it_began_with():
+async def test_a_resumed_walk_uses_the_app_key_it_began_with():
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND) as kiwoom:
-        await kiwoom.page(KOSPI)
-        saved = str((await kiwoom.page(KOSPI)).next)
-    async with client(sandbox, SECOND) as kiwoom:
-        async for _ in kiwoom.pages(KOSPI, start=Cursor.parse(saved)):
+    async with client_of(sandbox, SECOND) as kiwoom:
+        await kiwoom.page(QUERY)
+        saved = str((await kiwoom.page(QUERY)).next)
+    async with client_of(sandbox, SECOND) as kiwoom:
+        async for _ in kiwoom.pages(QUERY, start=Cursor.parse(saved)):
             pass
-    assert [call.caller for call in data_calls(sandbox)] == [1, 2, 2, 2]
+    assert [call.caller for call in page_calls(sandbox)] == [1, 2, 2, 2]
 
 
-async def test_a_walk_of_an_app_key_that_the_client_has_not_is_refused():
-    """Whether its key is honoured there is unknown, and a wrong page would not be noticed."""
+async def test_a_cursor_of_an_app_key_that_the_client_lacks_is_refused():
+    """It is unknown if next-key is valid for another app key; a wrong page would not be noticed."""
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND) as kiwoom:
-        await kiwoom.page(KOSPI)
-        left = (await kiwoom.page(KOSPI)).next
-    async with client(sandbox, THIRD) as kiwoom:
+    async with client_of(sandbox, SECOND) as kiwoom:
+        await kiwoom.page(QUERY)
+        cursor = (await kiwoom.page(QUERY)).next
+    async with client_of(sandbox, THIRD) as kiwoom:
         with pytest.raises(ContinuationError, match="begun with another app key") as caught:
-            await kiwoom.page(KOSPI, left)
-    assert caught.value.query == KOSPI
-    assert caught.value.cursor == left
-    assert len(data_calls(sandbox)) == 2
+            await kiwoom.page(QUERY, cursor)
+    assert caught.value.query == QUERY
+    assert caught.value.cursor == cursor
+    assert len(page_calls(sandbox)) == 2
 
 
-async def test_a_walk_of_a_client_with_one_key_goes_on_with_the_first_of_several():
+async def test_a_cursor_without_an_app_key_is_resumed_with_the_first_one():
     sandbox = small_sandbox()
-    async with client(sandbox) as kiwoom:
-        left = (await kiwoom.page(KOSPI)).next
-    async with client(sandbox, SECOND) as kiwoom:
-        # The second would have been next.
-        await kiwoom.page(KOSPI)
-        page = await kiwoom.page(KOSPI, left)
-    assert [call.caller for call in data_calls(sandbox)] == [1, 1, 1]
+    async with client_of(sandbox) as kiwoom:
+        cursor = (await kiwoom.page(QUERY)).next
+    async with client_of(sandbox, SECOND) as kiwoom:
+        # The second app key would have been next.
+        await kiwoom.page(QUERY)
+        page = await kiwoom.page(QUERY, cursor)
+    assert [call.caller for call in page_calls(sandbox)] == [1, 1, 1]
     assert page.next is not None
     assert page.next.account
 
 
-async def test_nothing_is_under_way_when_all_is_done():
-    """Or an account would seem busy for ever, and get no walks."""
-    async with client(small_sandbox(Fault("code", call=2, code="1517")), SECOND) as kiwoom:
-        await kiwoom.page(KOSPI)
+async def test_no_calls_are_counted_as_running_after_they_ended():
+    """Otherwise an account would seem busy for ever, and get no walks."""
+    async with client_of(small_sandbox(Fault("code", call=2, code="1517")), SECOND) as kiwoom:
+        await kiwoom.page(QUERY)
         with pytest.raises(KiwoomError):
-            await kiwoom.page(KOSPI)
+            await kiwoom.page(QUERY)
         assert [account.running_calls for account in kiwoom._calls.accounts] == [0, 0]
 
 
-def test_accounts_at_different_hosts_are_different_whatever_the_spelling():
+def test_account_names_depend_on_the_host_and_not_on_its_spelling():
     def name(base_url):
         (account,) = KiwoomClient("key", "secret", base_url=base_url)._calls.accounts
         return account.name
@@ -138,7 +131,7 @@ def test_accounts_at_different_hosts_are_different_whatever_the_spelling():
     assert name("http://LOCALHOST:1/") == name("http://localhost:1")
 
 
-async def test_a_secret_of_any_app_key_that_an_answer_repeats_is_not_shown():
+async def test_secrets_of_every_app_key_are_redacted_in_answers():
     refusal = f"[1517:{SECOND[0]} {SECOND[1]} {THIRD[0]} {THIRD[1]}]"
 
     def answer(request):
@@ -151,24 +144,24 @@ async def test_a_secret_of_any_app_key_that_an_answer_repeats_is_not_shown():
     options = {"more_keys": [SECOND, THIRD], "transport": httpx.MockTransport(answer)}
     async with KiwoomClient("first-app-key", "first-secret-key", **options) as kiwoom:
         with pytest.raises(KiwoomError, match="1517") as caught:
-            await kiwoom.page(KOSPI)
+            await kiwoom.page(QUERY)
     for secret in (*SECOND, *THIRD):
         assert secret not in str(caught.value)
 
 
-async def test_a_client_with_one_key_binds_no_cursor_to_it():
-    async with client(small_sandbox()) as kiwoom:
-        page = await kiwoom.page(KOSPI)
+async def test_a_client_with_one_app_key_does_not_bind_cursors_to_it():
+    async with client_of(small_sandbox()) as kiwoom:
+        page = await kiwoom.page(QUERY)
     assert page.next is not None
     assert page.next.account == ""
 
 
 async def test_a_refused_token_is_renewed_for_its_app_key_only():
     sandbox = small_sandbox(Fault("code", call=5, code="8005"))
-    async with client(sandbox, SECOND) as kiwoom:
+    async with client_of(sandbox, SECOND) as kiwoom:
         for _ in range(6):
-            await kiwoom.collect(KOSPI)
-    (refused,) = [call.caller for call in data_calls(sandbox) if call.code == "8005"]
+            await kiwoom.collect(QUERY)
+    (refused,) = [call.caller for call in page_calls(sandbox) if call.code == "8005"]
     issues = [call.caller for call in sandbox.arrivals if call.api_id == "au10001"]
     assert sorted(issues[:2]) == [1, 2]
     assert issues[2:] == [refused]
@@ -176,11 +169,11 @@ async def test_a_refused_token_is_renewed_for_its_app_key_only():
 
 async def test_a_429_of_one_app_key_does_not_pause_the_other():
     sandbox = small_sandbox(Fault("rate_limit", call=1))
-    paced = client(sandbox, SECOND, requests_per_second=5)
-    async with paced as kiwoom, kiwoom.merge(QUERIES[:2]) as pages:
+    paced = client_of(sandbox, SECOND, requests_per_second=5)
+    async with paced as kiwoom, kiwoom.merge(TWELVE_QUERIES[:2]) as pages:
         async for _ in pages:
             pass
-    calls = data_calls(sandbox)
+    calls = page_calls(sandbox)
     assert calls[0].status == 429
     first = [call.time for call in calls if call.caller == calls[0].caller]
     other = [call.time for call in calls if call.caller != calls[0].caller]
@@ -188,27 +181,29 @@ async def test_a_429_of_one_app_key_does_not_pause_the_other():
     assert max(other) - min(other) < 1.0
 
 
-async def test_the_token_that_dies_first_is_told_and_all_are_revoked():
+async def test_token_expires_returns_the_earliest_and_revoke_token_revokes_all():
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND) as kiwoom:
+    async with client_of(sandbox, SECOND) as kiwoom:
         expires = await kiwoom.token_expires()
         assert expires <= await kiwoom.token_expires()
         await kiwoom.revoke_token()
     assert [call.api_id for call in sandbox.arrivals] == ["au10001"] * 2 + ["au10002"] * 2
 
 
-async def test_more_keys_make_an_estimate_shorter():
-    one, two = client(Sandbox()), client(Sandbox(), SECOND)
-    assert two.estimate(QUERIES).calls == one.estimate(QUERIES).calls
-    assert two.estimate(QUERIES).seconds == pytest.approx(one.estimate(QUERIES).seconds / 2)
+async def test_more_app_keys_shorten_an_estimate():
+    one_key, two_keys = client_of(Sandbox()), client_of(Sandbox(), SECOND)
+    assert two_keys.estimate(TWELVE_QUERIES).calls == one_key.estimate(TWELVE_QUERIES).calls
+    assert two_keys.estimate(TWELVE_QUERIES).seconds == pytest.approx(
+        one_key.estimate(TWELVE_QUERIES).seconds / 2
+    )
 
 
-async def test_no_secret_of_any_app_key_is_shown(caplog):
+async def test_reprs_cursors_reports_and_logs_hold_no_secret_of_any_app_key(caplog):
     caplog.set_level("DEBUG", "kiwoom_async")
     sandbox = small_sandbox()
-    async with client(sandbox, SECOND) as kiwoom:
-        await kiwoom.collect(KOSPI)
-        page = await kiwoom.page(KOSPI)
+    async with client_of(sandbox, SECOND) as kiwoom:
+        await kiwoom.collect(QUERY)
+        page = await kiwoom.page(QUERY)
         shown = [repr(kiwoom), str(page.next), repr(page), repr(await kiwoom.sharing_reports())]
     for text in [*shown, caplog.text]:
         assert "app-key" not in text
@@ -225,18 +220,18 @@ async def test_no_secret_of_any_app_key_is_shown(caplog):
         ([("", "secret")], "app_key"),
     ],
 )
-def test_keys_that_cannot_be_used_are_refused_and_not_shown(more_keys, message):
+def test_invalid_more_keys_are_refused_and_not_quoted(more_keys, message):
     with pytest.raises(ValueError, match=message) as caught:
         KiwoomClient.sandbox(more_keys=more_keys)
     assert "second-app-key" not in str(caught.value)
 
 
-def test_more_keys_come_from_the_environment(monkeypatch):
+def test_from_env_reads_more_app_keys(monkeypatch):
     for number, (app_key, secret_key) in enumerate([("first", "1" * 20), SECOND, THIRD], 1):
         suffix = "" if number == 1 else f"_{number}"
         monkeypatch.setenv(f"KIWOOM_APP_KEY{suffix}", app_key)
         monkeypatch.setenv(f"KIWOOM_SECRET_KEY{suffix}", secret_key)
-    assert [one.keys.app_key for one in KiwoomClient.from_env()._calls.accounts] == [
+    assert [account.keys.app_key for account in KiwoomClient.from_env()._calls.accounts] == [
         "first",
         SECOND[0],
         THIRD[0],
@@ -246,64 +241,3 @@ def test_more_keys_come_from_the_environment(monkeypatch):
         KiwoomClient.from_env()
     monkeypatch.delenv("KIWOOM_APP_KEY_3")
     assert len(KiwoomClient.from_env()._calls.accounts) == 2
-
-
-# ---- sharing, as the client takes it
-
-
-async def test_a_client_that_shares_nothing_says_so():
-    async with client(small_sandbox(), SECOND) as kiwoom:
-        reports = await kiwoom.sharing_reports()
-    assert [report.place for report in reports] == ["nowhere: this client shares nothing"] * 2
-    assert len({report.account for report in reports}) == 2
-
-
-def test_what_is_no_sharing_is_refused():
-    for wrong in ("files", SharedFiles):
-        with pytest.raises(ValueError, match=r"sharing: got .*; expected SharedFiles or"):
-            KiwoomClient.sandbox(sharing=wrong)
-
-
-def test_sharing_comes_from_the_environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("KIWOOM_APP_KEY", "key")
-    monkeypatch.setenv("KIWOOM_SECRET_KEY", "secret")
-    monkeypatch.setenv("KIWOOM_SHARING", f"files:{tmp_path}")
-    assert next(iter(KiwoomClient.from_env()._calls.accounts))._sharing.directory == tmp_path
-    monkeypatch.setenv("KIWOOM_SHARING", "nowhere")
-    with pytest.raises(ValueError, match="sharing: got 'nowhere'; allowed are files"):
-        KiwoomClient.from_env()
-
-
-class Broken:
-    """A place that is away, in the calls of one api-id."""
-
-    def __init__(self, api_id):
-        self._api_id = api_id
-
-    def rate_limiter(self, _, api_id, requests_per_second):
-        limiter = LocalRateLimiter(requests_per_second)
-        if api_id == self._api_id:
-            limiter.acquire = self._acquire
-        return limiter
-
-    async def _acquire(self, _):
-        raise SharingError("the place is away")
-
-    def token_store(self, _):
-        return NullTokenStore()
-
-    async def report(self, _):
-        raise SharingError("the place is away")
-
-
-@pytest.mark.parametrize("api_id", ["ka90004", "au10001"])
-async def test_a_place_that_is_away_ends_the_walk_with_its_cursor_and_sends_nothing(api_id):
-    sandbox = small_sandbox()
-    async with client(sandbox, sharing=Broken(api_id)) as kiwoom:
-        with pytest.raises(SharingError, match="the place is away") as caught:
-            await kiwoom.collect(KOSPI)
-        with pytest.raises(SharingError):
-            await kiwoom.sharing_reports()
-    assert (caught.value.query, caught.value.page) == (KOSPI, 0)
-    assert caught.value.cursor is not None
-    assert not data_calls(sandbox)

@@ -1,4 +1,4 @@
-"""Events: what a client tells of its work, exactly, in order; and the log says the same."""
+"""Events of a client: complete, in order, and equal to its log."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import anyio
 import pytest
+from support.exchange import QUERY, limited_sandbox, page_calls
 
 from kiwoom_async import (
     ApiError,
@@ -22,30 +23,25 @@ from kiwoom_async import (
     TokenRenewed,
     WalkFinished,
 )
-from kiwoom_async.sandbox import Fault, Sandbox
+from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
 
-QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
 OTHER = ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX)
 
 
-def small(*faults, **options):
-    """KOSPI is 3 pages of 120 rows."""
-    return Sandbox(faults=faults, kospi_stocks=120, kosdaq_stocks=70, **options)
-
-
-def names(events):
+def event_names(events):
+    """Return the class names of these events."""
     return [type(event).__name__ for event in events]
 
 
-async def test_a_walk_tells_every_step_in_order():
+async def test_a_walk_emits_an_event_for_every_step_in_order():
     events = []
-    sandbox = small(latency_seconds=0.046)
+    sandbox = limited_sandbox(latency_seconds=0.046)
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
     call = ["SlotWaited", "CallSent", "CallEnded"]
-    assert names(events) == [
+    assert event_names(events) == [
         *call, "TokenRenewed", *[*call, "PageDelivered"] * 3, "WalkFinished",
     ]  # fmt: skip
     assert {event.api_id for event in events[:3]} == {"au10001"}
@@ -62,25 +58,25 @@ async def test_a_walk_tells_every_step_in_order():
     assert [event.seconds for event in ended] == pytest.approx([0.046] * 4, abs=0.01)
 
 
-async def test_a_retry_says_why_and_when():
+async def test_a_retry_event_has_the_error_and_the_wait():
     events = []
-    sandbox = small(Fault("server_error", call=2, times=2))
+    sandbox = limited_sandbox(Fault("server_error", call=2, times=2))
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
     retries = [event for event in events if isinstance(event, CallRetried)]
-    assert [(one.attempt, one.query, one.api_id) for one in retries] == [
+    assert [(retry.attempt, retry.query, retry.api_id) for retry in retries] == [
         (1, QUERY, "ka90004"), (2, QUERY, "ka90004"),
     ]  # fmt: skip
-    assert all(0 <= one.seconds <= 0.4 for one in retries)
+    assert all(0 <= retry.seconds <= 0.4 for retry in retries)
     failed = [event for event in events if isinstance(event, CallEnded) and event.error]
-    assert [one.error for one in failed] == [one.error for one in retries]
+    assert [event.error for event in failed] == [event.error for event in retries]
     sent = [event.attempt for event in events if isinstance(event, CallSent)]
     assert sent == [1, 1, 1, 2, 3, 1]
 
 
-async def test_a_429_and_a_dead_token_are_told_with_their_reasons():
+async def test_a_429_and_a_refused_token_emit_retries_with_their_errors():
     events = []
-    sandbox = small(Fault("rate_limit", call=2), Fault("token_dies", call=4))
+    sandbox = limited_sandbox(Fault("rate_limit", call=2), Fault("token_dies", call=4))
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
     retries = [event for event in events if isinstance(event, CallRetried)]
@@ -91,9 +87,9 @@ async def test_a_429_and_a_dead_token_are_told_with_their_reasons():
     assert [event.first for event in renewals] == [True, False]
 
 
-async def test_a_walk_that_fails_says_so():
+async def test_a_failed_walk_finishes_with_its_error():
     events = []
-    sandbox = small(Fault("code", code="1634", call=2))
+    sandbox = limited_sandbox(Fault("code", code="1634", call=2))
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         with pytest.raises(ApiError) as caught:
             await kiwoom.collect(QUERY)
@@ -103,10 +99,10 @@ async def test_a_walk_that_fails_says_so():
     assert not [event for event in events if isinstance(event, CallRetried)]
 
 
-async def test_every_query_of_a_merge_finishes_once():
+async def test_every_walk_of_a_merge_finishes_once():
     events = []
     async with (
-        KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom,
+        KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom,
         kiwoom.merge([QUERY, OTHER]) as pages,
     ):
         assert len([page async for page in pages]) == 6
@@ -116,40 +112,40 @@ async def test_every_query_of_a_merge_finishes_once():
     }  # fmt: skip
 
 
-async def test_a_cancelled_merge_finishes_every_walk_it_began():
+async def test_a_merge_that_is_left_finishes_every_walk_it_began():
     events = []
-    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+    async with KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom:
         async with kiwoom.merge([QUERY, OTHER]) as pages:
             await anext(pages)
-        assert names(events).count("WalkFinished") == 2
+        assert event_names(events).count("WalkFinished") == 2
     assert not any(event.complete for event in events if isinstance(event, WalkFinished))
 
 
-async def test_what_a_listener_raises_comes_out_bare_and_is_not_retried():
+async def test_an_exception_of_on_event_propagates_without_a_retry():
     def refuse(event):
         if isinstance(event, PageDelivered):
             raise LookupError("a bug in the listener")
 
-    sandbox = small()
+    sandbox = limited_sandbox()
     async with KiwoomClient.sandbox(sandbox, on_event=refuse) as kiwoom:
         with pytest.raises(LookupError, match="a bug in the listener"):
             await kiwoom.collect(QUERY)
-    assert len([one for one in sandbox.arrivals if one.api_id == "ka90004"]) == 1
+    assert len(page_calls(sandbox)) == 1
 
 
-async def test_the_log_says_the_same(caplog):
+async def test_the_log_holds_the_text_of_every_event(caplog):
     caplog.set_level(logging.DEBUG, "kiwoom_async")
     events = []
-    sandbox = small(Fault("server_error", call=2), Fault("token_dies", call=4))
+    sandbox = limited_sandbox(Fault("server_error", call=2), Fault("token_dies", call=4))
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
         async for _ in kiwoom.pages(QUERY):
             pass
-    ours = [record for record in caplog.records if record.name == "kiwoom_async"]
-    assert [record.getMessage() for record in ours] == list(map(str, events))
-    told = [type(event) for event in events]
-    levels = {record.levelname: set() for record in ours}
-    for kind, record in zip(told, ours, strict=True):
+    logged = [record for record in caplog.records if record.name == "kiwoom_async"]
+    assert [record.getMessage() for record in logged] == list(map(str, events))
+    event_types = [type(event) for event in events]
+    levels = {record.levelname: set() for record in logged}
+    for kind, record in zip(event_types, logged, strict=True):
         levels[record.levelname].add(kind)
     assert levels == {
         "DEBUG": {SlotWaited, CallSent, CallEnded, PageDelivered},
@@ -166,36 +162,36 @@ async def test_the_log_says_the_same(caplog):
     )
 
 
-async def test_the_log_hears_of_every_call_where_nobody_else_does(caplog):
+async def test_events_are_logged_without_on_event(caplog):
     caplog.set_level(logging.DEBUG, "kiwoom_async")
-    async with KiwoomClient.sandbox(small()) as kiwoom:
+    async with KiwoomClient.sandbox(limited_sandbox()) as kiwoom:
         await kiwoom.page(QUERY)
-    said = [record.getMessage() for record in caplog.records if record.name == "kiwoom_async"]
-    assert "ka90004 2026-11-20 KOSPI KRX: sent, attempt 1" in said
-    assert "2026-11-20 KOSPI KRX: page 1 came with 50 rows" in said
+    messages = [record.getMessage() for record in caplog.records if record.name == "kiwoom_async"]
+    assert "ka90004 2026-11-20 KOSPI KRX: sent, attempt 1" in messages
+    assert "2026-11-20 KOSPI KRX: page 1 came with 50 rows" in messages
 
 
-async def test_a_program_that_shows_warnings_only_is_not_disturbed(caplog):
-    sandbox = small(Fault("server_error", call=2), Fault("rate_limit", call=4))
+async def test_recovered_faults_log_nothing_at_warning_level(caplog):
+    sandbox = limited_sandbox(Fault("server_error", call=2), Fault("rate_limit", call=4))
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         await kiwoom.collect(QUERY)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_one_walk_left_half_way_is_told_as_left():
+async def test_a_cancelled_walk_finishes_as_left():
     events = []
-    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+    async with KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom:
         with anyio.move_on_after(0.3):
             await kiwoom.collect(QUERY)
     (finished,) = (event for event in events if isinstance(event, WalkFinished))
     assert str(finished) == "2026-11-20 KOSPI KRX: left after 2 pages, 100 rows"
 
 
-async def test_a_call_that_is_not_sent_again_is_not_told_as_retried():
-    """The token dies, and the keys are refused when another is asked for."""
+async def test_a_call_that_is_not_sent_again_emits_no_retry():
+    """The token is refused, and then the app key when another token is requested."""
     events = []
     secrets = {"sandbox-app-key": "sandbox-secret-key"}
-    sandbox = small(Fault("token_dies", call=2), secrets=secrets)
+    sandbox = limited_sandbox(Fault("token_dies", call=2), secrets=secrets)
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.page(QUERY)
         secrets.clear()
@@ -204,9 +200,9 @@ async def test_a_call_that_is_not_sent_again_is_not_told_as_retried():
     assert not [event for event in events if isinstance(event, CallRetried)]
 
 
-async def test_the_first_token_is_the_first_once():
+async def test_only_the_first_token_is_marked_as_first():
     events = []
-    async with KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom:
+    async with KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom:
         await kiwoom.page(QUERY)
         await kiwoom.revoke_token()
         await kiwoom.page(QUERY)
@@ -214,10 +210,10 @@ async def test_the_first_token_is_the_first_once():
     assert tokens == [True, False]
 
 
-async def test_a_walk_whose_last_page_has_come_is_complete_although_nobody_asks_for_more():
+async def test_a_walk_left_after_its_last_page_is_complete():
     events = []
     async with (
-        KiwoomClient.sandbox(small(), on_event=events.append) as kiwoom,
+        KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom,
         aclosing(kiwoom.pages(QUERY)) as pages,
     ):
         async for page in pages:
@@ -226,12 +222,12 @@ async def test_a_walk_whose_last_page_has_come_is_complete_although_nobody_asks_
     assert events[-1] == WalkFinished(query=QUERY, pages=3, rows=120, complete=True)
 
 
-@pytest.mark.parametrize("listener", [42, "print", small])
-async def test_what_cannot_listen_is_refused(listener):
-    async def waits(event):
+@pytest.mark.parametrize("listener", [42, "print", limited_sandbox])
+async def test_an_invalid_on_event_or_transport_is_refused(listener):
+    async def coroutine(event):
         raise AssertionError(event)
 
-    unusable = waits if listener is small else listener
+    unusable = coroutine if listener is limited_sandbox else listener
     with pytest.raises(ValueError, match=r"on_event: got .*expected a plain function"):
         KiwoomClient("a", "b", on_event=unusable)
     with pytest.raises(ValueError, match="transport: got 42; expected an AsyncBaseTransport"):

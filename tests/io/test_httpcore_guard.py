@@ -1,4 +1,4 @@
-"""The private parts of httpx and httpcore that the guard reads, and their absence.
+"""The private parts of httpx and httpcore that the guard reads, present and missing.
 
 If one of these tests fails after an upgrade, `kiwoom_async/_io/httpcore_guard.py` says what to do.
 """
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.httpx_only]
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request):
-    """Real sockets need real time."""
+    """Run in real time, which real sockets need."""
     return request.param
 
 
@@ -24,7 +24,7 @@ def transport(request):
     return request.param and request.param()
 
 
-async def test_the_parts_are_there_and_a_connection_is_kept(transport):
+async def test_the_private_parts_exist_and_a_connection_is_reused(transport):
     async def answer(stream):
         streams.add(id(stream))
         await stream.send(http(b"{}"))
@@ -54,7 +54,7 @@ class RenamedPart(httpx.AsyncByteStream):
         await self._renamed.aclose()
 
 
-async def test_without_a_part_connections_are_not_kept_and_one_warning_says_so(
+async def test_without_a_private_part_connections_are_not_kept_and_one_warning_is_given(
     transport, monkeypatch
 ):
     async def answer(stream):

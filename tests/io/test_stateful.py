@@ -1,4 +1,4 @@
-"""Token, pace and walk in any order of events, on a virtual clock, judged by the server's log."""
+"""Token, pace and walks in any order of events, in virtual time, judged by the sandbox's log."""
 
 import asyncio
 from collections import Counter
@@ -9,30 +9,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.clock import VirtualTimeLoop
+from support.exchange import SIX_QUERIES, stock_codes
 
-from kiwoom_async import (
-    AuthError,
-    BlockedError,
-    Exchange,
-    Failure,
-    KiwoomClient,
-    KiwoomError,
-    Market,
-    ProgramTradeQuery,
-    TokenRenewed,
-)
-from kiwoom_async._protocol.convert import request_body
+from kiwoom_async import AuthError, BlockedError, Failure, KiwoomClient, KiwoomError, TokenRenewed
 from kiwoom_async.sandbox import Fault, Sandbox
 
-QUERIES = [
-    ProgramTradeQuery("2026-11-20", market, venue) for market in Market for venue in Exchange
-]
 PASSING = ("server_error", "truncated_json", "disconnect", "token_dies", "rate_limit")
 FATAL = ("firewall", "maintenance_html")
 
 
 class Trading(RuleBasedStateMachine):
-    """One client and one exchange through a day of accidents."""
+    """A client and an exchange through a day of faults."""
 
     @initialize(latency=st.sampled_from([0.0, 0.046, 0.3]))
     def open(self, latency):
@@ -52,8 +39,6 @@ class Trading(RuleBasedStateMachine):
             self.runner.run(self.kiwoom.aclose())
             self.runner.close()
 
-    # ---- what happens
-
     @rule(seconds=st.floats(0.01, 5))
     def time_passes(self, seconds):
         self.runner.run(asyncio.sleep(seconds))
@@ -65,45 +50,43 @@ class Trading(RuleBasedStateMachine):
 
     @rule()
     def the_token_is_revoked(self):
-        # A dead token cannot be revoked, and the server says so.
+        # The server refuses to revoke a token that is no longer valid.
         with suppress(AuthError):
             self.runner.run(self.kiwoom.revoke_token())
         self.deaths += 1
 
     @rule(kind=st.sampled_from(PASSING + FATAL), ahead=st.integers(1, 6))
-    def something_will_go_wrong(self, kind, ahead):
+    def a_fault_is_planned(self, kind, ahead):
         due = self.sandbox._calls["ka90004"] + ahead
         self.sandbox._faults += (Fault(kind, call=due),)
         self.deaths += kind == "token_dies"
 
-    # ---- what is asked
+    @rule(query=st.sampled_from(SIX_QUERIES))
+    def a_walk_is_complete(self, query):
+        assert self.runner.run(self._walk_to_the_end(query)) == stock_codes(self.sandbox, query)
 
-    @rule(query=st.sampled_from(QUERIES))
-    def a_walk(self, query):
-        assert self.runner.run(self._walked(query)) == self._truth(query)
+    @rule(queries=st.lists(st.sampled_from(SIX_QUERIES), unique=True), workers=st.integers(1, 4))
+    def a_merge_is_complete(self, queries, workers):
+        found = self.runner.run(self._merge_to_the_end(queries, workers))
+        assert found == {query: stock_codes(self.sandbox, query) for query in queries}
 
-    @rule(queries=st.lists(st.sampled_from(QUERIES), unique=True), workers=st.integers(1, 4))
-    def a_merge(self, queries, workers):
-        found = self.runner.run(self._merged(queries, workers))
-        assert found == {query: self._truth(query) for query in queries}
-
-    @rule(query=st.sampled_from(QUERIES), after=st.floats(0.001, 2))
-    def a_cancelled_walk(self, query, after):
+    @rule(query=st.sampled_from(SIX_QUERIES), after=st.floats(0.001, 2))
+    def a_walk_is_cancelled(self, query, after):
         async def walk():
             with suppress(TimeoutError, KiwoomError):
                 await asyncio.wait_for(self.kiwoom.collect(query), after)
 
         self.runner.run(walk())
 
-    @rule(queries=st.lists(st.sampled_from(QUERIES), min_size=2, max_size=4))
-    def walks_side_by_side(self, queries):
+    @rule(queries=st.lists(st.sampled_from(SIX_QUERIES), min_size=2, max_size=4))
+    def concurrent_walks_are_complete(self, queries):
         async def walks():
-            return await asyncio.gather(*map(self._walked, queries))
+            return await asyncio.gather(*map(self._walk_to_the_end, queries))
 
-        assert self.runner.run(walks()) == [self._truth(query) for query in queries]
+        assert self.runner.run(walks()) == [stock_codes(self.sandbox, query) for query in queries]
 
-    async def _walked(self, query):
-        """All rows, with whatever resuming it takes."""
+    async def _walk_to_the_end(self, query):
+        """Return all symbols of a query, resuming the walk after errors."""
         rows, start = [], None
         for _ in range(20):
             try:
@@ -112,14 +95,15 @@ class Trading(RuleBasedStateMachine):
             except BlockedError as error:
                 start = error.cursor
             except AuthError as error:
-                # A call renews once: that it dies twice under one call ends the walk.
+                # A call renews its token once; a second refusal of it ends the walk.
                 assert self.deaths >= 2
                 start = error.cursor
             else:
                 return rows
         raise AssertionError("no progress")
 
-    async def _merged(self, queries, workers):
+    async def _merge_to_the_end(self, queries, workers):
+        """Return all symbols of these queries, resuming failed walks."""
         found = {query: [] for query in queries}
         start, todo = {}, queries
         while todo:
@@ -133,11 +117,6 @@ class Trading(RuleBasedStateMachine):
                         found[item.query] += [row.symbol for row in item.rows]
             start, todo = failed, list(failed)
         return found
-
-    def _truth(self, query):
-        return [row["stk_cd"] for row in self.sandbox.rows(*request_body(query).values())]
-
-    # ---- what always holds
 
     @invariant()
     def the_limit_is_kept(self):

@@ -1,4 +1,4 @@
-"""The folders are the architecture: who may import whom, read from the imports themselves.
+"""The folders are the architecture: which part may import which, checked by reading the imports.
 
 Nothing imports upwards: wings -> client -> _io -> _protocol -> errors.
 """
@@ -37,12 +37,12 @@ WINGS = {
     "cli": {PUBLIC, "archive", "report", "sandbox", "sharing", "tables"},
     "__main__": {"cli"},
 }
-# What the core reaches for only where it is asked for: imported inside a function.
+# Imported by the core inside functions only.
 ON_DEMAND = {
     "_protocol": {"notebook", "tables"},
     "client": {"sandbox", "sharing"},
 }  # fmt: skip
-# The packages of others that each may import; the core needs four and no more.
+# Third-party packages that each part may import; the core needs four.
 PACKAGES = {
     "errors": set(),
     "_protocol": {"attrs", "cattrs"},
@@ -58,7 +58,7 @@ PACKAGES = {
     "archive": {"anyio", "attrs", "duckdb", "holidays", "pyarrow"},
     "report": {"attrs", "matplotlib"},
 }
-# Named for type checkers only.
+# Imported for type checkers only.
 TYPE_CHECKING_ONLY = {"_protocol": {"pandas", "polars", "pyarrow"}}
 IMPURE = {"anyio", "asyncio", "httpx", "os", "random", "socket", "threading", "time", "trio"}
 EXTRAS = {
@@ -68,13 +68,13 @@ EXTRAS = {
 
 
 def files(part: str) -> list[Path]:
-    """The files of a folder or module directly in the package."""
+    """Return the files of a folder or module directly in the package."""
     folder = PACKAGE / part
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{part}.py"]
 
 
 def imports(path: Path, root: Path = PACKAGE) -> set[tuple[str, bool]]:
-    """Every module that a file names, absolutely, and whether only inside a function."""
+    """Return the absolute name of every imported module, and if the import is in a function."""
     package = ["kiwoom_async", *path.relative_to(root).parent.parts]
     found: set[tuple[str, bool]] = set()
 
@@ -87,7 +87,7 @@ def imports(path: Path, root: Path = PACKAGE) -> set[tuple[str, bool]]:
             names = [node.module] if node.module else [alias.name for alias in node.names]
             found.update((".".join([*(base or []), name]), inside) for name in names if module)
         inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        # For type checkers only.
+        # Imports for type checkers count as those inside a function.
         inside = inside or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         for child in ast.iter_child_nodes(node):
             visit(child, inside)
@@ -96,8 +96,8 @@ def imports(path: Path, root: Path = PACKAGE) -> set[tuple[str, bool]]:
     return found
 
 
-def ours(path: Path) -> set[tuple[str, bool]]:
-    """The parts of the package that a file imports."""
+def own_imports(path: Path) -> set[tuple[str, bool]]:
+    """Return the parts of the package that a file imports."""
     found = set()
     for name, inside in imports(path):
         parts = name.split(".")
@@ -106,13 +106,13 @@ def ours(path: Path) -> set[tuple[str, bool]]:
     return found
 
 
-def others(path: Path) -> set[str]:
-    """The packages of others that a file imports."""
+def third_party_imports(path: Path) -> set[str]:
+    """Return the third-party packages that a file imports."""
     names = {name.partition(".")[0] for name, _ in imports(path)}
     return names - sys.stdlib_module_names - {"kiwoom_async", "typing_extensions"}
 
 
-def test_every_file_and_folder_has_its_place():
+def test_every_file_and_folder_is_in_the_tables():
     found = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
     assert found - {"__pycache__"} == {*CORE, *WINGS}
     assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 18
@@ -122,12 +122,12 @@ def test_every_file_and_folder_has_its_place():
 def test_nothing_imports_upwards(part):
     allowed = (CORE | WINGS)[part] | {part}
     for path in files(part):
-        for name, inside in ours(path):
+        for name, inside in own_imports(path):
             lazily = inside and name in ON_DEMAND.get(part, ())
             assert name in allowed or lazily, f"{path} imports {name}"
 
 
-def test_the_drawing_has_no_circle():
+def test_the_allowed_imports_have_no_cycle():
     built = {PUBLIC}
     for part, allowed in (CORE | WINGS).items():
         assert allowed <= built, part
@@ -135,9 +135,9 @@ def test_the_drawing_has_no_circle():
 
 
 @pytest.mark.parametrize("part", PACKAGES)
-def test_each_folder_uses_the_packages_of_its_layer_only(part):
+def test_each_part_imports_only_its_third_party_packages(part):
     for path in files(part):
-        extra = others(path) - PACKAGES[part] - TYPE_CHECKING_ONLY.get(part, set())
+        extra = third_party_imports(path) - PACKAGES[part] - TYPE_CHECKING_ONLY.get(part, set())
         assert not extra, path
 
 
@@ -166,7 +166,7 @@ def test_the_report_draws_without_pyplot():
 
 
 def loaded_by(code: str) -> set[str]:
-    """The packages that a fresh interpreter has loaded after `code`."""
+    """Return the packages that a new interpreter has loaded after `code`."""
     run = subprocess.run(  # noqa: S603
         [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
         capture_output=True, text=True, check=True,
@@ -178,7 +178,7 @@ def test_importing_the_package_imports_no_extra():
     assert not loaded_by("from kiwoom_async import *") & EXTRAS
 
 
-def test_the_public_names_are_there_and_sorted():
+def test_the_public_names_exist_and_are_sorted():
     assert sorted(kiwoom_async.__all__) == kiwoom_async.__all__
     assert set(dir(kiwoom_async)) >= set(kiwoom_async.__all__)
     for name in kiwoom_async.__all__:
@@ -187,8 +187,7 @@ def test_the_public_names_are_there_and_sorted():
         kiwoom_async.KiwoomClinet  # noqa: B018
 
 
-def test_an_import_upwards_would_be_seen(tmp_path):
-    """The reader of imports reads what it is meant to."""
+def test_imports_are_read_at_every_level(tmp_path):
     file = tmp_path / "_io" / "one.py"
     file.parent.mkdir()
     file.write_text(

@@ -1,4 +1,4 @@
-"""Every Python block of both READMEs runs, as it stands, against the sandbox on a real socket."""
+"""Every Python program of both READMEs runs unchanged against the sandbox on a real socket."""
 
 import ast
 import os
@@ -21,44 +21,50 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def programs_of(name):
+    """Return the Python blocks of a README."""
     text = (ROOT / name).read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-class Wordless(ast.NodeTransformer):
-    """A program without what it says; comments are not in it anyway."""
+class WithoutText(ast.NodeTransformer):
+    """Empties every string of a program."""
 
     def visit_Constant(self, node):
         return ast.Constant("") if isinstance(node.value, str) else node
 
 
-def without_words(program):
-    return ast.dump(Wordless().visit(ast.parse(program)))
+def structure_of(program):
+    """Return the syntax tree of a program without its strings and comments, as text."""
+    return ast.dump(WithoutText().visit(ast.parse(program)))
 
 
 ENGLISH, KOREAN = programs_of("README.md"), programs_of("README.ko.md")
 NUMBERED = [(f"README.md-{number}", block) for number, block in enumerate(ENGLISH, 1)]
-# A Korean program that differs in its words only is run as the English one.
+# A Korean program that differs in strings and comments only is not run a second time.
 NUMBERED += [
     (f"README.ko.md-{number}", block)
     for number, block in enumerate(KOREAN, 1)
-    if without_words(block) not in {*map(without_words, ENGLISH)}
+    if structure_of(block) not in {*map(structure_of, ENGLISH)}
 ]
 BLOCKS = [pytest.param(block, id=name) for name, block in NUMBERED]
 PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
 SERVICES = [block for block in BLOCKS if block not in PROGRAMS]
 
 
-def environment(base_url, name, room):
-    """An app key for each program, so that none waits for another's pace."""
+def environment(base_url, name, state_folder):
+    """Return the environment of a program; each has its own app key, and so its own pace."""
     keys = {"KIWOOM_APP_KEY": f"{name}-app-key", "KIWOOM_SECRET_KEY": "readme-secret-key"}
-    here = {"KIWOOM_BASE_URL": base_url, "PYTHONIOENCODING": "utf-8", "XDG_STATE_HOME": room}
+    here = {
+        "KIWOOM_BASE_URL": base_url,
+        "PYTHONIOENCODING": "utf-8",
+        "XDG_STATE_HOME": state_folder,
+    }
     return os.environ | keys | here
 
 
 @pytest.fixture(scope="module")
 def base_url():
-    """Small markets that move: the pace is the real one, and the tests need not wait for it."""
+    """Serve a sandbox with small markets, because the programs run at the real pace."""
     exchange = Sandbox(kospi_stocks=120, kosdaq_stocks=40, trades_per_second=50)
     with on_a_port(exchange) as url:
         yield url
@@ -66,25 +72,25 @@ def base_url():
 
 @pytest.fixture(scope="module")
 def closed_market_url():
-    """The same when nothing moves between two pages, so that every sum adds up."""
+    """Serve the same when nothing moves between two pages, so that every sum adds up."""
     with on_a_port(Sandbox(kospi_stocks=120, kosdaq_stocks=40)) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def runs(base_url, closed_market_url, tmp_path_factory):
-    """All programs, a few at a time: most of their time is waiting for the pace."""
-
-    room = tmp_path_factory.mktemp("programs")
+    """Run all programs, four at a time, because they mostly wait for the pace."""
+    folder = tmp_path_factory.mktemp("programs")
 
     def run(number, block):
-        program = room / str(number) / "program.py"
+        program = folder / str(number) / "program.py"
         program.parent.mkdir()
         program.write_text(block, encoding="utf-8")
         url = base_url if ".watch(" in block else closed_market_url
         return subprocess.run(  # noqa: S603
-            [sys.executable, "-W", "error", program], env=environment(url, f"p{number}", room),
-            capture_output=True, timeout=60, encoding="utf-8", check=False, cwd=program.parent,
+            [sys.executable, "-W", "error", program], capture_output=True,
+            env=environment(url, f"p{number}", folder), timeout=60, encoding="utf-8",
+            check=False, cwd=program.parent,
         )  # fmt: skip
 
     blocks = [block.values[0] for block in PROGRAMS]
@@ -116,17 +122,17 @@ def test_the_service_of_the_readme_starts_serves_and_stops(block, base_url, tmp_
     )  # fmt: skip
     try:
         end = time.monotonic() + 30
-        while answered(f"http://127.0.0.1:{port}/complete") != {"KOSPI", "KOSDAQ"}:
+        while keys_of(f"http://127.0.0.1:{port}/complete") != {"KOSPI", "KOSDAQ"}:
             assert time.monotonic() < end
             assert service.poll() is None
             time.sleep(0.1)
-        unknown = httpx.get(f"http://127.0.0.1:{port}/net-buying/nobody")
+        unknown = httpx.get(f"http://127.0.0.1:{port}/net-buying/unknown")
         known = httpx.get(f"http://127.0.0.1:{port}/net-buying/005930")
     finally:
         service.send_signal(signal.SIGINT)
         out, err = service.communicate(timeout=20)
     assert unknown.status_code == 404
-    # It asks for today, which may be a weekend.
+    # The service queries today, which may be a weekend.
     assert known.status_code == 404 or known.json()["name"] == "삼성전자"
     assert (service.returncode in {0, -signal.SIGINT, 130}, out, err) == (True, "", "")
 
@@ -139,21 +145,21 @@ def test_the_programs_of_a_readme_are_strictly_typed(tmp_path):
     assert (run.returncode, run.stderr) == (0, ""), run.stdout
 
 
-def answered(url):
-    """The keys of an answer; none while nobody answers."""
+def keys_of(url):
+    """Return the keys of an answer, none while the service does not answer."""
     try:
         return set(httpx.get(url).json())
     except httpx.TransportError:
         return set()
 
 
-def test_both_readmes_hold_as_many_programs():
+def test_both_readmes_have_the_same_number_of_programs():
     assert len(ENGLISH) == len(KOREAN) == 12
     assert len(BLOCKS) < 12 + 6
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
-def test_a_readme_says_the_two_commands_and_every_error(name):
+def test_a_readme_names_the_commands_and_every_error(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     for word in ("make demo", "make test", "uv run", r".venv\Scripts", "TransportError",
                  "TransportTimeout", "BlockedError", "ApiError", "AuthError", "RateLimited",

@@ -1,8 +1,8 @@
-"""Coverage-guided bytes against the boundary where answers are decoded; run on demand.
+"""Coverage-guided fuzzing of the functions that decode answers; run on demand.
 
-`pip install atheris`, then `python tests/fuzz_decode.py -max_total_time=60`. Any bytes at all,
-under any status and headers, must give a page, a token, or an error of the tree, and nothing else.
-It begins with the recorded bodies; what it finds on the way is not kept.
+`pip install atheris`, then `python tests/protocol/fuzz_decode.py -max_total_time=60`. Any bytes,
+with any status and headers, must be decoded to a page or a token, or raise a KiwoomError. The
+corpus begins with the recorded bodies and is not kept.
 """
 
 import sys
@@ -19,18 +19,18 @@ with atheris.instrument_imports(include=["kiwoom_async"]):
     from kiwoom_async._protocol.query import Walk
 
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-ASKED = Request("ka90004", "/", {}, b"", ("a-token-of-some-length",))
+REQUEST = Request("ka90004", "/", {}, b"", ("a-token-of-some-length",))
 STATUSES = (200, 200, 200, 204, 307, 400, 429, 500, 503)
 
 
-def one_input(data: bytes) -> None:
-    """A status, a key, and the rest as body."""
+def decode_input(data: bytes) -> None:
+    """Decode an answer made of a status, headers, and the rest of the data as its body."""
     provider = atheris.FuzzedDataProvider(data)
     status = STATUSES[provider.ConsumeIntInRange(0, len(STATUSES) - 1)]
     cont, key = provider.PickValueInList(["Y", "N", "", "y"]), provider.ConsumeUnicode(8)
     headers = {"cont-yn": cont, "next-key": key, "retry-after": key}
     body = provider.ConsumeBytes(provider.remaining_bytes())
-    response = redact(Response(ASKED, status, headers, body), ("an-app-key-of-some-length",))
+    response = redact(Response(REQUEST, status, headers, body), ("an-app-key-of-some-length",))
     for on_undecoded in ("raise", "deliver"):
         try:
             page = decode_page(response, QUERY, first_cursor(QUERY), on_undecoded=on_undecoded)
@@ -44,11 +44,11 @@ def one_input(data: bytes) -> None:
 
 
 def main() -> None:
-    """Fuzz, from the recorded bodies on."""
+    """Fuzz, starting from the recorded bodies."""
     with TemporaryDirectory() as corpus:
         for recorded in (Path(__file__).parent.parent / "wire").glob("*.json"):
             (Path(corpus) / recorded.name).write_bytes(b"\0\0" + recorded.read_bytes())
-        atheris.Setup([*sys.argv, corpus], one_input)
+        atheris.Setup([*sys.argv, corpus], decode_input)
         atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""How Kiwoom spells numbers, signs and blanks (wire-facts.md, sections 1 and 6)."""
+"""How Kiwoom spells numbers, signs, dates and blanks (wire-facts.md, sections 1 and 6)."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
@@ -24,7 +24,7 @@ read_optional_magnitude = OptionalReader(magnitude)
 
 
 @pytest.mark.parametrize(
-    ("sent", "meant"),
+    ("sent", "expected"),
     [
         ("0", 0),
         ("-0", 0),
@@ -37,10 +37,10 @@ read_optional_magnitude = OptionalReader(magnitude)
         ("9" * 20, 10**20 - 1),
     ],
 )
-def test_whole_numbers(sent, meant):
-    assert read_integer(sent) == meant
-    assert read_optional_integer(sent) == meant
-    assert read_optional_magnitude(sent) == abs(meant)
+def test_integers_are_read_with_their_sign(sent, expected):
+    assert read_integer(sent) == expected
+    assert read_optional_integer(sent) == expected
+    assert read_optional_magnitude(sent) == abs(expected)
 
 
 @pytest.mark.parametrize(
@@ -48,25 +48,25 @@ def test_whole_numbers(sent, meant):
     ["", " ", None, "abc", "1.5", "1,000", "1_000", "+-5", "---5", "++5", "-", "٣", "1e3", "0x1F",
      5, 5.0, True, [], {}, "9" * 21, "NaN"],
 )  # fmt: skip
-def test_what_is_no_whole_number_is_an_error_and_never_a_zero(sent):
+def test_text_that_is_not_an_integer_is_an_error(sent):
     with pytest.raises(ValueError, match="is not a whole number"):
         read_integer(sent)
 
 
 @pytest.mark.parametrize("sent", ["", "  ", None])
-def test_blank_is_none_where_blank_is_allowed(sent):
+def test_optional_readers_return_none_for_a_blank(sent):
     assert is_blank(sent)
     assert read_optional_integer(sent) is None
     assert read_optional_magnitude(sent) is None
 
 
 @pytest.mark.parametrize("sent", ["0", 0, False, [], {}])
-def test_a_zero_is_not_blank(sent):
+def test_zero_is_not_blank(sent):
     assert not is_blank(sent)
 
 
 @pytest.mark.parametrize(
-    ("sent", "meant"),
+    ("sent", "expected"),
     [
         ("+18.71", "18.71"),
         ("+0.00", "0.00"),
@@ -77,15 +77,15 @@ def test_a_zero_is_not_blank(sent):
         ("5.", "5"),
     ],
 )
-def test_decimals_keep_their_places(sent, meant):
-    assert str(read_decimal(sent)) == meant
+def test_decimals_keep_their_decimal_places(sent, expected):
+    assert str(read_decimal(sent)) == expected
     assert isinstance(read_decimal(sent), Decimal)
 
 
 @pytest.mark.parametrize(
     "sent", ["-18.715", "+18.715", "-12345678901234567890.12345678901234567890"]
 )
-def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
+def test_decimals_keep_every_digit_in_any_decimal_context(sent):
     with localcontext(prec=3):
         assert str(read_decimal(sent)) == sent.removeprefix("+")
 
@@ -93,37 +93,37 @@ def test_no_digit_is_lost_to_the_decimal_context_of_the_program(sent):
 @pytest.mark.parametrize(
     "sent", ["", None, "0." + "0" * 21, "NaN", "Infinity", "1e5", "1.2.3", 1.5, "+-1.0", "."]
 )
-def test_what_is_no_decimal_is_an_error(sent):
+def test_text_that_is_not_a_decimal_is_an_error(sent):
     with pytest.raises(ValueError, match="is not a decimal number"):
         read_decimal(sent)
 
 
-def test_text_is_as_sent():
+def test_text_is_returned_as_sent():
     assert read_text(" 삼성전자 ") == " 삼성전자 "
     with pytest.raises(ValueError, match="5 is not text"):
         read_text(5)
 
 
-def test_times_are_korean():
+def test_times_are_read_as_korean_time():
     assert kst_time("20261123083000") == datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("sent", ["", None, "20261123", "20261323083000", "2026112308300x", 5])
-def test_what_is_no_time_is_an_error(sent):
+def test_text_that_is_not_a_time_is_an_error(sent):
     with pytest.raises(ValueError, match=r"is not a time|does not match|unconverted"):
         kst_time(sent)
 
 
-def test_dates_flags_and_numbers_of_a_query_are_sent_as_the_specification_writes_them():
+def test_fields_of_a_query_are_sent_as_the_specification_writes_them():
     @attrs.frozen
-    class Question:
+    class ExampleQuery:
         day: date = attrs.field(metadata=wire("dt"))
         adjusted: bool = attrs.field(metadata=wire("upd_stkpc_tp"))
         count: int = attrs.field(metadata=wire("cnt"))
         label: str = attrs.field(metadata=wire("label"))
         note: str = "not sent"
 
-    assert request_body(Question(date(2026, 1, 5), True, 7, " x ")) == {
+    assert request_body(ExampleQuery(date(2026, 1, 5), True, 7, " x ")) == {
         "dt": "20260105",
         "upd_stkpc_tp": "1",
         "cnt": "7",
@@ -131,7 +131,7 @@ def test_dates_flags_and_numbers_of_a_query_are_sent_as_the_specification_writes
     }
 
 
-def test_a_value_in_an_error_text_is_short():
+def test_short_repr_shortens_long_values():
     assert short_repr("abc") == "'abc'"
     assert len(short_repr("x" * 10_000)) < 50
 
@@ -153,5 +153,5 @@ def test_a_value_in_an_error_text_is_short():
         ("", None),
     ],
 )
-def test_a_date_header_is_read_or_left(value, time):
+def test_http_time_returns_none_for_an_invalid_date_header(value, time):
     assert http_time(value) == time

@@ -1,48 +1,29 @@
-"""The compiled connections: cases that the tests of HTTP, run with `--engine fast`, lack."""
+"""Connections of FastEngine: cases that the tests of HTTP, run with `--engine fast`, lack."""
 
 import asyncio
 import os
 import socket
-import ssl
-import subprocess
-import sys
 from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-import trio
-import trustme
 from anyio.abc import SocketAttribute
 from attrs import evolve
 from support.http import http, server
 from support.sender import PATH, Sender, send
 
-from kiwoom_async import (
-    Exchange,
-    KiwoomClient,
-    Market,
-    ProgramTradeQuery,
-    TransportError,
-)
+from kiwoom_async import TransportError
 from kiwoom_async.speed import CompiledTransport, FastEngine, _connections
 
 pytestmark = pytest.mark.anyio
 
-QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
-
 
 @pytest.fixture
 def anyio_backend():
-    """It is asyncio's."""
+    """Use asyncio in real time: FastEngine needs it, and real sockets."""
     return "asyncio"
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def loop_factory(request):
-    """What makes a loop."""
-    return pytest.importorskip("uvloop").new_event_loop if request.param == "uvloop" else None
 
 
 @asynccontextmanager
@@ -51,17 +32,17 @@ async def sending_to(answer):
     async with server(answer) as base_url:
         sender = Sender(base_url, engine=FastEngine())
 
-        async def connected():
+        async def on_connect():
             connections.append(1)
 
         connections = []
         try:
-            yield lambda: send(sender, connected), connections
+            yield lambda: send(sender, on_connect), connections
         finally:
             await sender.aclose()
 
 
-async def test_a_connection_is_used_again_and_told_once():
+async def test_a_connection_is_reused_and_on_connect_called_once():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
@@ -70,8 +51,8 @@ async def test_a_connection_is_used_again_and_told_once():
     assert connections == [1]
 
 
-class Around(httpx.AsyncBaseTransport):
-    """A transport around another one, which sees its requests."""
+class WrappingTransport(httpx.AsyncBaseTransport):
+    """A transport that wraps CompiledTransport and records the paths it sends."""
 
     def __init__(self):
         self.inside, self.seen = CompiledTransport(), []
@@ -87,28 +68,28 @@ class Around(httpx.AsyncBaseTransport):
         await self.inside.aclose()
 
 
-async def test_another_transport_around_it_has_its_requests():
-    """By httpx's requests and responses, with the steps of a connection."""
+async def test_a_transport_around_compiled_transport_sees_its_requests():
+    """Requests and responses are those of httpx, and on_connect is still called."""
 
     async def answer(stream):
         await stream.send(http(b'{"a": 1}', "cont-yn: N"))
 
-    async def connected():
+    async def on_connect():
         connections.append(1)
 
-    around, connections = Around(), []
+    wrapping, connections = WrappingTransport(), []
     async with server(answer) as base_url:
-        sender = Sender(base_url, transport=around)
-        responses = [await send(sender, connected) for _ in range(3)]
+        sender = Sender(base_url, transport=wrapping)
+        responses = [await send(sender, on_connect) for _ in range(3)]
         await sender.aclose()
-    assert {(one.status, one.body, one.headers["cont-yn"]) for one in responses} == {
+    assert {(each.status, each.body, each.headers["cont-yn"]) for each in responses} == {
         (200, b'{"a": 1}', "N")
     }
-    assert around.seen == [PATH] * 3
+    assert wrapping.seen == [PATH] * 3
     assert connections == [1]
 
 
-async def test_the_host_may_have_a_path():
+async def test_the_base_url_may_have_a_path():
     paths = []
 
     async def answer(reader, writer):
@@ -125,16 +106,16 @@ async def test_the_host_may_have_a_path():
     assert paths == [b"/kiwoom/v1/api/dostk/stkinfo"]
 
 
-@pytest.mark.parametrize("moments", ["idle too long", "more came while idle"])
-async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
+@pytest.mark.parametrize("reason", ["idle too long", "more received while idle"])
+async def test_an_old_connection_or_one_with_unexpected_data_is_not_reused(reason, monkeypatch):
     async def answer(stream):
         await stream.send(http(b"{}"))
-        if moments == "more came while idle":
+        if reason == "more received while idle":
             await anyio.sleep(0.02)  # the answer has been taken by then
             await stream.send(b"HTTP")
         answered.set()
 
-    if moments == "idle too long":
+    if reason == "idle too long":
         monkeypatch.setattr(_connections, "_IDLE_SECONDS", 0.03)
     answered = anyio.Event()
     async with sending_to(answer) as (call, connections):
@@ -145,8 +126,8 @@ async def test_a_doubtful_connection_is_not_used_again(moments, monkeypatch):
     assert connections == [1, 1]
 
 
-@pytest.mark.parametrize("came", [http(b'{"stray": 1}'), b""], ids=["an answer", "the end"])
-async def test_what_comes_while_the_loop_has_no_turn_is_seen(came):
+@pytest.mark.parametrize("received", [http(b'{"stray": 1}'), b""], ids=["an answer", "the end"])
+async def test_data_or_a_close_that_arrives_between_turns_of_the_loop_is_noticed(received):
     async def answer(stream):
         streams.append(stream)
         await stream.send(http(b"{}"))
@@ -154,16 +135,16 @@ async def test_what_comes_while_the_loop_has_no_turn_is_seen(came):
     streams = []
     async with sending_to(answer) as (call, connections):
         await call()
-        there = streams[0].extra(SocketAttribute.raw_socket)
-        if came:
-            os.write(there.fileno(), came)
+        raw_socket = streams[0].extra(SocketAttribute.raw_socket)
+        if received:
+            os.write(raw_socket.fileno(), received)
         else:
-            there.shutdown(socket.SHUT_WR)
+            raw_socket.shutdown(socket.SHUT_WR)
         assert (await call()).body == b"{}"
     assert connections == [1, 1]
 
 
-async def test_connections_are_kept_for_the_host_that_they_go_to():
+async def test_connections_are_reused_for_their_own_host_only():
     def answering(name):
         async def answer(stream):
             await stream.send(http(name))
@@ -178,8 +159,8 @@ async def test_connections_are_kept_for_the_host_that_they_go_to():
     assert bodies == [b"here", b"there"] * 2
 
 
-async def test_the_name_of_a_host_is_asked_for_as_httpx_writes_it(monkeypatch):
-    """By the standard of today, in which these two are two hosts: fass.de and xn--fa-hia.de."""
+async def test_a_host_name_is_resolved_in_its_idna_2008_form(monkeypatch):
+    """In IDNA 2008, which httpx uses, faß.de is xn--fa-hia.de; in IDNA 2003 it was fass.de."""
 
     def nowhere(host, *_, **__):
         hosts.append(host)
@@ -192,7 +173,7 @@ async def test_the_name_of_a_host_is_asked_for_as_httpx_writes_it(monkeypatch):
     assert hosts == ["xn--fa-hia.de"]
 
 
-async def test_an_informational_answer_comes_before_the_real_one():
+async def test_an_informational_answer_is_skipped():
     async def answer(stream):
         await stream.send(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n")
         await stream.send(http(b'{"a": 1}', "cont-yn: N"))
@@ -203,8 +184,8 @@ async def test_an_informational_answer_comes_before_the_real_one():
     assert "link" not in response.headers
 
 
-async def test_two_headers_of_a_name_are_one_with_a_comma():
-    """As httpx has them: a key that comes twice is none."""
+async def test_repeated_headers_are_joined_with_a_comma():
+    """As in httpx; a next-key that is sent twice is then refused."""
 
     async def answer(stream):
         await stream.send(http(b"{}", "next-key: a", "Next-Key: b"))
@@ -213,7 +194,7 @@ async def test_two_headers_of_a_name_are_one_with_a_comma():
         assert (await call()).headers["next-key"] == "a, b"
 
 
-async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_length():
+async def test_closing_the_connection_ends_a_body_without_a_stated_length_only():
     answers = [
         b"HTTP/1.1 200 OK\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}",
@@ -232,73 +213,7 @@ async def test_a_body_may_end_with_the_connection_only_where_nothing_says_its_le
                 await call()
 
 
-def test_over_tls_it_trusts_whom_it_is_told_to(loop_factory):
-    """On uvloop too, whose connections over TLS are not of asyncio's classes."""
-    authority = trustme.CA()
-    at_home = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(at_home)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-
-    async def use(engine):
-        async def answer(reader, writer):
-            await reader.readuntil(b"\r\n\r\n{}")
-            writer.write(http(b"{}"))
-            writer.close()
-
-        serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
-        base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
-        sender = Sender(base_url, engine=engine)
-        try:
-            return await send(sender)
-        finally:
-            await sender.aclose()
-            serving.close()
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        assert runner.run(use(FastEngine(verify=trusting))).body == b"{}"
-        with pytest.raises(TransportError, match="CERTIFICATE_VERIFY_FAILED"):
-            runner.run(use(FastEngine()))
-
-
-def test_over_tls_the_end_of_a_connection_is_seen_in_every_turn_of_the_loop(loop_factory):
-    """It is told of a turn after the socket is gone."""
-    authority = trustme.CA()
-    at_home = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(at_home)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-
-    async def use():
-        async def answer(reader, writer):
-            await reader.readuntil(b"\r\n\r\n{}")
-            writer.write(http(b"{}"))
-            await asyncio.sleep(0.02)
-            writer.transport.abort()
-
-        engine = FastEngine(verify=trusting)
-        serving = await asyncio.start_server(answer, "localhost", 0, ssl=at_home)
-        base_url = f"https://localhost:{serving.sockets[0].getsockname()[1]}"
-        sender = Sender(base_url, engine=engine)
-        assert (await send(sender)).body == b"{}"
-        [[connection]] = engine._connections._idle.values()
-        assert connection.fit()
-        while not connection.lost.is_set():
-            # What the system gives out next is the number of the socket that is gone.
-            others = [] if connection.fit() else socket.socketpair()
-            assert not (others and connection.fit())
-            for other in others:
-                other.close()
-            await asyncio.sleep(0)
-        assert not connection.fit()
-        await sender.aclose()
-        serving.close()
-
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(use())
-
-
-async def test_a_transport_is_closed_while_a_call_to_another_host_begins():
+async def test_an_engine_can_be_closed_while_a_call_to_another_host_begins():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
@@ -313,12 +228,12 @@ async def test_a_transport_is_closed_while_a_call_to_another_host_begins():
 
 
 @pytest.mark.parametrize("host", ["a..invalid", f"{'x' * 64}.invalid"])
-async def test_a_name_that_cannot_be_is_not_found(host):
+async def test_an_invalid_host_name_is_a_transport_error(host):
     with pytest.raises(TransportError):
         await send(Sender(f"https://{host}", engine=FastEngine()))
 
 
-async def test_headers_without_end_are_given_up():
+async def test_endless_headers_are_a_transport_error():
     async def answer(stream):
         await stream.send(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)
         await anyio.sleep(60)
@@ -328,7 +243,7 @@ async def test_headers_without_end_are_given_up():
             await call()
 
 
-async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
+async def test_headers_of_trailing_data_are_not_part_of_the_response():
     async def answer(stream):
         await stream.send(http(b"{}") + http(b'{"stray": 1}', "next-key: FOREIGN"))
 
@@ -339,7 +254,7 @@ async def test_no_header_of_what_comes_behind_an_answer_is_its_own():
     assert connections == [1, 1]
 
 
-async def test_what_stands_behind_a_body_in_pieces_is_no_header_and_has_an_end():
+async def test_trailers_of_a_chunked_body_are_ignored_and_limited():
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
     answers = [
         head + b"2\r\n{}\r\n0\r\ncont-yn: Y\r\n\r\n",
@@ -360,7 +275,7 @@ async def test_what_stands_behind_a_body_in_pieces_is_no_header_and_has_an_end()
             await call()
 
 
-async def test_a_request_that_cannot_be_sent_leaves_no_connection_behind():
+async def test_the_connection_of_a_request_that_cannot_be_sent_is_closed():
     async def answer(stream):
         await stream.send(http(b"{}"))
 
@@ -378,41 +293,7 @@ async def test_a_request_that_cannot_be_sent_leaves_no_connection_behind():
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\nX: y", "a\rb"])
-async def test_no_line_is_smuggled_into_the_headers(value):
+async def test_a_line_break_in_a_header_is_refused(value):
     request = httpx.Request("POST", "http://127.0.0.1:1/", headers={"authorization": value})
     with pytest.raises(httpx.LocalProtocolError, match="a line break in a header"):
         await CompiledTransport().handle_async_request(request)
-
-
-@pytest.mark.parametrize(
-    "options", [lambda: {"engine": FastEngine()}, lambda: {"transport": CompiledTransport()}]
-)
-def test_on_trio_it_says_where_it_belongs(options):
-    async def use():
-        async with KiwoomClient("a", "b", **options()) as kiwoom:
-            await kiwoom.page(QUERY)
-
-    with pytest.raises(RuntimeError, match="needs asyncio; on trio, use the default engine"):
-        trio.run(use)
-
-
-def test_an_engine_beside_a_transport_and_what_is_no_engine_are_refused():
-    with pytest.raises(ValueError, match="transport: got one beside engine"):
-        KiwoomClient("a", "b", engine=FastEngine(), transport=CompiledTransport())
-    for wrong in (FastEngine, CompiledTransport(), "fast"):
-        with pytest.raises(ValueError, match="engine: got "):
-            KiwoomClient("a", "b", engine=wrong)
-
-
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("sys.modules['httptools'] = None", "pip install 'kiwoom-async[speed]'"),
-        ("sys.modules['msgspec'] = None", "pip install 'kiwoom-async[speed]'"),
-        ("import msgspec; msgspec.__version__ = '0.18.6'", "msgspec 0.18.6 is too old"),
-    ],
-)
-def test_a_package_that_is_missing_or_too_old_is_named(code, message):
-    command = [sys.executable, "-c", f"import sys; {code}; import kiwoom_async.speed"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert message in run.stderr

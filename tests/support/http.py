@@ -27,6 +27,17 @@ async def server(answer):
     await listener.aclose()
 
 
+def answering_with(raw, *, then_close=False):
+    """Return a function for `server` that answers every request with these bytes."""
+
+    async def answer(stream):
+        await stream.send(raw)
+        if then_close:
+            await stream.aclose()
+
+    return answer
+
+
 async def read_request(stream):
     """Receive one whole request, which must have a Content-Length."""
     received = b""

@@ -1,5 +1,9 @@
 """Single requests by an engine, without a client around it."""
 
+from contextlib import asynccontextmanager
+
+from support.http import server
+
 from kiwoom_async import client
 from kiwoom_async._protocol.messages import Request
 
@@ -7,7 +11,7 @@ PATH = "/api/dostk/stkinfo"
 
 
 async def ignored():
-    """Pace nothing when a connection is opened."""
+    """Do nothing when a connection is opened."""
 
 
 class Sender:
@@ -25,3 +29,14 @@ def send(sender, on_connect=ignored):
     return sender.engine.send(
         sender.request, timeout_seconds=sender.timeout_seconds, on_connect=on_connect
     )
+
+
+@asynccontextmanager
+async def sender_to(answer, timeout_seconds=5.0):
+    """Yield a sender to a server that awaits `answer(stream)` after every request."""
+    async with server(answer) as base_url:
+        sender = Sender(base_url, timeout_seconds=timeout_seconds)
+        try:
+            yield sender
+        finally:
+            await sender.aclose()

@@ -1,0 +1,58 @@
+"""Headers of the user's own, for a relay or gateway in front of the API."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from kiwoom_async.errors import short_repr
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[!-~]([ \t!-~]*[!-~])?")
+# Set by the library or by HTTP itself.
+_RESERVED: Final = frozenset(
+    {"accept", "accept-encoding", "api-id", "authorization", "connection", "cont-yn",
+     "content-length", "content-type", "host", "next-key", "te", "trailer", "transfer-encoding",
+     "upgrade", "user-agent"}
+)  # fmt: skip
+
+
+def checked_headers(headers: Mapping[str, str], name: str = "headers") -> dict[str, str]:
+    """Return the headers by lower-case name; ValueError for one that cannot be sent.
+
+    No error shows a value: it may be a secret.
+    """
+    if not isinstance(headers, Mapping):
+        raise ValueError(f"{name}: got {type(headers).__name__}; expected a mapping of texts")
+    checked: dict[str, str] = {}
+    for header, value in headers.items():
+        if not isinstance(header, str) or not _NAME.fullmatch(header):
+            raise ValueError(f"{name}: got the name {short_repr(header)}; expected one of HTTP")
+        if header.lower() in _RESERVED:
+            raise ValueError(f"{name}: {header} is set by the library; leave it out")
+        if header.lower() in checked:
+            raise ValueError(f"{name}: {header} comes twice")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ValueError(f"{name}: expected printable ASCII as the value of {header}")
+        checked[header.lower()] = value
+    return checked
+
+
+def parse_headers(text: str, name: str = "KIWOOM_HEADERS") -> dict[str, str]:
+    """Return the headers in a JSON object, or in lines of the form `Name: value`.
+
+    ValueError for other texts, which shows none of it.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            return checked_headers(json.loads(text), name)
+        except json.JSONDecodeError:
+            raise ValueError(f"{name}: expected a JSON object of texts, or `Name: value`") from None
+    headers: dict[str, str] = {}
+    # A semicolon separates headers only where another name follows.
+    for line in re.split(r"[\r\n]+|;\s*(?=[A-Za-z0-9-]+\s*:)", text.strip()):
+        header, colon, value = line.partition(":")
+        if not colon or header.strip().lower() in headers:
+            raise ValueError(f"{name}: expected lines of the form `Name: value`, each name once")
+        headers[header.strip().lower()] = value.strip()
+    return checked_headers(headers, name)
