@@ -47,11 +47,11 @@ def findings(entries: Sequence[Entry], files: ParquetFiles) -> Iterator[Finding]
 def _entry_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
     if entry.state is State.COMPLETE:
         yield from _file_findings(entry, files)
-        yield from (Finding(entry.query, text) for text in entry.findings)
     elif entry.state is State.UNFINISHED:
         yield Finding(entry.query, f"unfinished, {entry.kept_pages} pages kept; fetch it again")
     elif entry.state is State.NO_DATA and not (entry.holiday or entry.provisional):
         yield Finding(entry.query, "no data, on a weekday that no calendar calls a holiday")
+    yield from (Finding(entry.query, text) for text in entry.findings)
     if entry.error:
         yield Finding(entry.query, entry.error)
     if entry.provisional:

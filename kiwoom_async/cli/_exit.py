@@ -1,8 +1,10 @@
 """Running a command, its messages on standard error, and its exit code.
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 failed, 2 used wrongly, 3 complete, but something does not add up (see
+`_findings`), 130 interrupted, 143 terminated.
 """
 
+import logging
 import math
 import os
 import signal
@@ -18,7 +20,7 @@ import anyio
 import typer
 from rich.console import Console
 
-from kiwoom_async import ContinuationError, KiwoomError
+from kiwoom_async import ContinuationError, KiwoomError, WalkFinished
 
 # No markup: messages contain square brackets.
 stderr: Final = Console(stderr=True, highlight=False, markup=False)
@@ -34,9 +36,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[], 
     """
     handler = _SignalHandler()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
+        with printed_warnings():
             anyio.run(handler.run, main)
     except KiwoomError as error:
         _print_error(f"{type(error).__name__}: {error}")
@@ -126,6 +126,31 @@ def _describe(error: OSError | UnicodeEncodeError) -> str:
         f"the output's encoding, {error.encoding}, cannot show {unencodable!a}; for standard "
         "output set PYTHONIOENCODING=utf-8, or name a file with --output"
     )
+
+
+@contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print warnings, and the library's log of warnings, as lines on standard error."""
+    handler = _LogOfWarnings(logging.WARNING)
+    logger = logging.getLogger("kiwoom_async")
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _LogOfWarnings(logging.Handler):
+    """Stands in for logging's handler of last resort, which would print findings once more."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record, unless it is the end of a walk: the command prints its findings."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        if not any(isinstance(argument, WalkFinished) for argument in arguments):
+            _show_warning(record.getMessage())
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

@@ -9,10 +9,12 @@ from attrs import define, field
 from kiwoom_async import Cursor
 
 # Queries are numbered from 0. "3=CURSOR" continues query 3, "3" begins it; "+12" says that no
-# query from 12 on has begun; "@4711" is the output's length in bytes. "~" and a checksum end it, so
-# that a text that was copied in part, or comes from another command, never means less work.
+# query from 12 on has begun; "@4711" is the output's length in bytes; ":findings" says that the
+# audits found something so far. "~" and a checksum end it, so that a text that was copied in part,
+# or comes from another command, never means less work.
 _FORMAT = re.compile(
-    r"(?P<body>(?P<queries>[^+@~]*)\+(?P<begun>[0-9]{1,9})(@(?P<bytes>[0-9]{1,18}))?)"
+    r"(?P<body>(?P<queries>[^+@~]*)\+(?P<begun>[0-9]{1,9})(@(?P<bytes>[0-9]{1,18}))?"
+    r"(?P<findings>:findings)?)"
     r"~(?P<checksum>[0-9a-f]{8})"
 )
 
@@ -23,11 +25,13 @@ class ResumeState:
 
     unfinished: those among the first `begun` queries; None for a query without its first page.
     begun: no page of the queries from this number on has been written.
+    findings: True if the walks' audits found anything up to here.
     """
 
     total: int
     unfinished: dict[int, Cursor | None] = field(factory=dict)
     begun: int = 0
+    findings: bool = False
 
     def page_written(self, number: int, next_cursor: Cursor | None) -> None:
         """Record a page of query `number`; `next_cursor` is None after its last page."""
@@ -58,7 +62,8 @@ class ResumeState:
             for number, cursor in sorted(self.unfinished.items())
         ]
         length = "" if output_bytes is None else f"@{output_bytes}"
-        body = f"{','.join(queries)}+{self.begun}{length}"
+        findings = ":findings" if self.findings else ""
+        body = f"{','.join(queries)}+{self.begun}{length}{findings}"
         return f"{body}~{_checksum(body, signature)}"
 
     @classmethod
@@ -80,7 +85,9 @@ class ResumeState:
                 "markets, exchanges and the format must be the same"
             )
         queries = filter(None, match["queries"].split(","))
-        state = cls(total, dict(map(_parse_query, queries)), int(match["begun"]))
+        state = cls(
+            total, dict(map(_parse_query, queries)), int(match["begun"]), bool(match["findings"])
+        )
         return state, None if match["bytes"] is None else int(match["bytes"])
 
 

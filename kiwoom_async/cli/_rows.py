@@ -11,6 +11,7 @@ from kiwoom_async import Cursor, KiwoomClient, Page, ProgramTrade, ProgramTradeQ
 
 from ._clients import without_password
 from ._columnar import convert_stream, stream_bytes, stream_path
+from ._findings import Findings, listeners
 from ._formats import Format, format_rows, header, section_line
 from ._output import PagedFile, StandardOutput
 from ._progress import Progress
@@ -27,6 +28,8 @@ class RowsJob:
     sharing: the option as it was typed; KIWOOM_SHARING is not repeated when resuming.
     rows: rows written by this command.
     partial_bytes: how much of a page went to standard output before writing failed.
+    findings: what the walks' audits have found in this command.
+    continued_walks: how many walks this command began in the middle.
     """
 
     queries: Sequence[ProgramTradeQuery]
@@ -39,6 +42,8 @@ class RowsJob:
     sharing: str | None = None
     rows: int = 0
     partial_bytes: int = 0
+    findings: Findings = field(factory=Findings)
+    continued_walks: int = 0
     resumed: bool = field(init=False)
     _header_written: bool = field(init=False)
     _last_query: ProgramTradeQuery | None = None
@@ -55,8 +60,10 @@ class RowsJob:
             for number, cursor in self.state.unfinished.items()
             if cursor is not None
         }
+        self.continued_walks = len(start)
         progress = Progress(rows_to_stdout=self.output is None)
-        async with make_client(on_event=progress.on_event) as kiwoom:
+        on_event = listeners(progress.on_event, self.findings.on_event)
+        async with make_client(on_event=on_event) as kiwoom:
             progress.expect(
                 estimated_calls(kiwoom, queries),
                 {query: cursor.page - 1 for query, cursor in start.items()},
@@ -135,6 +142,7 @@ class RowsJob:
         if self.sharing is not None:
             command += ["--sharing", without_password(self.sharing)]
         if not self.state.nothing_written:
+            self.state.findings |= bool(self.findings)
             signature = resume_signature(self.queries, self.form)
             command += ["--resume", self.state.to_text(self.output_bytes, signature)]
         return shlex.join(command)

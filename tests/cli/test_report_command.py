@@ -48,7 +48,8 @@ def alternative_texts(page):
 def test_a_day_of_the_server(run, file):
     sandbox = small_sandbox()
     result = run("report", *DAY, "--output", str(file), sandbox=sandbox)
-    assert (result.exit_code, result.stderr) == (0, f"{file}: 190 rows\n")
+    assert result.exit_code == 0
+    assert result.stderr == f"{file}: 190 rows, everything adds up\n"
     text = file.read_text(encoding="utf-8")
     assert "Simulated exchange" in text
     assert "2026-11-20 KOSDAQ KRX: 3 pages, 70 rows" in text
@@ -73,7 +74,8 @@ def test_a_part_of_an_archive(run, archive, file):
     options = ["--date", "2026-11-19", "--days", "2", "--market", "KOSPI", "--exchange", "KRX"]
     stocks = ["--stock", "005930", "--stock", "000660"]
     result = run("report", str(archive), *options, *stocks, "--output", str(file))
-    assert (result.exit_code, result.stderr) == (0, f"{file}: 120 rows\n")
+    assert result.exit_code == 0
+    assert result.stderr == f"{file}: 120 rows, everything adds up\n"
     *_, flow, stock_flow = alternative_texts(file)
     assert "2026-11-18 to 2026-11-19" in flow
     assert "KOSDAQ" not in flow

@@ -52,7 +52,8 @@ def test_every_format_preserves_the_rows(write_rows):
     written = {}
     for form, read in READERS.items():
         file, result = write_rows(f"days.{form}")
-        assert (result.exit_code, result.output) == (0, "")
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr == f"{file}: 380 rows, everything adds up\n"
         written[form] = sorted_by_query(read(file))
     assert len(written["parquet"]) == 2 * (120 + 70)
     assert written["parquet"] == written["arrow"] == written["csv"] == written["jsonl"]
