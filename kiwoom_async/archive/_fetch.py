@@ -25,6 +25,7 @@ from kiwoom_async import (
     TransportError,
 )
 
+from ._damage import file_damage
 from ._entry import Entry, State
 from ._manifest import Manifest
 from ._outcome import assemble_walk, keep_earlier
@@ -118,11 +119,11 @@ class Fetch:
         return [query for query in self.queries if query not in self.settled]
 
     def _is_settled(self, entry: Entry) -> bool:
-        if entry.state is State.COMPLETE and not self.files.path(entry.query).exists():
-            return False
         # A provisional walk that another process collected since this fetch began is recent enough.
         recent = entry.ended is not None and entry.ended >= self._began
-        return entry.final or (entry.provisional and recent and not entry.owner)
+        settled = entry.final or (entry.provisional and recent and not entry.owner)
+        # A walk whose file is missing or damaged is collected again.
+        return settled and not file_damage(entry, self.files)
 
     async def _collect(self, queries: Sequence[ProgramTradeQuery]) -> bool:
         """Collect every walk that no other process owns; return False if nothing was to be done."""
@@ -247,7 +248,7 @@ class Fetch:
         )
         earlier = self.manifest.entry(query)
         if entry.state is State.NO_DATA and earlier and earlier.state is State.COMPLETE:
-            entry = keep_earlier(earlier, entry)
+            entry = keep_earlier(earlier, entry, file_damage(earlier, self.files))
             self.failed.append(entry)
         elif entry.state is State.COMPLETE:
             digest = self.files.write(query, walk.rows, self.owner.name)

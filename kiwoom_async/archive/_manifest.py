@@ -171,9 +171,13 @@ class Manifest:
     def set_source(self, host: str) -> None:
         """Record the server of the walks; raise ValueError if earlier ones came from another."""
         with self._transaction():
-            source = self.source
-            if not source:
+            if not self.source:
                 self._db.execute("INSERT INTO source VALUES (?)", (host,))
+        self.check_source(host)
+
+    def check_source(self, host: str) -> None:
+        """Raise ValueError if the walks came from another server."""
+        source = self.source
         if source and source != host:
             raise ValueError(
                 f"base_url: got {host}; expected {source}, where this archive's earlier walks are "

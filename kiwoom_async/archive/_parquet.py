@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from kiwoom_async import ProgramTrade, ProgramTradeQuery, Rows
+from kiwoom_async import Exchange, Market, ProgramTrade, ProgramTradeQuery, Rows
 from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, schema, to_arrow
 
@@ -47,6 +47,18 @@ class ParquetFiles:
             f"{name}={value}" for name, value in zip(PARTITION_COLUMNS, values, strict=True)
         )
         return self.folder.joinpath(*partitions, _FILE_NAME)
+
+    def is_path_of_walk(self, path: Path) -> bool:
+        """Return True if a walk would have its file at this path."""
+        parts = (part.partition("=") for part in path.relative_to(self.folder).parts[:-1])
+        values = {name: value for name, _, value in parts}
+        try:
+            query = ProgramTradeQuery(
+                values["date"], Market(values["market"]), Exchange(values["exchange"])
+            )
+        except (KeyError, ValueError):
+            return False
+        return self.path(query) == path
 
     def write(
         self, query: ProgramTradeQuery, rows: Sequence[ProgramTrade], owner: str

@@ -9,7 +9,7 @@ import typer
 from kiwoom_async import Exchange, Market, ProgramTradeQuery
 
 from ._clients import client_factory
-from ._exit import exit_on_error, fail, run, stderr
+from ._exit import exit_on_error, fail, printed_warnings, run, stderr
 from ._options import ExchangeOption, MarketOption, SandboxOption, SharingOption
 from ._queries import build_queries, parse_day
 from ._text import count_of
@@ -51,7 +51,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     Of an archive all exchanges are taken, of the server KRX, unless --exchange says otherwise.
     """
     _require_new_page(output)
-    with exit_on_error():
+    with exit_on_error(), printed_warnings():
         if path is not None:
             data = _load_archive(
                 path,
