@@ -345,7 +345,7 @@ MUTATIONS = [
     Mutation("tables: shares are floats", "tables.py",
              'return pa.decimal128(_DECIMAL_DIGITS, field.metadata["decimals"])',
              "return pa.float64()", "test_tables.py"),
-    Mutation("rows --output: every page begins a stream", "cli/_columnar.py",
+    Mutation("rows --output: every page begins a stream", "cli/_conversion.py",
              "pieces = [table.schema] if first else []", "pieces = [table.schema]",
              "test_cli_files.py"),
     Mutation("report: blue is bought", "report/_ranking.py",

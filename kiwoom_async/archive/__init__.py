@@ -8,6 +8,7 @@
 Extra: archive (pyarrow, duckdb, holidays).
 """
 
+import os
 import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
@@ -96,6 +97,8 @@ class Archive:
                 manifest.check_source(_source_name(kiwoom))
         self.path.mkdir(parents=True, exist_ok=True)
         self.dataset.mkdir(exist_ok=True)
+        if not os.access(self.dataset, os.W_OK):
+            raise PermissionError(f"{self.dataset}: nothing can be written there")
         with (
             closing(OwnerLock(self.path / "processes")) as owner,
             self._open_manifest(create=True) as manifest,

@@ -65,6 +65,7 @@ class ParquetFiles:
     ) -> FileDigest:
         """Write a walk's file; after a crash the earlier file or this one is there, whole."""
         table = to_arrow(rows, ProgramTrade).drop_columns(list(PARTITION_COLUMNS))
+        target = self.path(query)
         self._partial.mkdir(parents=True, exist_ok=True)
         path = self._partial / owner
         try:
@@ -73,10 +74,12 @@ class ParquetFiles:
                 file.flush()
                 os.fsync(file.fileno())
             digest = digest_file(path)
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                # That of a full disk names no file.
+                raise OSError(f"{target}: {error}") from error
             raise
-        target = self.path(query)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
         for folder in (target.parent, *target.parent.parents[:3]):

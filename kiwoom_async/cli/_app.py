@@ -16,7 +16,7 @@ from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
 from ._clients import client_factory, uses_sharing
-from ._columnar import require_pyarrow
+from ._conversion import require_pyarrow
 from ._demo import print_demo
 from ._diagnosis import Diagnosis
 from ._doctor import DoctorJob
@@ -32,6 +32,7 @@ from ._options import (
     SharingOption,
     ToOption,
 )
+from ._output import require_writable
 from ._progress import Progress
 from ._queries import build_queries, last_weekday, parse_day, parse_days, today_in_korea
 from ._report import report
@@ -86,8 +87,8 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write to this .csv, .jsonl, .parquet or .arrow file; it must not exist, "
-            "except to resume."
+            help="Write to this .csv, .csv.gz, .jsonl, .ndjson, .json, .parquet or .arrow file; it "
+            "must not exist, except to resume."
         ),
     ] = None,
     sandbox: SandboxOption = False,
@@ -152,10 +153,9 @@ def _check_output(job: RowsJob, *, resumed: bool) -> None:
     if job.page_file.exists() != resumed:
         problem = "is not there to be resumed" if resumed else "exists already; name another"
         raise ValueError(f"--output: {job.page_file} {problem}")
-    if job.form.columnar and job.output.exists():
+    if job.form.converted and job.output.exists():
         raise ValueError(f"--output: {job.output} exists already; name another")
-    if not job.output.parent.is_dir():
-        raise ValueError(f"--output: there is no directory {job.output.parent}")
+    require_writable(job.output.parent, job.page_file if resumed else None)
     if job.form.columnar:
         require_pyarrow()
 

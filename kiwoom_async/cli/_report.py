@@ -11,6 +11,7 @@ from kiwoom_async import Exchange, Market, ProgramTradeQuery
 from ._clients import client_factory
 from ._exit import exit_on_error, fail, printed_warnings, run, stderr
 from ._options import ExchangeOption, MarketOption, SandboxOption, SharingOption
+from ._output import require_writable
 from ._queries import build_queries, parse_day
 from ._text import count_of
 
@@ -81,10 +82,10 @@ def report(  # noqa: PLR0917 - typer calls it by name
 def _require_new_page(output: Path) -> None:
     if output.exists():
         fail(f"--output: {output} exists already; name another", code=2)
-    if not output.parent.is_dir():
-        fail(f"--output: there is no directory {output.parent}", code=2)
     if output.suffix.lower() not in {".html", ".htm"}:
         fail(f"--output: got {output}; expected a name ending in .html or .htm", code=2)
+    with exit_on_error():
+        require_writable(output.parent)
 
 
 def _fetch(

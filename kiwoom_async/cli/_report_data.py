@@ -14,6 +14,7 @@ from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery
 from kiwoom_async.report import DayFlow, report_html
 
 from ._findings import Findings, findings_of
+from ._output import naming
 from ._progress import Progress
 from ._walks import collect_walks
 
@@ -43,7 +44,7 @@ class ReportData:
         )
         temporary = path.with_name(f"{path.name}.new")
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            with naming(path), temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(html)
                 file.flush()
                 os.fsync(file.fileno())

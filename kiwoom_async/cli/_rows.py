@@ -1,5 +1,6 @@
 """The work of `kiwoom-async rows`: merged walks into one output, resumable by a command line."""
 
+import gzip
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from attrs import define, field
 from kiwoom_async import Cursor, KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
 from ._clients import without_password
-from ._columnar import convert_stream, stream_bytes, stream_path
+from ._conversion import convert_stream, stream_bytes, stream_path
 from ._findings import Findings, listeners
 from ._formats import Format, format_rows, header, section_line
 from ._output import PagedFile, StandardOutput
@@ -70,7 +71,7 @@ class RowsJob:
             )
             with progress:
                 await self._write_pages(kiwoom, queries, start, progress)
-        if self.form.columnar and self.output is not None:
+        if self.form.converted and self.output is not None:
             convert_stream(self.output, self.form)
 
     async def _write_pages(
@@ -106,17 +107,18 @@ class RowsJob:
     @property
     def page_file(self) -> Path | None:
         """The file that pages are appended to; None for standard output."""
-        if self.output is not None and self.form.columnar:
+        if self.output is not None and self.form.converted:
             return stream_path(self.output)
         return self.output
 
     def _encode(self, page: Page[ProgramTrade]) -> str | bytes:
         if not self.form.columnar:
-            return self._encode_text(page)
+            text = self._encode_text(page)
+            return _gzip(text) if self.form is Format.CSV_GZ else text
         try:
             part = stream_bytes(page.rows, first=not self._header_written)
         except ValueError as error:
-            raise OSError(f"{error}; .csv and .jsonl hold any number") from error
+            raise OSError(f"{error}; .csv, .jsonl and .json hold any number") from error
         self._header_written = True
         return part
 
@@ -127,7 +129,8 @@ class RowsJob:
             text = section_line(page.query) + text
         if not self._header_written:
             # Korean Excel reads a CSV file without the byte order mark as CP949.
-            bom = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
+            is_csv = self.form in {Format.CSV, Format.CSV_GZ}
+            bom = "\ufeff" if self.output is not None and is_csv else ""
             text = bom + header(self.form) + text
         self._header_written, self._last_query = True, page.query
         return text
@@ -151,6 +154,11 @@ class RowsJob:
     def hides_password(self) -> bool:
         """True if the resume command lacks a password that this command had."""
         return self.sharing is not None and without_password(self.sharing) != self.sharing
+
+
+def _gzip(text: str) -> bytes:
+    """Return the text as a gzip member; readers take members that follow each other as one."""
+    return gzip.compress(text.encode(), mtime=0) if text else b""
 
 
 def resume_signature(queries: Sequence[ProgramTradeQuery], form: Format) -> str:

@@ -135,7 +135,7 @@ def test_a_walk_resumed_again_and_again_ends_complete(run, tmp_path):
         (["--date", "2026-11-20", "--market", "KOSPI", "--market", "KOSPI"], "comes twice"),
         ([*RANGE, "--resume", "7"], "expected the whole text that was printed"),
         ([*RANGE, "--resume", "1+2@9~00000000"], "lacks a part, or was printed for another"),
-        ([*RANGE, "--output", "no/such/directory"], "there is no directory no/such"),
+        ([*RANGE, "--output", "no/such/days.csv"], "there is no directory no/such"),
         (["--from", "0001-01-01", "--to", "9999-12-31", *BOTH], "has not come yet"),
     ],
 )
