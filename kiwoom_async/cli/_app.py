@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from io import TextIOWrapper
@@ -36,7 +37,7 @@ from ._output import require_writable
 from ._progress import Progress
 from ._queries import build_queries, last_weekday, parse_day, parse_days, today_in_korea
 from ._report import report
-from ._resume import ResumeState
+from ._resume import ResumeState, read_state
 from ._rows import RowsJob, resume_signature
 from ._sandbox import sandbox_server
 from ._text import count_of
@@ -94,7 +95,11 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
     resume: Annotated[
-        str | None, typer.Option(help="Go on where an interrupted command left off.")
+        str | None,
+        typer.Option(
+            help="Go on where an interrupted command left off: the text or the file "
+            "that it printed."
+        ),
     ] = None,
 ) -> None:
     """Write every row of some days, markets and exchanges: all their combinations, at once.
@@ -108,14 +113,18 @@ def rows(  # noqa: PLR0917 - typer calls it by name
         queries = build_queries(parse_days(first, last, date), market, exchange)
         days = ["--date", date] if date else ["--from", str(first), "--to", str(last)]
         options = [*days, *_repeat("--market", market), *_repeat("--exchange", exchange)]
-        state, output_bytes = ResumeState(len(queries)), None
+        state, output_bytes, state_file = ResumeState(len(queries)), None, None
         form = choose_format(form, output)
         if resume is not None:
             signature = resume_signature(queries, form)
-            state, output_bytes = ResumeState.parse(resume, len(queries), signature)
+            text, state_file = read_state(resume)
+            state, output_bytes = ResumeState.parse(text, len(queries), signature)
         job = RowsJob(queries, options, form, output, sandbox, state, output_bytes, sharing)
         _check_output(job, resumed=resume is not None)
         run(partial(job.run, make_client), on_stop=partial(_print_how_to_go_on, job))
+        if state_file is not None:
+            with suppress(OSError):
+                state_file.unlink()
     job.findings.print()
     if conclusion := _conclusion(job):
         stderr.print(conclusion, soft_wrap=True)

@@ -1,7 +1,6 @@
 """The work of `kiwoom-async rows`: merged walks into one output, resumable by a command line."""
 
 import gzip
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,8 @@ from ._findings import Findings, listeners
 from ._formats import Format, format_rows, header, section_line
 from ._output import PagedFile, StandardOutput
 from ._progress import Progress
-from ._resume import ResumeState
+from ._resume import ResumeState, state_path, write_state
+from ._shell import command_line
 from ._walks import estimated_calls
 
 
@@ -136,7 +136,10 @@ class RowsJob:
         return text
 
     def resume_command(self) -> str:
-        """Return the command line that continues this one, without a password."""
+        """Return the command line that continues this one, without a password.
+
+        Of many queries with an output, the state is written to a file beside it.
+        """
         command = ["kiwoom-async", "rows", *self.query_options, "--format", str(self.form)]
         if self.output is not None:
             command += ["--output", str(self.output)]
@@ -145,10 +148,22 @@ class RowsJob:
         if self.sharing is not None:
             command += ["--sharing", without_password(self.sharing)]
         if not self.state.nothing_written:
-            self.state.findings |= bool(self.findings)
-            signature = resume_signature(self.queries, self.form)
-            command += ["--resume", self.state.to_text(self.output_bytes, signature)]
-        return shlex.join(command)
+            command += ["--resume", self._resume_value()]
+        return command_line(command)
+
+    def _resume_value(self) -> str:
+        self.state.findings |= bool(self.findings)
+        signature = resume_signature(self.queries, self.form)
+        text = self.state.to_text(self.output_bytes, signature)
+        if self.output is None or len(self.queries) == 1:
+            return text
+        path = state_path(self.output)
+        try:
+            write_state(path, text)
+        except OSError:
+            # A full disk is no reason to lose the state.
+            return text
+        return str(path)
 
     @property
     def hides_password(self) -> bool:
