@@ -5,6 +5,9 @@
         await archive.fetch(kiwoom, queries)
     archive.query("select date, market, sum(net_buy_amount) from trades group by all")
 
+An entry's `findings` say what does not add up in what the server sent, as the walk's audit does;
+on the command line `archive fetch` names them and ends with 3. `verify` looks at the files, too.
+
 Extra: archive (pyarrow, duckdb, holidays).
 """
 
@@ -80,9 +83,9 @@ class Archive:
         the server's answer: asking again would not mend it.
         `concurrency` walks run at a time, at bulk priority.
 
-        A cancelled fetch loses at most the pages under way; a killed one may also lose the last
-        few that arrived. Walks that another process is collecting into the same archive are
-        waited for, and taken over if that process dies.
+        A cancelled fetch loses at most the pages under way; a killed one may also lose those that
+        arrived in its last fifth of a second. Walks that another process is collecting into the
+        same archive are waited for, and taken over if that process dies.
 
         Raises IncompleteArchive if walks failed, once all were tried. Errors that every walk
         would meet (refused keys, the firewall, a dead server) end the fetch and are raised as
@@ -161,6 +164,14 @@ class Archive:
         second = set(map(str, findings(self.entries(), self._files)))
         return [finding for finding in first if not finding.damaged or str(finding) in second]
 
+    def missing_files(self) -> list[ProgramTradeQuery]:
+        """Return the complete walks whose files are missing; a fetch collects them again."""
+        return self._missing_files(self.entries())
+
+    def _missing_files(self, entries: list[Entry]) -> list[ProgramTradeQuery]:
+        complete = [entry.query for entry in entries if entry.state is State.COMPLETE]
+        return [query for query in complete if not self._files.path(query).exists()]
+
     def query(self, sql: str) -> "pa.Table":
         """Run SQL in DuckDB: the table `trades` has all rows, `walks` has the entries.
 
@@ -171,8 +182,8 @@ class Archive:
         return run_sql(sql, self.dataset, entries)
 
     def _warn_of_missing_files(self, entries: list[Entry]) -> None:
-        complete = [entry.query for entry in entries if entry.state is State.COMPLETE]
-        missing = [str(query) for query in complete if not self._files.path(query).exists()]
+        complete = [entry for entry in entries if entry.state is State.COMPLETE]
+        missing = [str(query) for query in self._missing_files(complete)]
         if missing:
             more = f" and {len(missing) - _MAX_NAMED:,} more" if len(missing) > _MAX_NAMED else ""
             names = ", ".join(missing[:_MAX_NAMED]) + more

@@ -1,12 +1,13 @@
 """One fetch: claim walks, collect and store their pages, and write whole walks to files."""
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 import attrs
-from anyio import CancelScope, current_time, sleep, to_thread
+from anyio import CancelScope, Event, create_task_group, current_time, sleep, to_thread
 from attrs import define, field
 
 from kiwoom_async import (
@@ -71,6 +72,8 @@ class Fetch:
     # Received, but not stored yet; and the time (of the event loop) from which to store them.
     _pending: list[WalkPage | Failure] = field(factory=list)
     _save_at: float = 0.0
+    # Set when pages were received and left pending.
+    _unsaved: Event = field(factory=Event)
     # SQLite and files are used in worker threads, one at a time. A lock, because native
     # cancellation (Ctrl-C, `Task.cancel`) does not wait for a thread that is running.
     _storage_lock: Lock = field(factory=Lock)
@@ -130,12 +133,13 @@ class Fetch:
         settled_before = len(self.settled)
         self._resumed = await self._in_thread(self._claim_interrupted, queries)
         self._claim_count = len(self._resumed)
-        async with self.kiwoom.merge(
+        merge = self.kiwoom.merge(
             self._claimed(queries),
             start=self._resumed,
             concurrency=self.concurrency,
             on_error="deliver",
-        ) as items:
+        )
+        async with merge as items, _in_background(self._save_late_pages):
             async for item in items:
                 await self._receive(item)
         await self._in_thread(self._save_pending)
@@ -162,6 +166,16 @@ class Fetch:
         if current_time() >= self._save_at:
             await self._in_thread(self._save_pending)
             self._save_at = current_time() + _SAVE_INTERVAL_SECONDS
+        else:
+            self._unsaved.set()
+
+    async def _save_late_pages(self) -> None:
+        """Store pages that arrived soon after others were stored, even if no other follows."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved = Event()
+            await sleep(_SAVE_INTERVAL_SECONDS)
+            await self._in_thread(self._save_pending)
 
     def _raise_if_hopeless(self, error: KiwoomError) -> None:
         """Raise an error that the other walks would meet, too."""
@@ -276,6 +290,21 @@ class Fetch:
         self.manifest.update(failed)
         self.settled[query] = failed
         self.failed.append(failed)
+
+
+@asynccontextmanager
+async def _in_background(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `work` beside the block and cancel it after; the first exception comes out bare."""
+    try:
+        async with create_task_group() as group:
+            group.start_soon(work)
+            yield
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as failed:
+        first: BaseException = failed.exceptions[0]
+    else:
+        return
+    raise first
 
 
 def _without_owner(entry: Entry) -> Entry:

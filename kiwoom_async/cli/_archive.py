@@ -143,7 +143,10 @@ def status(path: FolderArgument) -> None:
 
 @commands.command()
 def verify(path: FolderArgument) -> None:
-    """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found."""
+    """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found.
+
+    What is missing or DAMAGED a fetch of those days collects again, where it says so.
+    """
     archive = _open_archive(path)
     findings = _or_fail(archive.verify)
     for finding in findings:

@@ -1,7 +1,6 @@
 """Running a command, its messages on standard error, and its exit code.
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 3 complete, but something does not add up (see
-`_findings`), 130 interrupted, 143 terminated.
+The exit codes are listed in `kiwoom_async.cli`; that for findings is in `_findings`.
 """
 
 import logging
@@ -130,14 +129,21 @@ def _describe(error: OSError | UnicodeEncodeError) -> str:
 
 @contextmanager
 def printed_warnings() -> Iterator[None]:
-    """Print warnings, and the library's log of warnings, as lines on standard error."""
+    """Print each warning once, and the library's log of warnings, as lines on standard error."""
+    printed: set[str] = set()
+
+    def show_once(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            _print_warning(str(message))
+
     handler = _LogOfWarnings(logging.WARNING)
     logger = logging.getLogger("kiwoom_async")
     logger.addHandler(handler)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
+            warnings.showwarning = show_once
             yield
     finally:
         logger.removeHandler(handler)
@@ -150,9 +156,9 @@ class _LogOfWarnings(logging.Handler):
         """Print the record, unless it is the end of a walk: the command prints its findings."""
         arguments = record.args if isinstance(record.args, tuple) else ()
         if not any(isinstance(argument, WalkFinished) for argument in arguments):
-            _show_warning(record.getMessage())
+            _print_warning(record.getMessage())
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+def _print_warning(message: str) -> None:
     # Not through `stderr`: a live table on the same terminal makes room for plain writes only.
     print(f"warning: {message}", file=sys.stderr)

@@ -52,7 +52,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     Of an archive all exchanges are taken, of the server KRX, unless --exchange says otherwise.
     """
     _require_new_page(output)
-    with exit_on_error(), printed_warnings():
+    with exit_on_error():
         if path is not None:
             data = _load_archive(
                 path,
@@ -117,4 +117,5 @@ def _load_archive(
 
     from ._report_archive import ArchiveSelection  # noqa: PLC0415
 
-    return ArchiveSelection(day, days, markets, exchanges, stocks).load(Archive(path))
+    with printed_warnings():
+        return ArchiveSelection(day, days, markets, exchanges, stocks).load(Archive(path))

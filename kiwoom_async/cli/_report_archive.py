@@ -70,6 +70,9 @@ class ArchiveSelection:
         findings = Findings()
         for entry in drawn:
             findings.add(entry.query, entry.findings)
+        for query in archive.missing_files():
+            if query in {entry.query for entry in drawn}:
+                findings.add(query, ["its file is missing; fetch collects it again"])
         return ReportData(
             rows=rows,
             findings=findings,
@@ -109,7 +112,7 @@ class ArchiveSelection:
         return [
             entry
             for entry in archive.entries()
-            if entry.rows and entry.query.date in days and self._includes(entry)
+            if entry.rows and min(days) <= entry.query.date <= max(days) and self._includes(entry)
         ]
 
     def _includes(self, entry: Entry) -> bool:

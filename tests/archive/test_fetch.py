@@ -126,6 +126,16 @@ async def test_a_concurrency_that_cannot_be_used_creates_nothing(archive):
     assert not archive.path.exists()
 
 
+async def test_a_data_set_that_cannot_be_written_is_found_before_the_first_call(
+    archive, monkeypatch
+):
+    sandbox = small_sandbox()
+    monkeypatch.setattr("os.access", lambda path, _: path != archive.dataset)
+    with pytest.raises(PermissionError, match="data: nothing can be written there"):
+        await fetch(archive, [KOSPI], sandbox)
+    assert not sandbox.arrivals
+
+
 async def test_a_fetch_from_another_server_changes_no_file(archive):
     await fetch(archive, [KOSPI])
     (archive.path / "processes").rmdir()

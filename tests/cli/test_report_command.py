@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 
@@ -101,6 +102,18 @@ def test_what_an_archive_lacks_is_a_usage_error(run, archive, file, options, mes
     assert result.exit_code == 2
     assert message in result.stderr
     assert not file.exists()
+
+
+def test_missing_files_of_an_archive_are_warned_of_once(run, archive, file, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(archive, copy)
+    next(copy.rglob("date=2026-11-18/**/exchange=KRX/walk.parquet")).unlink()
+    result = run("report", str(copy), "--output", str(file))
+    assert result.exit_code == 3
+    assert result.stderr.count(" KRX: its file is missing; fetch collects it again\n") == 1
+    assert "rows; findings in 1 of 12 walks\n" in result.stderr
+    assert result.stderr.count("warning: ") == 1
+    assert "the files of 1 of 12 complete walks are: 2026-11-18" in result.stderr
 
 
 def test_wrong_use_is_refused_before_anything_is_sent(run, file, tmp_path):
