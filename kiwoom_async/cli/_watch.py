@@ -23,6 +23,7 @@ from kiwoom_async import (
     WalkComplete,
 )
 
+from ._findings import Findings
 from ._formats import BLUE, RED, coloured_price, eok_won, json_line, row_fields
 from ._output import StandardOutput, stdout_is_terminal
 
@@ -42,16 +43,31 @@ class WatchJob:
     every_seconds: float
     rounds: int | None
     any_complete: bool = False
+    findings: Findings = field(factory=Findings)
+    # The findings of each query that are on standard error already.
+    _printed: dict[ProgramTradeQuery, Sequence[str]] = field(factory=dict)
 
-    async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
-        """Show every item as it comes."""
-        async with make_client() as kiwoom:
+    async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
+        """Show every item as it comes, and on standard error the findings of its walk."""
+        async with make_client(on_event=self.findings.on_event) as kiwoom:
             items = kiwoom.watch(self.queries, every=self.every_seconds)
             if stdout_is_terminal():
                 with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
                     await self._show(items, board.update)
             else:
-                await self._show(items, _print_json)
+                await self._show(items, self._print_json)
+
+    def _print_json(self, item: Item) -> None:
+        StandardOutput().write(json_line(_item_fields(item)))
+        self.print_findings(item.query)
+
+    def print_findings(self, *queries: ProgramTradeQuery) -> None:
+        """Print the findings of these queries that were not printed before."""
+        for query in queries:
+            found = self.findings.of_walk.get(query)
+            if found and found != self._printed.get(query):
+                self._printed[query] = found
+                self.findings.print_walk(query)
 
     async def _show(self, items: AsyncIterator[Item], show: Callable[[Item], None]) -> None:
         walks_ended = 0
@@ -68,10 +84,6 @@ class WatchJob:
             walks_ended += not isinstance(item, Change)
             if self.rounds is not None and walks_ended == self.rounds * len(self.queries):
                 return
-
-
-def _print_json(item: Item) -> None:
-    StandardOutput().write(json_line(_item_fields(item)))
 
 
 def _item_fields(item: Item) -> dict[str, object]:
