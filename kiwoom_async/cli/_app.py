@@ -28,6 +28,7 @@ from ._options import (
     DateOption,
     ExchangeOption,
     FromOption,
+    HeaderOption,
     MarketOption,
     SandboxOption,
     SharingOption,
@@ -94,6 +95,7 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     ] = None,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
     resume: Annotated[
         str | None,
         typer.Option(
@@ -109,7 +111,7 @@ def rows(  # noqa: PLR0917 - typer calls it by name
     Keys come from KIWOOM_APP_KEY and KIWOOM_SECRET_KEY; KIWOOM_ENVIRONMENT may say mock.
     """
     with exit_on_error():
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         queries = build_queries(parse_days(first, last, date), market, exchange)
         days = ["--date", date] if date else ["--from", str(first), "--to", str(last)]
         options = [*days, *_repeat("--market", market), *_repeat("--exchange", exchange)]
@@ -198,6 +200,7 @@ def watch(  # noqa: PLR0917 - typer calls it by name
     ] = None,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Show what changes: a table that updates in place, or JSON lines where output is piped.
 
@@ -205,7 +208,7 @@ def watch(  # noqa: PLR0917 - typer calls it by name
     compared: the market moves while it is read.
     """
     with exit_on_error():
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         if sandbox:
             make_client = _trading_sandbox
         day = parse_day(date or str(last_weekday() if sandbox else today_in_korea()))
@@ -227,25 +230,30 @@ def token(
     form: Annotated[TokenFormat, typer.Option("--format", help="How to write.")] = TokenFormat.TEXT,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Say until when the token is valid, without showing it; issue one if there is none."""
     job = TokenJob(
         form, in_process=sandbox, uses_sharing=uses_sharing(sandbox=sandbox, sharing=sharing)
     )
     with exit_on_error():
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         run(partial(job.run, make_client), on_stop=lambda: None)
 
 
 @app.command()
-def doctor(sandbox: SandboxOption = False, sharing: SharingOption = None) -> None:
+def doctor(
+    sandbox: SandboxOption = False,
+    sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
+) -> None:
     """Check keys, network, sharing, token, clock and a page; say what to do about each problem.
 
     Ends with 1 where there is a problem. No key is shown, and no token.
     """
     _replace_unencodable_output()
     with exit_on_error():
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
     shared = uses_sharing(sandbox=sandbox, sharing=sharing)
     job = DoctorJob(Diagnosis(make_client, in_process=sandbox, uses_sharing=shared))
     run(job.run, on_stop=lambda: None)

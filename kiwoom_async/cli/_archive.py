@@ -23,6 +23,7 @@ from ._options import (
     DateOption,
     ExchangeOption,
     FromOption,
+    HeaderOption,
     MarketOption,
     SandboxOption,
     SharingOption,
@@ -78,6 +79,7 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     ] = False,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Collect what the archive lacks of some days, markets and exchanges.
 
@@ -89,7 +91,7 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     findings = Findings()
     with exit_on_error():
         queries = build_queries(parse_days(first, last, date), market, exchange)
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         if pace is not None:
             make_client = partial(make_client, requests_per_second=pace)
         if dry_run:

@@ -181,7 +181,7 @@ def _csv_line(values: Sequence[object]) -> str:
 
 
 def _json_row(row: ProgramTrade) -> str:
-    return json_line(row_fields(row))
+    return json_line(row.to_dict())
 
 
 _FORMAT_ROW: Final = {
@@ -191,11 +191,6 @@ _FORMAT_ROW: Final = {
     Format.JSONL: _json_row,
     Format.JSON: _json_row,
 }
-
-
-def row_fields(row: ProgramTrade) -> dict[str, object]:
-    """Return the row's attributes by name."""
-    return {name: getattr(row, name) for name in COLUMNS}
 
 
 def json_line(value: object) -> str:

@@ -10,7 +10,7 @@ from kiwoom_async import Exchange, Market, ProgramTradeQuery
 
 from ._clients import client_factory
 from ._exit import exit_on_error, fail, printed_warnings, run, stderr
-from ._options import ExchangeOption, MarketOption, SandboxOption, SharingOption
+from ._options import ExchangeOption, HeaderOption, MarketOption, SandboxOption, SharingOption
 from ._output import require_writable
 from ._queries import build_queries, parse_day
 from ._text import count_of
@@ -44,6 +44,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
     ),
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Draw a day on one page: most bought and sold, buy against sell, concentration, flows.
 
@@ -69,7 +70,7 @@ def report(  # noqa: PLR0917 - typer calls it by name
             raise ValueError(f"{problem}: kiwoom-async report FOLDER")
         else:
             queries = build_queries([parse_day(date)], market, exchange or [Exchange.KRX])
-            data = _fetch(queries, sandbox=sandbox, sharing=sharing)
+            data = _fetch(queries, sandbox=sandbox, sharing=sharing, header=header)
         if not data.rows:
             fail(f"no rows of {date}: a holiday, or before the open; nothing is written", code=1)
         data.write_html(output)
@@ -89,11 +90,15 @@ def _require_new_page(output: Path) -> None:
 
 
 def _fetch(
-    queries: Sequence[ProgramTradeQuery], *, sandbox: bool, sharing: str | None
+    queries: Sequence[ProgramTradeQuery],
+    *,
+    sandbox: bool,
+    sharing: str | None,
+    header: list[str],
 ) -> "ReportData":
     from ._report_data import fetch_report_data  # noqa: PLC0415 - an extra
 
-    make_client = client_factory(sandbox=sandbox, sharing=sharing)
+    make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
     fetched: list[ReportData] = []
 
     async def fetch() -> None:

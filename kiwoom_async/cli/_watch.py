@@ -24,7 +24,7 @@ from kiwoom_async import (
 )
 
 from ._findings import Findings
-from ._formats import BLUE, RED, coloured_price, eok_won, json_line, row_fields
+from ._formats import BLUE, RED, coloured_price, eok_won, json_line
 from ._output import StandardOutput, stdout_is_terminal
 
 Item: TypeAlias = Change[ProgramTrade] | WalkComplete | Failure
@@ -92,7 +92,7 @@ def _item_fields(item: Item) -> dict[str, object]:
     match item:
         case Change():
             rows = {"earlier": item.earlier, "later": item.later}
-            fields = {name: row and row_fields(row) for name, row in rows.items()}
+            fields = {name: row and row.to_dict() for name, row in rows.items()}
             return {"item": "change", **fields}
         case WalkComplete():
             walk = {"walk": item.number, "changes": item.changes, "audit": str(item.audit)}
