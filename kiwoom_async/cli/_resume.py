@@ -12,7 +12,8 @@ from typing import Final, Self
 from attrs import define, field
 
 from kiwoom_async import Cursor
-from kiwoom_async.errors import short_repr
+
+from ._text import excerpt
 
 # Queries are numbered from 0. "3=CURSOR" continues query 3, "3" begins it; "+12" says that no
 # query from 12 on has begun; "@4711" is the output's length in bytes; ":findings" says that the
@@ -86,12 +87,12 @@ class ResumeState:
         match = _FORMAT.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"--resume: got {short_repr(text)}; expected the whole text that was printed, or "
+                f"--resume: got {excerpt(text)}; expected the whole text that was printed, or "
                 "the file that was named"
             )
         if match["checksum"] != _checksum(match["body"], signature):
             raise ValueError(
-                f"--resume: {short_repr(text)} lacks a part, or was printed for another command: "
+                f"--resume: {excerpt(text)} lacks a part, or was printed for another command: "
                 "the days, markets, exchanges and the format must be the same"
             )
         queries = filter(None, match["queries"].split(","))
