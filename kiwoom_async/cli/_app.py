@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from kiwoom_async import Exchange, KiwoomClient, Market, __version__
+from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, __version__
 from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
@@ -211,11 +211,15 @@ def watch(  # noqa: PLR0917 - typer calls it by name
         make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         if sandbox:
             make_client = _trading_sandbox
-        day = parse_day(date or str(last_weekday() if sandbox else today_in_korea()))
-        job = WatchJob(build_queries([day], market, exchange), every, rounds)
-        print_findings = partial(job.print_findings, *job.queries)
-        run(partial(job.run, make_client), on_stop=print_findings)
-        print_findings()
+
+        def make_queries() -> list[ProgramTradeQuery]:
+            day = parse_day(date or str(last_weekday() if sandbox else today_in_korea()))
+            return build_queries([day], market, exchange)
+
+        make_queries()  # raises for a wrong date before a client is made
+        job = WatchJob(make_queries, every, rounds)
+        run(partial(job.run, make_client), on_stop=job.print_all_findings)
+        job.print_all_findings()
     if not job.any_complete:
         fail("no walk was complete", code=1)
     job.findings.exit()

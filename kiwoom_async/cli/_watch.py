@@ -37,11 +37,15 @@ _LINES_AROUND_ROWS: Final = 6
 
 @define
 class WatchJob:
-    """One `watch` command: `rounds` rounds of the queries, or endless if None."""
+    """One `watch` command: `rounds` rounds of the queries, or endless if None.
 
-    queries: Sequence[ProgramTradeQuery]
+    Each round asks `make_queries` for them, so that a watch without a date goes on after midnight.
+    """
+
+    make_queries: Callable[[], Sequence[ProgramTradeQuery]]
     every_seconds: float
     rounds: int | None
+    queries: Sequence[ProgramTradeQuery] = ()
     any_complete: bool = False
     findings: Findings = field(factory=Findings)
     # The findings of each query that are on standard error already.
@@ -50,16 +54,24 @@ class WatchJob:
     async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
         """Show every item as it comes, and on standard error the findings of its walk."""
         async with make_client(on_event=self.findings.on_event) as kiwoom:
-            items = kiwoom.watch(self.queries, every=self.every_seconds)
+            items = kiwoom.watch(self._queries_of_round, every=self.every_seconds)
             if stdout_is_terminal():
                 with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
                     await self._show(items, board.update)
             else:
                 await self._show(items, self._print_json)
 
+    def _queries_of_round(self) -> Sequence[ProgramTradeQuery]:
+        self.queries = self.make_queries()
+        return self.queries
+
     def _print_json(self, item: Item) -> None:
         StandardOutput().write(json_line(_item_fields(item)))
         self.print_findings(item.query)
+
+    def print_all_findings(self) -> None:
+        """Print the findings of all queries that were not printed before."""
+        self.print_findings(*self.findings.of_walk)
 
     def print_findings(self, *queries: ProgramTradeQuery) -> None:
         """Print the findings of these queries that were not printed before."""

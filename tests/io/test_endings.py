@@ -223,11 +223,13 @@ async def test_rows_that_did_not_come_before_are_no_restart():
     pages = {"": ([ONE, TWO], "K1"), "K1": ([], "K2"), "K2": ([row(3), row(4)], "K1")}
     async with client(pages) as kiwoom:
         with pytest.raises(ContinuationError, match="with rows that did not come before") as caught:
+            _ = [page async for page in kiwoom.pages(QUERY)]
+        with pytest.raises(ContinuationError, match="with rows that did not come before"):
             await kiwoom.collect(QUERY)
         async with kiwoom.merge([QUERY], on_error="deliver") as items:
             assert [item async for item in items if isinstance(item, Failure)]
     assert (caught.value.query, caught.value.page) == (QUERY, 2)
-    assert caught.value.cursor is not None
+    assert caught.value.cursor.key == "K2"
 
 
 async def test_a_chain_of_rows_that_cannot_be_read_has_an_end():
