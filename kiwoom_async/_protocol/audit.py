@@ -142,8 +142,17 @@ class AuditTally:
         another, and for one where the server began again with other rows than before.
         """
         self._from_first_page |= page.number == 1
+        keys = [*map(self._query.row_key, page.rows)]
+        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
+        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
         if page.restarted and page.rows:
-            self._check_rows_came_before(page)
+            # A walk that was resumed has not seen the first pages.
+            if self._from_first_page and not self._key_hashes.issuperset(hashes):
+                raise ContinuationError(
+                    f"after an empty page, page {page.number} leads back to an earlier one, with "
+                    "rows that did not come before"
+                )
+            keys, hashes = [], []
             page = evolve(page, rows=type(page.rows)((), self._query.row_class), undecoded=[])
         self.pages += 1
         self.rows += len(page.rows)
@@ -163,11 +172,9 @@ class AuditTally:
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
-        keys = [*map(self._query.row_key, page.rows)]
-        for check in self._query.checks(page.rows, self.totals):
+        for check in list(self._query.checks(page.rows, self.totals)):
             earlier = self._checks.get(check.name)
             self._checks[check.name] = check if earlier is None else earlier + check
-        hashes = [_hash_of(key) for key in keys]
         distinct = len(set(hashes))
         if distinct < len(hashes) or not self._key_hashes.isdisjoint(hashes):
             self._add_repeated_keys(keys, hashes)
@@ -203,26 +210,12 @@ class AuditTally:
             checks=tuple(self._checks.values()) if sums and self._from_first_page else (),
         )
 
-    def _check_rows_came_before(self, page: Any) -> None:
-        # A walk that was resumed has not seen the first pages.
-        keys = map(self._query.row_key, page.rows)
-        if self._from_first_page and not self._key_hashes.issuperset(map(_hash_of, keys)):
-            raise ContinuationError(
-                f"after an empty page, page {page.number} leads back to an earlier one, with rows "
-                "that did not come before"
-            )
-
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:
         seen = set(self._key_hashes)
         for key, key_hash in zip(keys, hashes, strict=True):
             if key_hash in seen:
                 self._repeated_keys[key if isinstance(key, Hashable) else repr(key)] = None
             seen.add(key_hash)
-
-
-def _hash_of(key: object) -> int:
-    # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
-    return hash(key if type(key) is str else repr(key))
 
 
 def _listed(keys: tuple[Hashable, ...]) -> str:
