@@ -5,7 +5,6 @@ Long, because its docstrings are the manual.
 
 import math
 import os
-from collections import Counter
 from collections.abc import (
     AsyncIterable,
     Callable,
@@ -36,7 +35,12 @@ from ._io.rate_limit import Priority
 from ._io.sharing import Sharing, SharingReport, Unshared
 from ._io.walks import PageWalk, RowWalk
 from ._io.watch import Change, WalkComplete, Watch
-from ._protocol.arguments import checked_count, checked_positive
+from ._protocol.arguments import (
+    checked_count,
+    checked_member,
+    checked_not_negative,
+    checked_positive,
+)
 from ._protocol.credentials import Credentials
 from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
@@ -44,7 +48,7 @@ from ._protocol.headers import checked_headers, parse_headers
 from ._protocol.pages import start_cursor
 from ._protocol.query import Environment, Page, Query, RowT, TotalsT, Walk
 from .errors import KiwoomError, short_repr
-from .events import Event, EventEmitter
+from .events import EventEmitter, Listener
 
 if TYPE_CHECKING:
     from .sandbox import Sandbox
@@ -105,15 +109,10 @@ class KiwoomClient:
         engine: Engine | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         plain_http: bool = False,
-        on_event: Callable[[Event], object] | None = None,
+        on_event: Listener | None = None,
         on_undecoded: Literal["raise", "deliver"] = "raise",
     ) -> None:
-        if not isinstance(environment, Environment):
-            raise ValueError(
-                f"environment: got {short_repr(environment)}; allowed are Environment.PRODUCTION, "
-                "Environment.MOCK"
-            )
-        self._environment = environment
+        self._environment = checked_member("environment", environment, Environment)
         self._base_url = checked_base_url(
             environment.base_url if base_url is None else base_url, plain_http=plain_http
         )
@@ -372,9 +371,9 @@ class KiwoomClient:
             raise ValueError(
                 f"start: got {short_repr(start)}; expected a mapping of queries to cursors"
             )
-        seen: set[object] = set()
         for query, cursor in start.items():
-            check_query(query, seen)
+            if not isinstance(query, Query):
+                raise ValueError(f"start: got the key {short_repr(query)}; expected a query")
             start_cursor(query, cursor)
         if isinstance(queries, Collection):
             self._checked(queries)
@@ -419,8 +418,7 @@ class KiwoomClient:
             queries = self._checked(queries)
             if not queries:
                 raise ValueError("queries: got none; there is nothing to watch")
-        every_seconds = 0.0 if _is_zero(every) else checked_positive("every", every)
-        return Watch(self._calls, queries, every_seconds, self.estimate)
+        return Watch(self._calls, queries, checked_not_negative("every", every))
 
     def estimate(self, queries: Iterable[Query[RowT, TotalsT]]) -> Estimate:
         """Estimate the calls that the queries will take, and the seconds at the present pace.
@@ -428,13 +426,7 @@ class KiwoomClient:
         From the walks that this client has seen, or else from a day measured by others
         (wire-facts.md, fact 2). An iterator is used up.
         """
-        calls = Counter[str]()
-        listed = self._checked(queries)
-        for query in listed:
-            calls[query.api_id] += self._calls.page_counts.expected(query)
-        spacing = self._calls.accounts.spacing_seconds
-        seconds = max((spacing(api_id) * number for api_id, number in calls.items()), default=0.0)
-        return Estimate(len(listed), calls.total(), seconds)
+        return self._calls.estimate(self._checked(queries))
 
     async def revoke_token(self) -> None:
         """Revoke the token for every program that holds it; nothing is sent if none is cached.
@@ -509,11 +501,7 @@ def _checked_sharing(sharing: Sharing | None) -> Sharing:
     return sharing
 
 
-def _checked_listener(on_event: Callable[[Event], object] | None) -> Any:
+def _checked_listener(on_event: Listener | None) -> Listener | None:
     if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
         raise ValueError(f"on_event: got {short_repr(on_event)}; expected a plain function")
     return on_event
-
-
-def _is_zero(value: object) -> bool:
-    return value == 0 and not isinstance(value, bool)

@@ -82,7 +82,8 @@ class Accounts:
             return self._named(cursor.account), cursor
         if len(self._all) == 1:
             return self._all[0], cursor
-        # A key without an account is of a client with one app key: presumably today's first.
+        # A cursor with a continuation key but no account is from a client with one app key:
+        # presumably this client's first.
         account = self._all[0] if cursor.key else self._least_busy()
         return account, evolve(cursor, account=account.name)
 

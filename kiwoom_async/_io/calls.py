@@ -1,8 +1,9 @@
-"""Calls: the one loop of slot, token, send, decode and recovery, for pages and tokens."""
+"""Calls: the one loop of token, slot, send, decode and recovery, for pages and tokens."""
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from attrs import evolve, frozen
 
 from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.estimate import PageCounts
+from kiwoom_async._protocol.estimate import Estimate, PageCounts
 from kiwoom_async._protocol.headers import header_secrets
 from kiwoom_async._protocol.messages import (
     ISSUE_TOKEN,
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class PageCall(Call[Any]):
-    """A call for the page at `cursor`."""
+    """A call for the page at `cursor`; here, where a page is followed from top to bottom."""
 
     cursor: Cursor
     engine: Engine
@@ -128,6 +129,15 @@ class Calls:
         if doubt is not None and doubt not in self._doubts:
             self._doubts.add(doubt)
             warnings.warn(doubt, stacklevel=stacklevel)
+
+    def estimate(self, queries: Sequence[Query[Any, Any]]) -> Estimate:
+        """Return the calls that the queries will take, and the seconds at the present pace."""
+        calls = Counter[str]()
+        for query in queries:
+            calls[query.api_id] += self.page_counts.expected(query)
+        spacing = self.accounts.spacing_seconds
+        seconds = max((spacing(api_id) * number for api_id, number in calls.items()), default=0.0)
+        return Estimate(len(queries), calls.total(), seconds)
 
     async def sleep_until(self, deadline: float) -> None:
         """Sleep until a moment of the loop's clock; RuntimeError once the client is closed."""
@@ -226,6 +236,7 @@ class Calls:
                     if request.token is tokens.renewed_in_doubt:
                         tokens.renewed_in_doubt = None  # it works: the one before was the reason
                     return answer
+        # `running` leaves its block at the deadline, without an error.
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
     async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:

@@ -21,7 +21,7 @@ class ClientState:
     def running(self, deadline: float = math.inf) -> Iterator[None]:
         """Wrap a call; RuntimeError when the client is or gets closed, or in another event loop.
 
-        Leaves the block in silence at the deadline, a moment of the event loop's clock.
+        At the deadline, a moment of the event loop's clock, the block is left without an error.
         """
         if current_token() != self._loop:
             self.check_event_loop()

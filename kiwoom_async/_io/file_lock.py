@@ -5,8 +5,8 @@ import sys
 if sys.platform == "win32":
     import msvcrt
 
-    def locked(descriptor: int) -> bool:
-        """Lock the open file, unless another process has; whether it is ours now."""
+    def try_lock(descriptor: int) -> bool:
+        """Lock the open file; return False if another process holds the lock."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -16,8 +16,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def locked(descriptor: int) -> bool:
-        """Lock the open file, unless another process has; whether it is ours now."""
+    def try_lock(descriptor: int) -> bool:
+        """Lock the open file; return False if another process holds the lock."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 from httpx import AsyncBaseTransport
 
+from kiwoom_async.errors import short_repr
+
+# `client.py` may not import httpx itself (tests/project/test_layers.py).
 __all__ = ["AsyncBaseTransport", "checked_base_url", "in_process"]
 
 
@@ -15,11 +18,13 @@ def checked_base_url(base_url: str, *, plain_http: bool = False) -> str:
 
     plain_http: allow http to any host.
     """
+    if not isinstance(base_url, str):
+        raise ValueError(f"base_url: got {short_repr(base_url)}; expected text")
     try:
         url = httpx.URL(base_url)
-    except (httpx.InvalidURL, TypeError) as error:
-        raise ValueError(f"base_url: {base_url!r} is not a URL") from error
-    if url.userinfo or {*"?#"} & {*base_url} or not url.host:
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url: got {base_url!r}; expected a URL") from error
+    if url.userinfo or "?" in base_url or "#" in base_url or not url.host:
         raise ValueError("base_url: expected scheme://host[:port][/path] and nothing else")
     if url.port is not None and not 0 < url.port < 2**16:
         raise ValueError(f"base_url: got {base_url!r}; expected a port from 1 to 65535")

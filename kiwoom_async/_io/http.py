@@ -67,7 +67,7 @@ class Engine(Protocol):
 class RoundTrip:
     """One request and its outcome: an answer, an error, or neither at the deadline.
 
-    An engine says in `_travel` how the request goes and the answer comes.
+    An engine says in `_exchange` how the request goes and the answer comes.
     """
 
     request: Request
@@ -78,7 +78,7 @@ class RoundTrip:
     _response: Response | None = field(init=False, default=None)
     _error: BaseException | None = field(init=False, default=None)
 
-    async def _travel(self) -> Response:
+    async def _exchange(self) -> Response:
         """Return the answer, or raise an error of httpx's or of the tree."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ class RoundTrip:
         self._deadline = anyio.current_time() + self.timeout_seconds
         try:
             with anyio.CancelScope(deadline=self._deadline):
-                self._response = await self._travel()
+                self._response = await self._exchange()
         except KiwoomError as error:
             self._error = error
         except (httpx.HTTPError, OSError) as error:
@@ -141,7 +141,7 @@ class HttpxEngine:
     def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base_url = base_url
         self._transport = transport
-        self._slots = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
+        self._connection_limit = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
         self._clients = [self._new_client(_KEPT_CONNECTIONS)]
         self._connection_headers: dict[str, str] = {}
 
@@ -175,7 +175,7 @@ class HttpxEngine:
             extensions={"timeout": dict(_NO_TIMEOUTS)},
         )
         outgoing.stream = _RequestBody(request.body)
-        async with self._slots:
+        async with self._connection_limit:
             round_trip = HttpxRoundTrip(
                 request, timeout_seconds, on_connect, self._clients[-1], outgoing
             )
@@ -209,7 +209,7 @@ class HttpxRoundTrip(RoundTrip):
     connection: Connection = field(init=False, default=Connection.CLEAN)
     _opens_connection: bool = field(init=False, default=False)
 
-    async def _travel(self) -> Response:
+    async def _exchange(self) -> Response:
         self.outgoing.extensions["trace"] = self._trace
         response = await self.client.send(
             self.outgoing, stream=True, auth=None, follow_redirects=False

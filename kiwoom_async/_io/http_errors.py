@@ -19,8 +19,8 @@ def transport_error(request: Request, error: httpx.HTTPError | OSError) -> Trans
     elif isinstance(error, httpx.UnsupportedProtocol):
         result = TransportError(f"{api_id}: {kind.__name__}", local=True)
     elif isinstance(error, httpx.ProtocolError):
-        # The original quotes what was sent or came, so it is not even the cause.
-        cause = kind("its text is not shown: it quotes what travelled")
+        # Its text may quote a secret, so the original is not even the cause.
+        cause = kind("its text is not shown: it may quote a secret")
         local = isinstance(error, httpx.LocalProtocolError)
         result = TransportError(f"{api_id}: {kind.__name__}", local=local)
     else:

@@ -23,13 +23,13 @@ from kiwoom_async.events import CallRetried, EventEmitter
 from .call import Call
 from .rate_limit import Priority
 
-# Bulk work outlives a restart of the network; an interactive call is waited for.
+# A merge or a watch survives a router's restart; a person waits for an interactive call.
 _PATIENCE_SECONDS: Final = 30.0
 
 
 @define
 class CallHistory:
-    """What has become of a call so far."""
+    """The attempts, renewal and first failure of a call."""
 
     attempts: int = 0
     renewed: bool = False
@@ -55,7 +55,7 @@ class Recovery:
     ) -> None:
         """Wait or renew the token, so that another attempt is worth while, or raise the error.
 
-        `request` is None if no token could be had for it, which was retried as a call of its own.
+        `request` is None if getting a token for it failed; that call has used up its own retries.
         """
         now = current_time()
         history.first_failure_at = min(history.first_failure_at, now)

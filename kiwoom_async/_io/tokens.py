@@ -69,8 +69,8 @@ class TokenCache:
         self._failures = 0
         self._failure: KiwoomError | None = None
         self.cached: Token | None = None
-        # The token that replaced one refused in words that no code names: if it is refused in the
-        # same way, it is not the reason.
+        # The token of the last renewal for a refusal without a known code. If this one is refused
+        # before it ever worked, the token was not the reason.
         self.renewed_in_doubt: Token | None = None
 
     async def get(self) -> Token:

@@ -12,7 +12,6 @@ from attrs import frozen
 from typing_extensions import TypeVar
 
 from kiwoom_async._protocol.audit import Audit, AuditTally
-from kiwoom_async._protocol.estimate import Estimate
 from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async._protocol.query import Page, Query, RowT
 from kiwoom_async._protocol.times import KST
@@ -120,12 +119,10 @@ class Watch(Generic[ItemT]):
         calls: Calls,
         queries: Queries,
         every_seconds: float,
-        estimate: Callable[[Sequence[Query[Any, Any]]], Estimate],
     ) -> None:
         self._calls = calls
         self._queries = queries
         self._every_seconds = every_seconds
-        self._estimate = estimate
         self._watched = [] if callable(queries) else [_WatchedQuery(query) for query in queries]
         self._watched_since = _today()
         self._days_that_passed: set[dt.date] = set()
@@ -241,7 +238,8 @@ class Watch(Generic[ItemT]):
         seen: set[object] = set()
         for query in queries:
             check_query(query, seen)
-            self._calls.check(query)
+            # Past here, _begin_round, _next_page and __anext__.
+            self._calls.check(query, stacklevel=6)
         known = {walk.query: walk for walk in self._watched}
         self._watched = [known.get(query) or _WatchedQuery(query) for query in queries]
         self._index = 0
@@ -263,7 +261,7 @@ class Watch(Generic[ItemT]):
                 )
 
     def _warn_if_too_fast(self) -> None:
-        estimate = self._estimate([walk.query for walk in self._watched])
+        estimate = self._calls.estimate([walk.query for walk in self._watched])
         if 0 < self._every_seconds < estimate.seconds:
             self._warned = True
             warnings.warn(

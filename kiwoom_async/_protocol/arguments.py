@@ -39,6 +39,13 @@ def checked_positive(name: str, value: float) -> float:
     return float(value)
 
 
+def checked_not_negative(name: str, value: float) -> float:
+    """Return a number from zero; ValueError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(f"{name}: got {short_repr(value)}; expected zero or a number above it")
+    return float(value)
+
+
 def checked_count(name: str, value: int) -> int:
     """Return a whole number from 1; ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:

@@ -62,7 +62,7 @@ class Check:
 class Audit:
     """What can be said of a walk's completeness. It reports, and hides no row.
 
-    undecoded_rows: rows that could not be read; of any, the checks know nothing.
+    undecoded_rows: rows that could not be read; the checks leave them out.
     empty_pages: numbers of the pages without a row, in a walk of several.
     repeated_keys: what came twice, as the query's `row_key` tells rows apart.
     totals_vary: different totals came with different pages.

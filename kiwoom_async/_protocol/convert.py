@@ -192,7 +192,7 @@ def _query_fields(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(cls) if "wire" not in field.metadata)
 
 
-# Once for each class.
+# Once for each class. Not as decorators: mypy takes no class for Hashable.
 wire_names: Final[Callable[[Any], tuple[str, ...]]] = cache(_wire_names)
 query_fields: Final[Callable[[Any], tuple[str, ...]]] = cache(_query_fields)
 

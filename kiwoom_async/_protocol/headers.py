@@ -45,7 +45,7 @@ def header_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def parse_headers(text: str, name: str = "KIWOOM_HEADERS") -> dict[str, str]:
-    """Return the headers in a JSON object, or in lines of the form `Name: value`.
+    """Return the headers of a JSON object, or of `Name: value`, one a line or between semicolons.
 
     ValueError for other texts, which shows none of it.
     """

@@ -66,7 +66,7 @@ def wire(
     name: on the wire. korean: the specification's name. unit: of a number, as in "million won".
     decimals: digits behind the point, for tables.
     read: a function of the text sent, where the field's type alone does not say how it is read.
-    codes: the wire code of each enum member; a code of None says nothing.
+    codes: the wire code of each enum member; the code under None is read as None.
     """
     metadata: dict[str, Any] = {"wire": name, "korean": korean, "unit": unit}
     options = {"decimals": decimals, "read": read, "codes": codes}

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from kiwoom_async._io.file_lock import locked
+from kiwoom_async._io.file_lock import try_lock
 
 # Another process may take a new file for a stale one, before it is locked, and remove it. That
 # process is done when the next file is created, so a few attempts are enough.
@@ -25,7 +25,7 @@ class OwnerLock:
             self.name = uuid.uuid4().hex
             self._path = folder / self.name
             self._file = self._path.open("xb")
-            if locked(self._file.fileno()) and self._still_on_disk():
+            if try_lock(self._file.fileno()) and self._still_on_disk():
                 return
             self.close()
         raise OSError(f"{folder}: cannot lock a file; use a file system that supports locks")
@@ -42,7 +42,7 @@ class OwnerLock:
             return True
         try:
             with (self._folder / name).open("r+b") as file:
-                return not locked(file.fileno())
+                return not try_lock(file.fileno())
         except FileNotFoundError:
             return False
 
@@ -61,7 +61,7 @@ def _remove_if_stale(path: Path) -> bool:
     """Remove a lock file unless it is in use; return True if it was removed."""
     try:
         with path.open("r+b") as file:
-            if not locked(file.fileno()):
+            if not try_lock(file.fileno()):
                 return False
             # Removed while locked here; otherwise a new owner could lock it just before.
             path.unlink(missing_ok=True)

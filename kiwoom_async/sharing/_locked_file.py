@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiwoom_async import SharingError
-from kiwoom_async._io.file_lock import locked
+from kiwoom_async._io.file_lock import try_lock
 
 from ._store import FORMAT, Change, T, check_format
 
@@ -69,7 +69,7 @@ class LockedFile:
 
     def _wait_for_lock(self, descriptor: int) -> None:
         give_up_at = time.monotonic() + _LOCK_TIMEOUT_SECONDS
-        while not locked(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > give_up_at:
                 raise SharingError(
                     f"{self._lock_path} has been locked for {_LOCK_TIMEOUT_SECONDS:g} s: a program "

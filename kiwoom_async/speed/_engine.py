@@ -31,14 +31,14 @@ class FastEngine:
 
     def __init__(self, *, verify: ssl.SSLContext | None = None) -> None:
         self._connections = Connections(verify)
-        self._slots = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
+        self._connection_limit = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
 
     async def send(
         self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
     ) -> Response:
         """Return the whole answer, within the time that one attempt may take."""
         address = _address(request.url)
-        async with self._slots:
+        async with self._connection_limit:
             idle = self._connections.idle(address.origin)
             round_trip = FastRoundTrip(
                 request, timeout_seconds, on_connect, self._connections, address, idle
@@ -78,7 +78,7 @@ class FastRoundTrip(RoundTrip):
     address: "_Address"
     connection: Connection | None
 
-    async def _travel(self) -> Response:
+    async def _exchange(self) -> Response:
         if self.connection is None:
             self.connection = await self.connections.open(self.address.origin)
             self.connected()

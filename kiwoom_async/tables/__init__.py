@@ -4,7 +4,6 @@ Extras: arrow (pyarrow), pandas, polars. Pages, walks and `Rows` have methods of
 """
 
 import datetime
-import types
 import typing
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
+from kiwoom_async._protocol.convert import field_type
 from kiwoom_async.errors import require_extra
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise ValueError(f"the table is not one of {row.__name__}: {error}") from error
     values = [
-        _read(column.to_pylist(), _kind(field)[0])
+        _read(column.to_pylist(), field_type(field)[0])
         for field, column in zip(_fields(row), columns.columns, strict=True)
     ]
     return [row(**dict(zip(of.names, each, strict=True))) for each in zip(*values, strict=True)]
@@ -126,19 +126,10 @@ def _fields(row: type[Any]) -> "Sequence[attrs.Attribute[Any]]":
 
 
 def _field(field: "attrs.Attribute[Any]", floats: bool) -> pa.Field:
-    kind, nullable = _kind(field)
+    kind, nullable = field_type(field)
     said = {name: field.metadata.get(name) for name in ("unit", "korean", "wire")}
     metadata = {name: value for name, value in said.items() if value}
     return pa.field(field.name, _type(kind, field, floats), nullable=nullable, metadata=metadata)
-
-
-def _kind(field: "attrs.Attribute[Any]") -> tuple[type[Any], bool]:
-    """A field's class, and whether it may be None."""
-    hint: Any = field.type
-    if not isinstance(hint, types.UnionType):
-        return hint, False
-    kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
-    return kinds[0], True
 
 
 def _type(kind: type[Any], field: "attrs.Attribute[Any]", floats: bool) -> pa.DataType:
@@ -147,7 +138,7 @@ def _type(kind: type[Any], field: "attrs.Attribute[Any]", floats: bool) -> pa.Da
     if kind is Decimal and floats:
         return pa.float64()
     if kind is Decimal:
-        return pa.decimal128(_DECIMAL_DIGITS, field.metadata["decimals"])
+        return pa.decimal128(_DECIMAL_DIGITS, field.metadata.get("decimals", 0))
     if kind is datetime.date:
         return pa.date32()
     # Not a dictionary: joins and comparisons with plain strings work everywhere.

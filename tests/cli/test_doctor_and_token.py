@@ -312,7 +312,9 @@ def certificate(tmp_path_factory):
 @contextmanager
 def serve_tls(sandbox, key, signed):
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(sandbox, log_level="critical", ssl_keyfile=key, ssl_certfile=signed)
+    config = uvicorn.Config(
+        sandbox, loop="asyncio", log_level="critical", ssl_keyfile=key, ssl_certfile=signed
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

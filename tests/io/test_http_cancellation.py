@@ -119,7 +119,7 @@ async def test_task_cancel_is_not_lost_at_the_deadline(in_this_task, seconds, an
         pytest.skip("trio has no native Task.cancel")
 
     class Silent(RoundTrip):
-        async def _travel(self):
+        async def _exchange(self):
             assert (asyncio.current_task() is task) == in_this_task
             moment = anyio.current_effective_deadline() + seconds
             asyncio.get_running_loop().call_at(moment, task.cancel)

@@ -63,7 +63,7 @@ async def test_a_merge_of_no_queries_is_empty():
     [
         (None, "start: got None; expected a mapping"),
         ([SIX_QUERIES[0]], "expected a mapping of queries to cursors"),
-        ({"x": first_cursor(SIX_QUERIES[0])}, "which is no query"),
+        ({"x": first_cursor(SIX_QUERIES[0])}, "start: got the key 'x'"),
         ({SIX_QUERIES[0]: "k1.abc"}, "cursor: got 'k1.abc'"),
         ({SIX_QUERIES[0]: first_cursor(SIX_QUERIES[0])}, "is not among the queries"),
     ],

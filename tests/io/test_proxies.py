@@ -157,3 +157,26 @@ async def test_behind_a_proxy_the_pace_spaces_from_the_request_itself():
     (connected_at,) = connected
     assert connected_at - steps[0][1] >= 0.25
     assert abs(connected_at - steps[1][1]) < 0.2
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:pa/ssw0rd@proxy:8080",
+        "user:pa/ssw0rd@proxy:8080",
+        "socks5://user:pa?ssw0rd/x@proxy:1",
+        "ftp://user:ssw0rd@proxy:1",
+    ],
+)
+def test_no_error_shows_the_password_of_a_proxy(proxy, variables):
+    variables(HTTPS_PROXY=proxy)
+    with pytest.raises(ValueError, match="HTTPS_PROXY: got ") as caught:
+        proxy_for(API)
+    assert "ssw0rd" not in str(caught.value)
+
+
+def test_a_folder_of_certificates_that_is_missing_or_empty_is_named(variables, tmp_path):
+    for folder in (tmp_path, tmp_path / "missing"):
+        variables(SSL_CERT_DIR=str(folder))
+        with pytest.raises(ValueError, match="SSL_CERT_DIR: got "):
+            KiwoomClient("app-key", "secret-key")

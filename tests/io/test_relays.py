@@ -226,3 +226,15 @@ def test_options_override_variables_that_are_malformed(monkeypatch):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     KiwoomClient.from_env(headers={}, plain_http=False)
+
+
+async def test_a_token_that_worked_after_a_doubtful_renewal_is_renewed_again():
+    def refuse():
+        return refusal({"return_code": 3, "return_msg": "[8999:x]"})
+
+    relay = Relay(refuse(), header=("x", None))
+    async with client(relay) as kiwoom:
+        assert (await kiwoom.page(QUERY)).rows
+        relay.answers.append(refuse())
+        assert (await kiwoom.page(QUERY)).rows
+    assert [request.url.path for request in relay.requests].count("/oauth2/token") == 3

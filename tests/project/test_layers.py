@@ -28,7 +28,7 @@ CORE = {
     "__init__": {"_io", "_protocol", "_version", "catalog", "client", "errors", "events"},
 }
 WINGS = {
-    "tables": {"errors"},
+    "tables": {"_protocol", "errors"},
     "sandbox": set(),
     "speed": {"_io", "_protocol", "errors"},
     "sharing": {PUBLIC, "_io", "_protocol", "errors"},

@@ -21,7 +21,7 @@ from kiwoom_async._protocol.convert import (
     structure_rows,
 )
 from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import first_cursor
+from kiwoom_async._protocol.pages import decode_page, first_cursor
 from kiwoom_async.speed import FastEngine, _columns
 from kiwoom_async.speed._columns import column_reader, read_page
 
@@ -227,6 +227,44 @@ def test_a_row_class_of_another_layout_is_left_to_the_converter(options):
         answer_of([{"stk_cd": "005930"}]), RowQuery(), first_cursor(RowQuery())
     )
     assert page.rows == [Row(code="005930")]
+
+
+def test_a_constructor_of_the_row_class_is_called():
+    @attrs.frozen(weakref_slot=False)
+    class Row:
+        code: str = attrs.field(metadata=wire("stk_cd"))
+
+        def __init__(self, code):
+            self.__attrs_init__(code.lower())
+
+    @attrs.frozen
+    class RowQuery(Query[Row]):
+        api_id = "ka90004"
+        path = "/other"
+        rows_key = "stk_prm_trde_prst"
+
+    answer = answer_of([{"stk_cd": "0005A0"}])
+    assert FastEngine().decode_page(answer, RowQuery(), first_cursor(RowQuery())).rows[0].code == (
+        "0005a0"
+    )
+
+
+def test_annotations_may_be_text_or_optional():
+    @attrs.frozen(kw_only=True, weakref_slot=False)
+    class Row:
+        code: "str" = attrs.field(metadata=wire("stk_cd"))
+        number: "int | None" = attrs.field(metadata=wire("no"))
+
+    @attrs.frozen
+    class RowQuery(Query[Row]):
+        api_id = "ka90004"
+        path = "/other"
+        rows_key = "stk_prm_trde_prst"
+
+    raw_rows = [{"stk_cd": "005930", "no": "5"}, {"stk_cd": "000660", "no": ""}]
+    rows = read_by_columns(raw_rows, RowQuery())
+    assert [row.number for row in rows] == [5, None]
+    assert rows == decode_page(answer_of(raw_rows), RowQuery(), first_cursor(RowQuery())).rows
 
 
 @settings(max_examples=500)

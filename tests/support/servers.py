@@ -13,7 +13,7 @@ import uvicorn
 def on_a_port(app: Any) -> Iterator[str]:
     """Serve an ASGI application in a thread, on a free port; yield its base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, loop="asyncio", log_level="critical"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
