@@ -245,7 +245,6 @@ class Calls:
         if enabled:
             self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
         response: Response | None = None
-        failed: KiwoomError | None = None
         try:
             response = await self._engine.send(
                 request,
@@ -255,17 +254,17 @@ class Calls:
             answer = call.decode(redact(response, self._secrets))
         except KiwoomError as error:
             failed = error
-        if failed is not None:
-            # Not in every answer: what a header holds may be data in a row.
-            if response is not None and self._header_secrets:
-                failed = self._without_header_values(call, response, failed)
-            failed.attempts = attempt
+        else:
             if enabled:
-                self._emit_ended(call, attempt, sent_at, response, error=failed)
-            raise failed
+                self._emit_ended(call, attempt, sent_at, response)
+            return answer
+        # Not in every answer: what a header holds may be data in a row.
+        if response is not None and self._header_secrets:
+            failed = self._without_header_values(call, response, failed)
+        failed.attempts = attempt
         if enabled:
-            self._emit_ended(call, attempt, sent_at, response)
-        return answer
+            self._emit_ended(call, attempt, sent_at, response, error=failed)
+        raise failed
 
     def _without_header_values(
         self, call: Call[Any], response: Response, error: KiwoomError

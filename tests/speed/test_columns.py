@@ -1,6 +1,7 @@
 """Rows read by columns: the same rows and errors as those of the converter."""
 
 import json
+import typing
 from decimal import Decimal
 
 import attrs
@@ -253,7 +254,7 @@ def test_annotations_may_be_text_or_optional():
     @attrs.frozen(kw_only=True, weakref_slot=False)
     class Row:
         code: "str" = attrs.field(metadata=wire("stk_cd"))
-        number: "int | None" = attrs.field(metadata=wire("no"))
+        number: "typing.Optional[int]" = attrs.field(metadata=wire("no"))  # noqa: UP045
 
     @attrs.frozen
     class RowQuery(Query[Row]):
