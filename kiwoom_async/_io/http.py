@@ -133,7 +133,7 @@ class RoundTrip:
 
 
 class HttpxEngine:
-    """Calls to one host by one `httpx.AsyncClient`, which decides on proxies and certificates."""
+    """Sends by `httpx.AsyncClient`, with the proxy and the certificates that `network` finds."""
 
     # Rows are made by cattrs.
     decode_page = staticmethod(decode_page)
@@ -194,10 +194,10 @@ class HttpxEngine:
         """Use each connection once from now on, and warn of it."""
         if not self._connection_headers:
             self._connection_headers = {"connection": "close"}
-            warnings.warn(WARNING, RuntimeWarning, stacklevel=2)
             # The connections there are serve the calls under way, and no others.
             if self._transport is None:
                 self._clients.append(self._new_client(0))
+            warnings.warn(WARNING, RuntimeWarning, stacklevel=2)
 
 
 @define(eq=False)

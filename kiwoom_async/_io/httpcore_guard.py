@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import httpx
 
-# At five calls a second and fifteen seconds for each, 75 are under way at the most.
+# One app key has at most 75 calls under way (five a second, fifteen seconds each). Others wait.
 CONNECTION_LIMIT: Final = 100
 WARNING: Final = (
     "this version of httpx or httpcore hides what follows an answer on its connection: "

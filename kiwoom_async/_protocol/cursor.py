@@ -119,16 +119,20 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
     if announced == "N" or not (announced or key):
         return None
     if announced != "Y":
-        raise ContinuationError(f"cont-yn is {short_repr(announced)}, expected Y or N")
+        raise ContinuationError(f"cont-yn: got {short_repr(announced)}; expected Y or N")
     # An empty key restarts at page one. Returning None instead of raising would pass for a complete
     # walk with stocks missing.
     if not key:
-        raise ContinuationError("cont-yn is Y, but next-key is empty")
+        raise ContinuationError("next-key: got an empty one beside cont-yn Y; expected a key")
     # Two headers of that name are one with a comma, which no key was ever seen to hold.
     if not HEADER_SAFE.fullmatch(key) or "," in key:
-        raise ContinuationError("next-key holds characters that no key may have")
+        raise ContinuationError(
+            "next-key: got characters that no key may have; expected printable ASCII without commas"
+        )
     if asked.came_before(key):
-        raise ContinuationError(f"next-key {short_repr(key)} came before in this walk")
+        raise ContinuationError(
+            f"next-key: got {short_repr(key)}, which came before in this walk; expected a new one"
+        )
     empty_pages = asked.empty_pages + 1 if empty else 0
     if empty_pages >= _MOST_EMPTY_PAGES:
         raise ContinuationError(

@@ -60,8 +60,8 @@ def test_a_checksum_across_two_earlier_keys_is_not_a_repeated_key():
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
-        ({"cont-yn": "Y"}, "next-key is empty"),
-        ({"cont-yn": "Y", "next-key": " "}, "next-key is empty"),
+        ({"cont-yn": "Y"}, "next-key: got an empty one"),
+        ({"cont-yn": "Y", "next-key": " "}, "next-key: got an empty one"),
         ({"cont-yn": "Y", "next-key": "K1"}, "came before"),
         ({"cont-yn": "Y", "next-key": "K0"}, "came before"),
         ({"cont-yn": "Y", "next-key": "K\r2"}, "no key may have"),
