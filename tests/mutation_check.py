@@ -350,7 +350,7 @@ CORE = [
         ("an error forgets where to resume",
          "error.query, error.cursor, error.page = query, cursor, cursor.page - 1",
          "error.query, error.cursor, error.page = query, None, 0"),
-        ("an error forgets its attempts", "            failed.attempts = attempt\n", ""),
+        ("an error forgets its attempts", "        failed.attempts = attempt\n", ""),
         ("the account is not in the cursor", "account, cursor = self.accounts.for_page(cursor)",
          "account, _ = self.accounts.for_page(cursor)", "io/test_accounts.py"),
         ("an account is busy for ever", "account.running_calls -= 1", "pass",
