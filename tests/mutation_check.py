@@ -1007,7 +1007,7 @@ def first_failure(
     if run.returncode in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
     red = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return red[0].split(" - ")[0] if red else "(pytest fails)"
+    return red[0].split(" - ")[0] if red else f"(pytest exits with {run.returncode})"
 
 
 @cache
