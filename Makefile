@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types layers coverage bench clean
+.PHONY: demo test lowest pure lint types layers coverage bench clean
 
 demo: .venv/demo-ready ## a day of both markets on the sandbox
 	$(BIN)/kiwoom-async demo
@@ -14,6 +14,14 @@ test: .venv/dev-ready ## the tests, on asyncio and trio
 
 # The tests of the default engine judge FastEngine, too; it has no trio.
 BOTH_ENGINES := tests/protocol tests/catalog tests/tables tests/io
+
+lowest: .venv/lowest-ready ## the fast tests with the lowest versions that pyproject.toml allows
+	.venv/lowest/bin/python -m pytest -q -n auto --dist loadfile -k "not trio" -m "not alone" $(FAST)
+
+FAST := $(addprefix tests/,protocol catalog speed tables io cli archive report)
+
+pure: .venv/pure-ready ## the tests of the pure half, without any extra installed
+	.venv/pure/bin/python -m pytest -q -n auto -k "not trio" tests/protocol tests/catalog
 
 lint: .venv/dev-ready
 	$(BIN)/ruff check .
@@ -29,7 +37,7 @@ layers: .venv/dev-ready ## who may import whom
 PURE := kiwoom_async/_protocol/*,kiwoom_async/catalog/*,kiwoom_async/errors.py,kiwoom_async/events.py
 
 coverage: .venv/dev-ready ## every branch of the pure half
-	$(BIN)/coverage run -m pytest -q -k "not trio" tests/protocol tests/catalog tests/speed tests/tables tests/io/test_events.py tests/io/test_http.py tests/io/test_nothing_lost.py
+	$(BIN)/coverage run -m pytest -q -k "not trio" tests/protocol tests/catalog tests/speed tests/tables tests/io
 	$(BIN)/coverage report --include '$(PURE)' --fail-under 100
 
 bench: .venv/dev-ready
@@ -51,6 +59,20 @@ clean:
 
 .venv/demo-ready: .venv/python-ready pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,sandbox]'
+	@touch $@
+
+.venv/lowest-ready: .venv/python-ready pyproject.toml
+	$(PYTHON) -m venv .venv/lowest
+	.venv/lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+		$$($(PYTHON) tests/lowest_versions.py) $(TEST_TOOLS)
+	@touch $@
+
+TEST_TOOLS := fastapi hypothesis pytest pytest-xdist trio trustme uvloop
+
+.venv/pure-ready: .venv/python-ready pyproject.toml
+	$(PYTHON) -m venv .venv/pure
+	.venv/pure/bin/python -m pip install --quiet --disable-pip-version-check --editable . \
+		hypothesis pytest pytest-xdist
 	@touch $@
 
 .venv/dev-ready: .venv/python-ready pyproject.toml

@@ -162,9 +162,11 @@ class KiwoomClient:
             from .sharing import from_url  # noqa: PLC0415 - only programs that share pay for it
 
             found["sharing"] = from_url(place)
-        if text := os.environ.get("KIWOOM_HEADERS", "").strip():
+        text = os.environ.get("KIWOOM_HEADERS", "").strip()
+        if text and "headers" not in options:
             found["headers"] = parse_headers(text)
-        if (plain := os.environ.get("KIWOOM_PLAIN_HTTP", "0")) not in ("", "0", "1"):
+        plain = os.environ.get("KIWOOM_PLAIN_HTTP", "0")
+        if plain not in ("", "0", "1") and "plain_http" not in options:
             raise ValueError(f"KIWOOM_PLAIN_HTTP: got {plain!r}; allowed are 0, 1")
         found["plain_http"] = plain == "1"
         return cls(*keys, **(found | options))

@@ -890,7 +890,7 @@ WINGS = [
          "        path.parent.mkdir(parents=True, exist_ok=True)\n")),
     ),
     *in_file(
-        "cli/_columnar.py", "cli/test_rows_files.py",
+        "cli/_conversion.py", "cli/test_rows_files.py",
         ("every page begins a stream", "pieces = [table.schema] if first else []",
          "pieces = [table.schema]"),
     ),

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.estimate import PageCounts
+from kiwoom_async._protocol.headers import header_secrets
 from kiwoom_async._protocol.messages import (
     ISSUE_TOKEN,
     REVOKE_TOKEN,
@@ -100,10 +101,8 @@ class Calls:
         self._headers = dict(headers)
         self._timeout_seconds = timeout_seconds
         self._on_undecoded = on_undecoded
-        self._secrets = (
-            *(key for pair in keys for key in (pair.app_key, pair.secret_key)),
-            *headers.values(),
-        )
+        self._secrets = (*(key for pair in keys for key in (pair.app_key, pair.secret_key)),)
+        self._header_secrets = header_secrets(headers)
         self._recovery = Recovery(attempts, emitter)
         self._environment = environment
         self._doubts: set[str] = set()
@@ -201,28 +200,31 @@ class Calls:
         tokens, history = call.account.tokens, CallHistory()
         with self.state.running(deadline):
             while True:
-                if call.needs_token:
-                    # Before the slot: an issue after it would delay this call's arrival, and the
-                    # server would see it too close to the next ones.
-                    await tokens.get()
-                queued_at = current_time()
-                await call.limiter.acquire(call.priority)
-                if self.emitter.enabled:
-                    waited = current_time() - queued_at
-                    self.emitter.emit(
-                        SlotWaited(api_id=call.api_id, query=call.query, seconds=waited)
-                    )
-                # Once more, as it may have expired while the call waited for its slot.
-                request = call.encode(await tokens.get() if call.needs_token else None)
-                if self._headers:
-                    request = evolve(request, headers={**self._headers, **request.headers})
-                history.attempts += 1
+                request = None
                 try:
+                    if call.needs_token:
+                        # Before the slot: an issue after it would delay this call's arrival, and
+                        # the server would see it too close to the next ones.
+                        await tokens.get()
+                    queued_at = current_time()
+                    await call.limiter.acquire(call.priority)
+                    if self.emitter.enabled:
+                        waited = current_time() - queued_at
+                        self.emitter.emit(
+                            SlotWaited(api_id=call.api_id, query=call.query, seconds=waited)
+                        )
+                    # Once more, as it may have expired while the call waited for its slot.
+                    request = call.encode(await tokens.get() if call.needs_token else None)
+                    if self._headers:
+                        request = evolve(request, headers={**self._headers, **request.headers})
+                    history.attempts += 1
                     answer = await self._attempt(call, request, history.attempts)
                 except KiwoomError as error:
                     await self._recovery.recover(call, error, request, history)
                 else:
                     self._recovery.answered_calls += 1
+                    if request.token is tokens.renewed_in_doubt:
+                        tokens.renewed_in_doubt = None  # it works: the one before was the reason
                     return answer
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
@@ -232,6 +234,7 @@ class Calls:
         if enabled:
             self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
         response: Response | None = None
+        failed: KiwoomError | None = None
         try:
             response = await self._engine.send(
                 request,
@@ -240,13 +243,28 @@ class Calls:
             )
             answer = call.decode(redact(response, self._secrets))
         except KiwoomError as error:
-            error.attempts = attempt
+            failed = error
+        if failed is not None:
+            # Not in every answer: what a header holds may be data in a row.
+            if response is not None and self._header_secrets:
+                failed = self._without_header_values(call, response, failed)
+            failed.attempts = attempt
             if enabled:
-                self._emit_ended(call, attempt, sent_at, response, error=error)
-            raise
+                self._emit_ended(call, attempt, sent_at, response, error=failed)
+            raise failed
         if enabled:
             self._emit_ended(call, attempt, sent_at, response)
         return answer
+
+    def _without_header_values(
+        self, call: Call[Any], response: Response, error: KiwoomError
+    ) -> KiwoomError:
+        """Return the error of an answer once more, without what the client's own headers hold."""
+        try:
+            call.decode(redact(response, self._secrets + self._header_secrets))
+        except KiwoomError as shown:
+            return shown
+        return error
 
     def _emit_ended(
         self,

@@ -3,6 +3,7 @@
 Memory is bounded by one page for each walk under way, tasks by the number of those walks.
 """
 
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -52,20 +53,24 @@ class MergedPages(Generic[ItemT, RowItemT]):
     """An async iterator over the pages of a merge, in order within each query.
 
     It ends normally only when every walk is complete. With `on_error="raise"` the first failure
-    is raised, bare; with "deliver" failures come as `Failure` values among the pages, and among the
-    rows of `rows()`.
+    is raised, bare, and again by every later `anext`; with "deliver" failures come as `Failure`
+    values among the pages, and among the rows of `rows()`.
     """
 
     def __init__(self, merge: "_Merge", on_error: str) -> None:
         self._merge = merge
         self._on_error = on_error
+        self._raised: KiwoomError | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
+        if self._raised is not None:
+            raise self._raised
         item = await self._merge.next_item()
         if self._on_error == "raise" and isinstance(item, Failure):
+            self._raised = item.error
             raise item.error
         return cast("ItemT", item)
 
@@ -110,18 +115,25 @@ class _Merge:
         self._start = start
         self._deadline = current_time() + deadline_seconds
         self._queries_in, self._queries_out = anyio.create_memory_object_stream[Any](0)
-        self._items_in, self._items_out = anyio.create_memory_object_stream[Any](1)
-        self._complete = False
+        # Not a stream: a cancelled `receive` can lose the item that was handed to it already.
+        self._items: deque[Any] = deque()
+        self._room = anyio.Semaphore(1)
+        self._news = anyio.Event()
+        self._complete = self._closed = False
 
     async def next_item(self) -> Any:
         """Return the next page or failure; StopAsyncIteration when every walk is complete."""
-        try:
-            return await self._items_out.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
+        await anyio.lowlevel.checkpoint()
+        while not self._items:
+            if self._complete:
+                raise StopAsyncIteration
             # In another task than the merge's, its end must not pass for completion.
-            if not self._complete:
-                raise RuntimeError("this merge ended before its walks were complete") from None
-        raise StopAsyncIteration
+            if self._closed:
+                raise RuntimeError("this merge ended before its walks were complete")
+            await self._news.wait()
+        item = self._items.popleft()
+        self._room.release()
+        return item
 
     async def run(self, concurrency: int) -> None:
         """Walk the queries, `concurrency` at a time; the first exception is raised bare."""
@@ -134,14 +146,25 @@ class _Merge:
             first = failed.exceptions[0]
         else:
             self._complete = True
-            self._items_in.close()
+            self._news.set()
             return
         raise first
 
     def close(self) -> None:
-        """Close the streams."""
-        for stream in (self._queries_in, self._queries_out, self._items_in, self._items_out):
-            stream.close()
+        """Let go of the queries and of pages that nobody took."""
+        self._queries_in.close()
+        self._queries_out.close()
+        self._complete = self._complete and not self._items
+        self._closed = True
+        self._items.clear()
+        self._news.set()
+
+    async def _put(self, item: Any) -> None:
+        """Hand over a page or a failure, once there is room."""
+        await self._room.acquire()
+        self._items.append(item)
+        self._news.set()
+        self._news = anyio.Event()
 
     async def _feed(self) -> None:
         """Hand out each query; ValueError for one that comes twice."""
@@ -166,9 +189,9 @@ class _Merge:
             try:
                 async with aclosing(pages):
                     async for page in pages:
-                        await self._items_in.send(page)
+                        await self._put(page)
             except KiwoomError as error:
-                await self._items_in.send(Failure(query, error))
+                await self._put(Failure(query, error))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 from urllib.request import getproxies
 
@@ -25,7 +26,8 @@ def proxy_for(url: httpx.URL) -> httpx.Proxy | None:
     variables = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
     variable = variables[0] if variables else "the system's proxy"
     # A password may stand before the host.
-    got = f"{variable}: got {re.sub('//[^/]*@', '//***@', value)!r}"
+    shown = re.sub("^([a-z0-9]+://)?.*@", r"\1***@", value)
+    got = f"{variable}: got {shown!r}"
     cure = "correct it, or unset it"
     try:
         parsed = httpx.URL(value)
@@ -78,6 +80,9 @@ def certificates() -> ssl.SSLContext:
     """Return the authorities to trust; ValueError if SSL_CERT_FILE or SSL_CERT_DIR is unusable."""
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     cure = "correct it, or unset it"
+    # OpenSSL reads the folder when a certificate is first looked for, and says nothing.
+    if folder and not file and not (Path(folder).is_dir() and any(Path(folder).iterdir())):
+        raise ValueError(f"SSL_CERT_DIR: got {folder!r}; expected a folder of certificates; {cure}")
     try:
         return httpx.create_ssl_context()
     except (OSError, ssl.SSLError) as error:
@@ -86,9 +91,5 @@ def certificates() -> ssl.SSLContext:
             raise ValueError(
                 f"SSL_CERT_FILE: got {file!r} ({reason}); expected a file of certificates in PEM "
                 f"form; {cure}"
-            ) from error
-        if folder:
-            raise ValueError(
-                f"SSL_CERT_DIR: got {folder!r}; expected a folder of certificates; {cure}"
             ) from error
         raise

@@ -8,7 +8,7 @@ import anyio
 from anyio import current_time
 from attrs import define
 
-from kiwoom_async._protocol.messages import Request
+from kiwoom_async._protocol.messages import Request, Token
 from kiwoom_async._protocol.retry import (
     Renew,
     RetryBudget,
@@ -51,24 +51,30 @@ class Recovery:
         self._answered_before_failures = 0
 
     async def recover(
-        self, call: Call[Any], error: KiwoomError, request: Request, history: CallHistory
+        self, call: Call[Any], error: KiwoomError, request: Request | None, history: CallHistory
     ) -> None:
-        """Wait or renew the token, so that another attempt is worth while, or raise the error."""
-        now, tokens = current_time(), call.account.tokens
+        """Wait or renew the token, so that another attempt is worth while, or raise the error.
+
+        `request` is None if no token could be had for it, which was retried as a call of its own.
+        """
+        now = current_time()
         history.first_failure_at = min(history.first_failure_at, now)
-        may_renew = not history.renewed and request.token is not None
         patient = (
             call.priority is Priority.BULK
             and self._attempts > 1
             and now - history.first_failure_at < _PATIENCE_SECONDS
         )
+        if request is None and not patient:
+            raise error
+        token = None if request is None else request.token
+        may_renew = not history.renewed and token is not None
         step = recovery(
             error,
             # A renewal is no retry of the request, so it is not counted as one.
             history.attempts - history.renewed,
             attempts=self._attempts,
             may_renew=may_renew,
-            may_renew_in_doubt=may_renew and request.token is not tokens.renewed_in_doubt,
+            may_renew_in_doubt=may_renew and token is not call.account.tokens.renewed_in_doubt,
             patient=patient,
         )
         seconds = 0.0
@@ -76,17 +82,37 @@ class Recovery:
             seconds = random.uniform(step.at_least_seconds, step.at_most_seconds)  # noqa: S311
         if isinstance(error, RateLimited):
             await call.limiter.pause(max(seconds, pause_seconds(error)), error.limit or math.inf)
-        if isinstance(step, Renew) and request.token is not None:
-            await tokens.renew(request.token, in_doubt=step.in_doubt)
-            history.renewed = True
+        if isinstance(step, Renew) and token is not None:
+            await self._renew(call, token, history, in_doubt=step.in_doubt)
+            self._emit_retried(call, error, history, seconds)
         elif not isinstance(step, Wait):
             raise error
-        elif not isinstance(error, RateLimited):
+        elif isinstance(error, RateLimited):
             # The limiter waits out a 429, which costs no retry.
-            if not self._budget.spend(self.answered_calls):
-                raise error
-            if patient:
-                seconds = self._outage_seconds()
+            self._emit_retried(call, error, history, seconds)
+        elif not self._budget.spend(self.answered_calls):
+            raise error
+        elif patient:
+            seconds = self._outage_seconds()
+            self._emit_retried(call, error, history, seconds)
+            await self._wait_in_outage(seconds)
+        else:
+            self._emit_retried(call, error, history, seconds)
+            await anyio.sleep(seconds)
+
+    async def _renew(
+        self, call: Call[Any], token: Token, history: CallHistory, *, in_doubt: bool
+    ) -> None:
+        try:
+            await call.account.tokens.renew(token, in_doubt=in_doubt)
+        except KiwoomError as failed:
+            await self.recover(call, failed, None, history)
+        else:
+            history.renewed = True
+
+    def _emit_retried(
+        self, call: Call[Any], error: KiwoomError, history: CallHistory, seconds: float
+    ) -> None:
         retried = CallRetried(
             api_id=call.api_id,
             query=call.query,
@@ -95,13 +121,13 @@ class Recovery:
             seconds=seconds,
         )
         self._emitter.emit(retried)
-        if isinstance(step, Renew) or isinstance(error, RateLimited):
-            return
-        if patient:
-            async with self._outage:
+
+    async def _wait_in_outage(self, seconds: float) -> None:
+        """Wait behind the other bulk calls; no longer than until one of them is answered."""
+        answered_before = self.answered_calls
+        async with self._outage:
+            if self.answered_calls == answered_before:
                 await anyio.sleep(seconds)
-        else:
-            await anyio.sleep(seconds)
 
     def _outage_seconds(self) -> float:
         """Return how long a bulk call waits, by the failures of all calls since the last answer."""

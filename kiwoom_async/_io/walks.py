@@ -14,7 +14,7 @@ from kiwoom_async._protocol.audit import AuditTally
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.pages import start_cursor
 from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
-from kiwoom_async.errors import ContinuationError, KiwoomError
+from kiwoom_async.errors import KiwoomError
 from kiwoom_async.events import WalkFinished
 
 from .calls import Calls
@@ -75,10 +75,13 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
             self._deadline = current_time() + self._deadline_seconds
         self._running = True
         try:
-            page = await self._calls.page(self._query, self.cursor, self._priority, self._deadline)
-            if not self._tally.add(page):
-                raise repeated_page_error(self._query, self.cursor)
+            page: Page[RowT, TotalsT] = self._tally.add(
+                await self._calls.page(self._query, self.cursor, self._priority, self._deadline)
+            )
         except KiwoomError as error:
+            if error.cursor is None:  # no error of the call: the page does not fit the others
+                error.query, error.cursor = self._query, self.cursor
+                error.page = self.cursor.page - 1
             self.finish(error)
             raise
         finally:
@@ -111,15 +114,6 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
             )
             self._calls.emitter.emit(finished)
         self._finished = True
-
-
-def repeated_page_error(query: Any, cursor: Cursor) -> ContinuationError:
-    """Return the error for a page whose rows are those of an earlier page of its walk."""
-    error = ContinuationError(
-        f"page {cursor.page} has the rows of an earlier page: the server goes round in circles"
-    )
-    error.query, error.cursor, error.page = query, cursor, cursor.page - 1
-    return error
 
 
 class RowWalk(GeneratorMethods[RowT]):

@@ -1,6 +1,7 @@
 """Watch: the same queries walked again and again, and the rows that changed from walk to walk."""
 
 import datetime as dt
+import inspect
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -15,13 +16,12 @@ from kiwoom_async._protocol.estimate import Estimate
 from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async._protocol.query import Page, Query, RowT
 from kiwoom_async._protocol.times import KST
-from kiwoom_async.errors import KiwoomError
+from kiwoom_async.errors import KiwoomError, short_repr
 from kiwoom_async.events import WalkFinished
 
 from .calls import Calls
 from .merge import Failure, check_query
 from .rate_limit import Priority
-from .walks import repeated_page_error
 
 ItemT = TypeVar("ItemT", default=Any)
 # Queries, or a function that returns those of the next round.
@@ -169,9 +169,11 @@ class Watch(Generic[ItemT]):
         walk = self._watched[self._index]
         try:
             page = await self._calls.page(walk.query, walk.cursor, Priority.BULK)
-            if not walk.tally.add(page):
-                raise repeated_page_error(walk.query, walk.cursor)
+            page = walk.tally.add(page)
         except KiwoomError as error:
+            if error.cursor is None:  # no error of the call: the page does not fit the others
+                error.query, error.cursor = walk.query, walk.cursor
+                error.page = walk.cursor.page - 1
             self._items.append(Failure(walk.query, error))
             self._emit_finished(complete=False, error=error)
             self._end_walk()
@@ -219,7 +221,7 @@ class Watch(Generic[ItemT]):
         await self._calls.sleep_until(self._next_round_at)
         self._round_began_at, self._complete_walks = current_time(), 0
         if callable(self._queries):
-            self._watch_instead(list(self._queries()))
+            self._watch_instead(self._queries())
         if not self._watched:
             pause_seconds = max(self._every_seconds, self._PAUSE_WITHOUT_QUERIES_SECONDS)
             self._next_round_at = self._round_began_at + pause_seconds
@@ -227,8 +229,15 @@ class Watch(Generic[ItemT]):
         self._in_round = True
         self._warn_of_days_that_passed()
 
-    def _watch_instead(self, queries: list[Query[Any, Any]]) -> None:
+    def _watch_instead(self, found: Iterable[Query[Any, Any]]) -> None:
         """Watch these queries from now on; those that were watched before keep their rows."""
+        if isinstance(found, Query) or not isinstance(found, Iterable):
+            if inspect.iscoroutine(found):
+                found.close()
+            raise ValueError(
+                f"queries: the function returned {short_repr(found)}; expected a list of queries"
+            )
+        queries = list(found)
         seen: set[object] = set()
         for query in queries:
             check_query(query, seen)

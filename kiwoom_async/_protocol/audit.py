@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
+from kiwoom_async.errors import ContinuationError
+
 _MOST_EXAMPLES: Final = 5
 
 
@@ -110,7 +112,8 @@ class Audit:
     def __str__(self) -> str:
         blank = f", {self.blank_rows} blank" if self.blank_rows else ""
         counted = f"{self.pages} pages, {self.rows:,} rows{blank}"
-        result = "everything adds up" if self.rows else "no data"
+        result = "everything adds up" if self.checks else "nothing amiss; no sums were compared"
+        result = result if self.rows else "no data"
         return f"{counted}: {'; '.join(self.findings) or result}"
 
 
@@ -130,14 +133,27 @@ class AuditTally:
         self._page_hashes: set[int] = set()
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
-        self._checks: list[Check] = []
+        self._checks: dict[str, Check] = {}
 
-    def add(self, page: Any) -> bool:
-        """Take the next page into account; return False if the walk goes round in circles.
+    def add(self, page: Any) -> Any:
+        """Take the next page into account; return it, without rows if the server began again.
 
-        It does if the page has the rows of an earlier one and announces another.
+        Raises ContinuationError for a page that has the rows of an earlier one and announces
+        another, and for one where the server began again with other rows than before.
         """
         self._from_first_page |= page.number == 1
+        keys = [*map(self._query.row_key, page.rows)]
+        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
+        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
+        if page.restarted and page.rows:
+            # A walk that was resumed has not seen the first pages.
+            if self._from_first_page and not self._key_hashes.issuperset(hashes):
+                raise ContinuationError(
+                    f"after an empty page, page {page.number} leads back to an earlier one, with "
+                    "rows that did not come before"
+                )
+            keys, hashes = [], []
+            page = evolve(page, rows=type(page.rows)((), self._query.row_class), undecoded=[])
         self.pages += 1
         self.rows += len(page.rows)
         self._blank_rows += page.blank_rows
@@ -147,25 +163,33 @@ class AuditTally:
         without_rows = not page.rows and not page.undecoded and not page.restarted
         if without_rows and (page.next or page.number > 1):
             self._empty_pages.append(page.number)
-        if page.stated_rows not in (None, sent_rows) and not page.restarted:
+        # What is counted of "no data", a blank row, is unknown.
+        stated = (
+            None if page.restarted or (without_rows and not page.stated_rows) else page.stated_rows
+        )
+        if stated not in (None, sent_rows):
             self._miscounted_pages.append(page.number)
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
-        keys = [*map(self._query.row_key, page.rows)]
-        checks = list(self._query.checks(page.rows, self.totals))
-        if self._checks:
-            checks = [one + more for one, more in zip(self._checks, checks, strict=True)]
-        self._checks = checks
-        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
-        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
-        if len(set(hashes)) < len(hashes) or not self._key_hashes.isdisjoint(hashes):
+        for check in list(self._query.checks(page.rows, self.totals)):
+            earlier = self._checks.get(check.name)
+            self._checks[check.name] = check if earlier is None else earlier + check
+        distinct = len(set(hashes))
+        if distinct < len(hashes) or not self._key_hashes.isdisjoint(hashes):
             self._add_repeated_keys(keys, hashes)
         self._key_hashes.update(hashes)
-        page_hash = hash(tuple(hashes))
-        repeated = bool(hashes) and page_hash in self._page_hashes
+        # One key, a time of many rows perhaps, does not tell a page from the next.
+        compared = hashes if distinct > 1 else [hash(repr(row)) for row in page.rows]
+        page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
+        repeated = page_hash in self._page_hashes and (page.rows or page.undecoded)
         self._page_hashes.add(page_hash)
-        return not (repeated and page.next is not None)
+        if repeated and page.next is not None:
+            raise ContinuationError(
+                f"page {page.number} has the rows of an earlier page: the server goes round in "
+                "circles"
+            )
+        return page
 
     def audit(self, *, sums: bool = True) -> Audit:
         """Return the audit of the pages so far.
@@ -183,14 +207,14 @@ class AuditTally:
             totals_vary=self._totals_vary and sums,
             miscounted_pages=tuple(self._miscounted_pages),
             restarted=self._restarted,
-            checks=tuple(self._checks) if sums and self._from_first_page else (),
+            checks=tuple(self._checks.values()) if sums and self._from_first_page else (),
         )
 
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:
         seen = set(self._key_hashes)
         for key, key_hash in zip(keys, hashes, strict=True):
             if key_hash in seen:
-                self._repeated_keys[key] = None
+                self._repeated_keys[key if isinstance(key, Hashable) else repr(key)] = None
             seen.add(key_hash)
 
 

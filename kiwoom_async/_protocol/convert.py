@@ -221,7 +221,7 @@ def reader_of(field: "attrs.Attribute[Any]") -> Reader:
 def field_type(field: "attrs.Attribute[Any]") -> tuple[Any, bool]:
     """Return the class of a field's values, and True with it if they may be None."""
     hint: Any = field.type
-    if not isinstance(hint, types.UnionType):
+    if typing.get_origin(hint) not in (types.UnionType, typing.Union):
         return hint, False
     kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
     return kinds[0], True

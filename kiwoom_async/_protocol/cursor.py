@@ -110,10 +110,11 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
         )
     announced = headers.get("cont-yn", "").strip()
     key = headers.get("next-key", "").strip(" \t")
-    if not empty and not announced and "api-id" not in headers and not key:
+    expected_more = not empty or asked.page > 1
+    if expected_more and not announced and "api-id" not in headers and not key:
         raise ContinuationError(
-            "the answer has rows, but neither of the headers api-id and cont-yn, so that there may "
-            "be more pages that nothing announces; a relay or proxy must pass them on"
+            "the answer has neither of the headers api-id and cont-yn, so that there may be more "
+            "pages that nothing announces; a relay or proxy must pass them on"
         )
     if announced == "N" or not (announced or key):
         return None

@@ -38,6 +38,12 @@ def checked_headers(headers: Mapping[str, str], name: str = "headers") -> dict[s
     return checked
 
 
+def header_secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what no error may show of the headers: their values, and the parts of a value."""
+    parts = [part for value in headers.values() for part in re.split(r"[\s=;,:]+", value)]
+    return tuple(sorted({*headers.values(), *parts} - {""}, key=len, reverse=True))
+
+
 def parse_headers(text: str, name: str = "KIWOOM_HEADERS") -> dict[str, str]:
     """Return the headers in a JSON object, or in lines of the form `Name: value`.
 
@@ -45,14 +51,23 @@ def parse_headers(text: str, name: str = "KIWOOM_HEADERS") -> dict[str, str]:
     """
     if text.lstrip().startswith("{"):
         try:
-            return checked_headers(json.loads(text), name)
-        except json.JSONDecodeError:
+            return checked_headers(json.loads(text, object_pairs_hook=_each_once), name)
+        except (json.JSONDecodeError, RecursionError):
             raise ValueError(f"{name}: expected a JSON object of texts, or `Name: value`") from None
     headers: dict[str, str] = {}
     # A semicolon separates headers only where another name follows.
     for line in re.split(r"[\r\n]+|;\s*(?=[A-Za-z0-9-]+\s*:)", text.strip()):
         header, colon, value = line.partition(":")
-        if not colon or header.strip().lower() in headers:
+        named = colon and _NAME.fullmatch(header.strip())
+        if not named or header.strip().lower() in headers:
             raise ValueError(f"{name}: expected lines of the form `Name: value`, each name once")
         headers[header.strip().lower()] = value.strip()
     return checked_headers(headers, name)
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object as a dict; JSONDecodeError if a name comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise json.JSONDecodeError("a name comes twice", "", 0)
+    return found

@@ -82,11 +82,9 @@ def make_page(
     present = [row for row in rows if row is not None]
     empty = not present and not undecoded
     restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
-    if restarted:
-        rows, present, undecoded, following = (), [], [], None
-    else:
-        following = next_cursor(response.headers, cursor, empty=empty)
-    if rows and empty and following is None and cursor.page > 1:
+    # The rows of a restart stay: only who has seen the walk can tell that they came before.
+    following = None if restarted else next_cursor(response.headers, cursor, empty=empty)
+    if rows and empty and following is None and not restarted and cursor.page > 1:
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
         raise ContinuationError('more pages were announced, and then came "no data"')

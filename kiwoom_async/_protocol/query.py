@@ -274,8 +274,7 @@ class Walk(Tabular, Generic[RowT, TotalsT]):
     def from_pages(cls, query: Query[RowT, TotalsT], pages: Sequence[Page[RowT, TotalsT]]) -> Self:
         """Return the walk that these pages are, in order."""
         tally = AuditTally(query)
-        for page in pages:
-            tally.add(page)
+        pages = [tally.add(page) for page in pages]
         rows = Rows((row for page in pages for row in page.rows), query.row_class)
         return cls(query, rows, tally.totals, tally.audit())
 

@@ -5,10 +5,15 @@
         await archive.fetch(kiwoom, queries)
     archive.query("select date, market, sum(net_buy_amount) from trades group by all")
 
+An entry's `findings` say what does not add up in what the server sent, as the walk's audit does;
+on the command line `archive fetch` names them and ends with 3. `verify` looks at the files, too.
+
 Extra: archive (pyarrow, duckdb, holidays).
 """
 
+import os
 import sqlite3
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from os import PathLike
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Entry", "Finding", "IncompleteArchive", "Plan", "State"]
 
 
+_MAX_NAMED: Final = 5
 # One name for every port, because the sandbox sends the same numbers on each.
 _SANDBOX: Final = "the sandbox"
 
@@ -72,12 +78,14 @@ class Archive:
         """Collect what the archive lacks of these queries; return an entry for each, in order.
 
         Complete walks are left alone, and interrupted ones go on at their next page. Failed walks
-        are tried again, and so are provisional ones, collected on their own day (Korean time).
+        are tried again, and so are provisional ones, collected on their own day (Korean time), and
+        those whose files are missing or damaged. An entry's `findings` say what does not add up in
+        the server's answer: asking again would not mend it.
         `concurrency` walks run at a time, at bulk priority.
 
-        A cancelled fetch loses at most the pages under way; a killed one may also lose the last
-        few that arrived. Walks that another process is collecting into the same archive are
-        waited for, and taken over if that process dies.
+        A cancelled fetch loses at most the pages under way; a killed one may also lose those that
+        arrived in its last fifth of a second. Walks that another process is collecting into the
+        same archive are waited for, and taken over if that process dies.
 
         Raises IncompleteArchive if walks failed, once all were tried. Errors that every walk
         would meet (refused keys, the firewall, a dead server) end the fetch and are raised as
@@ -85,8 +93,15 @@ class Archive:
         numbers must not mix.
         """
         accepted = _validated(kiwoom, queries)
+        # Refuses a concurrency that cannot be used; nothing is walked before `async with`.
+        kiwoom.merge(accepted, concurrency=concurrency)
+        if self._manifest_path.exists():
+            with self._open_manifest() as manifest:
+                manifest.check_source(_source_name(kiwoom))
         self.path.mkdir(parents=True, exist_ok=True)
         self.dataset.mkdir(exist_ok=True)
+        if not os.access(self.dataset, os.W_OK):
+            raise PermissionError(f"{self.dataset}: nothing can be written there")
         with (
             closing(OwnerLock(self.path / "processes")) as owner,
             self._open_manifest(create=True) as manifest,
@@ -99,9 +114,12 @@ class Archive:
         return entries
 
     def plan(self, kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]) -> Plan:
-        """Return the calls, time and disk that a fetch would take; send and create nothing."""
+        """Return the calls, time and disk that a fetch would take; send and create nothing.
+
+        Walks with missing or damaged files are among those that remain.
+        """
         entries = self.entries() if self._manifest_path.exists() else []
-        return make_plan(kiwoom, _validated(kiwoom, queries), entries)
+        return make_plan(kiwoom, _validated(kiwoom, queries), entries, self._files)
 
     @property
     def simulated(self) -> bool:
@@ -117,7 +135,8 @@ class Archive:
     def read(self, query: ProgramTradeQuery) -> Rows[ProgramTrade]:
         """Return the rows of a complete walk, in the server's order.
 
-        Raises LookupError if the walk is not complete.
+        Raises LookupError if the walk is not complete, and FileNotFoundError if its file is
+        missing: fetch it again.
         """
         with self._open_manifest() as manifest:
             entry = manifest.entry(query)
@@ -125,10 +144,14 @@ class Archive:
             raise LookupError(f"{query}: not in the archive; fetch it first")
         if entry.state is not State.COMPLETE:
             raise LookupError(f"{query}: got state {str(entry.state)!r}; expected 'complete'")
+        if not self._files.path(query).exists():
+            raise FileNotFoundError(f"{query}: its file is missing; fetch collects it again")
         return self._files.read(query)
 
     def verify(self) -> list[Finding]:
         """Check the whole archive; return all findings. Takes about 50 ms a walk.
+
+        A fetch collects the walks again whose files are missing or damaged; the findings say so.
 
         Compares files with their checksums and rows with their audits, and reports walks that are
         not final and weekdays that are missing.
@@ -141,9 +164,34 @@ class Archive:
         second = set(map(str, findings(self.entries(), self._files)))
         return [finding for finding in first if not finding.damaged or str(finding) in second]
 
+    def missing_files(self) -> list[ProgramTradeQuery]:
+        """Return the complete walks whose files are missing; a fetch collects them again."""
+        return self._missing_files(self.entries())
+
+    def _missing_files(self, entries: list[Entry]) -> list[ProgramTradeQuery]:
+        complete = [entry.query for entry in entries if entry.state is State.COMPLETE]
+        return [query for query in complete if not self._files.path(query).exists()]
+
     def query(self, sql: str) -> "pa.Table":
-        """Run SQL in DuckDB: the table `trades` has all rows, `walks` has the entries."""
-        return run_sql(sql, self.dataset, self.entries())
+        """Run SQL in DuckDB: the table `trades` has all rows, `walks` has the entries.
+
+        Warns of complete walks whose files are missing, as `trades` lacks their rows.
+        """
+        entries = self.entries()
+        self._warn_of_missing_files(entries)
+        return run_sql(sql, self.dataset, entries)
+
+    def _warn_of_missing_files(self, entries: list[Entry]) -> None:
+        complete = [entry for entry in entries if entry.state is State.COMPLETE]
+        missing = [str(query) for query in self._missing_files(complete)]
+        if missing:
+            more = f" and {len(missing) - _MAX_NAMED:,} more" if len(missing) > _MAX_NAMED else ""
+            names = ", ".join(missing[:_MAX_NAMED]) + more
+            warnings.warn(
+                f"{self.path}: rows are missing, as the files of {len(missing):,} of "
+                f"{len(complete):,} complete walks are: {names}; fetch collects them again",
+                stacklevel=3,
+            )
 
     @contextmanager
     def _open_manifest(self, *, create: bool = False) -> Iterator[Manifest]:

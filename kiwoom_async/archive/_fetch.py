@@ -1,12 +1,13 @@
 """One fetch: claim walks, collect and store their pages, and write whole walks to files."""
 
 import datetime
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from threading import Lock
 from typing import Any, Final, TypeVar
 
 import attrs
-from anyio import CancelScope, current_time, sleep, to_thread
+from anyio import CancelScope, Event, create_task_group, current_time, sleep, to_thread
 from attrs import define, field
 
 from kiwoom_async import (
@@ -25,6 +26,7 @@ from kiwoom_async import (
     TransportError,
 )
 
+from ._damage import file_damage
 from ._entry import Entry, State
 from ._manifest import Manifest
 from ._outcome import assemble_walk, keep_earlier
@@ -70,6 +72,8 @@ class Fetch:
     # Received, but not stored yet; and the time (of the event loop) from which to store them.
     _pending: list[WalkPage | Failure] = field(factory=list)
     _save_at: float = 0.0
+    # Set when pages were received and left pending.
+    _unsaved: Event = field(factory=Event)
     # SQLite and files are used in worker threads, one at a time. A lock, because native
     # cancellation (Ctrl-C, `Task.cancel`) does not wait for a thread that is running.
     _storage_lock: Lock = field(factory=Lock)
@@ -118,23 +122,24 @@ class Fetch:
         return [query for query in self.queries if query not in self.settled]
 
     def _is_settled(self, entry: Entry) -> bool:
-        if entry.state is State.COMPLETE and not self.files.path(entry.query).exists():
-            return False
         # A provisional walk that another process collected since this fetch began is recent enough.
         recent = entry.ended is not None and entry.ended >= self._began
-        return entry.final or (entry.provisional and recent and not entry.owner)
+        settled = entry.final or (entry.provisional and recent and not entry.owner)
+        # A walk whose file is missing or damaged is collected again.
+        return settled and not file_damage(entry, self.files)
 
     async def _collect(self, queries: Sequence[ProgramTradeQuery]) -> bool:
         """Collect every walk that no other process owns; return False if nothing was to be done."""
         settled_before = len(self.settled)
         self._resumed = await self._in_thread(self._claim_interrupted, queries)
         self._claim_count = len(self._resumed)
-        async with self.kiwoom.merge(
+        merge = self.kiwoom.merge(
             self._claimed(queries),
             start=self._resumed,
             concurrency=self.concurrency,
             on_error="deliver",
-        ) as items:
+        )
+        async with merge as items, _in_background(self._save_late_pages):
             async for item in items:
                 await self._receive(item)
         await self._in_thread(self._save_pending)
@@ -161,6 +166,16 @@ class Fetch:
         if current_time() >= self._save_at:
             await self._in_thread(self._save_pending)
             self._save_at = current_time() + _SAVE_INTERVAL_SECONDS
+        else:
+            self._unsaved.set()
+
+    async def _save_late_pages(self) -> None:
+        """Store pages that arrived soon after others were stored, even if no other follows."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved = Event()
+            await sleep(_SAVE_INTERVAL_SECONDS)
+            await self._in_thread(self._save_pending)
 
     def _raise_if_hopeless(self, error: KiwoomError) -> None:
         """Raise an error that the other walks would meet, too."""
@@ -247,7 +262,7 @@ class Fetch:
         )
         earlier = self.manifest.entry(query)
         if entry.state is State.NO_DATA and earlier and earlier.state is State.COMPLETE:
-            entry = keep_earlier(earlier, entry)
+            entry = keep_earlier(earlier, entry, file_damage(earlier, self.files))
             self.failed.append(entry)
         elif entry.state is State.COMPLETE:
             digest = self.files.write(query, walk.rows, self.owner.name)
@@ -275,6 +290,21 @@ class Fetch:
         self.manifest.update(failed)
         self.settled[query] = failed
         self.failed.append(failed)
+
+
+@asynccontextmanager
+async def _in_background(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run `work` beside the block and cancel it after; the first exception comes out bare."""
+    try:
+        async with create_task_group() as group:
+            group.start_soon(work)
+            yield
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as failed:
+        first: BaseException = failed.exceptions[0]
+    else:
+        return
+    raise first
 
 
 def _without_owner(entry: Entry) -> Entry:

@@ -18,7 +18,7 @@ from kiwoom_async import Cursor, Exchange, Market, ProgramTradeQuery
 from ._entry import Entry, State
 from ._page_codec import WalkPage, decode_pages, encode_page
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 # A write takes milliseconds; only a stuck process would make another wait this long.
 _BUSY_TIMEOUT_SECONDS: Final = 30.0
 _CREATE_TABLES: Final = """
@@ -37,16 +37,21 @@ CREATE TABLE pages (
     date TEXT, market TEXT, exchange TEXT, received TEXT NOT NULL,
     number INTEGER, next TEXT, blank_rows INTEGER NOT NULL, totals TEXT NOT NULL,
     undecoded TEXT NOT NULL, rows BLOB NOT NULL,
+    stated_rows INTEGER, restarted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (date, market, exchange, number)
 );
 CREATE TABLE source (host TEXT NOT NULL);
+"""
+_UPGRADE_FROM_1: Final = """
+ALTER TABLE pages ADD COLUMN stated_rows INTEGER;
+ALTER TABLE pages ADD COLUMN restarted INTEGER NOT NULL DEFAULT 0
 """
 _OF_ONE_WALK: Final = "FROM pages WHERE date = ? AND market = ? AND exchange = ?"
 _SELECT_PAGES: Final = f"SELECT * {_OF_ONE_WALK} ORDER BY number"
 _COUNT_PAGES: Final = f"SELECT count(*) {_OF_ONE_WALK}"
 _SELECT_FIRST_RECEIVED: Final = f"SELECT min(received) {_OF_ONE_WALK}"
 _DELETE_PAGES: Final = f"DELETE {_OF_ONE_WALK}"
-_INSERT_PAGE: Final = "REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_PAGE: Final = "REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 # A walk resumes at the cursor of its last stored page.
 _SELECT_ENTRIES: Final = """
 SELECT walks.*, last_page.next AS cursor, ifnull(last_page.number, 0) AS kept_pages FROM walks
@@ -78,6 +83,8 @@ class Manifest:
         # A dying process loses nothing; a power cut may take the last pages, no more.
         self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._stored_version() or self._create_tables()
+        if version == 1:
+            version = self._upgrade()
         if version != _VERSION:
             raise ValueError(
                 f"{path}: got manifest version {version}; expected {_VERSION}; "
@@ -95,6 +102,15 @@ class Manifest:
         with self._transaction():
             if self._stored_version() == 0:
                 for statement in _CREATE_TABLES.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            return self._stored_version()
+
+    def _upgrade(self) -> int:
+        """Upgrade tables of version 1 unless another process just did; return their version."""
+        with self._transaction():
+            if self._stored_version() == 1:
+                for statement in _UPGRADE_FROM_1.split(";\n"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {_VERSION}")
             return self._stored_version()
@@ -155,9 +171,13 @@ class Manifest:
     def set_source(self, host: str) -> None:
         """Record the server of the walks; raise ValueError if earlier ones came from another."""
         with self._transaction():
-            source = self.source
-            if not source:
+            if not self.source:
                 self._db.execute("INSERT INTO source VALUES (?)", (host,))
+        self.check_source(host)
+
+    def check_source(self, host: str) -> None:
+        """Raise ValueError if the walks came from another server."""
+        source = self.source
         if source and source != host:
             raise ValueError(
                 f"base_url: got {host}; expected {source}, where this archive's earlier walks are "

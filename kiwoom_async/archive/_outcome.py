@@ -42,9 +42,13 @@ def _is_whole(pages: Sequence[WalkPage]) -> bool:
     return bool(pages) and numbers == [*range(1, len(pages) + 1)] and pages[-1].next is None
 
 
-def keep_earlier(earlier: Entry, later: Entry) -> Entry:
-    """Return the entry of a complete walk that was collected again, this time without data."""
+def keep_earlier(earlier: Entry, later: Entry, damage: str) -> Entry:
+    """Return the entry of a complete walk that was collected again, this time without data.
+
+    damage: what is wrong with the earlier walk's file, "" for nothing.
+    """
     # The server also answers blank to a request that it does not accept (wire-facts.md, fact 6),
     # so this is no reason to discard rows.
-    error = f"no data at {later.ended:%Y-%m-%d %H:%M} UTC; the earlier walk was kept"
+    outcome = damage or "the earlier walk was kept"
+    error = f"no data at {later.ended:%Y-%m-%d %H:%M} UTC; {outcome}"
     return attrs.evolve(earlier, error=error, ended=later.ended, owner="")

@@ -25,8 +25,8 @@ with require_extra("archive", "pyarrow"):
 WalkPage = Page[ProgramTrade, ProgramTradeTotals]
 
 
-def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes]:
-    """Return number, next, blank_rows, totals, undecoded and rows: the order of the columns."""
+def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes, int | None, bool]:
+    """Return the values of a page's columns, from `number` on, in their order."""
     undecoded = [attrs.asdict(row) for row in page.undecoded]
     return (
         page.number,
@@ -35,6 +35,8 @@ def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes]:
         encode_totals(page.totals),
         json.dumps(undecoded),
         _encode_rows(page),
+        page.stated_rows,
+        page.restarted,
     )
 
 
@@ -60,6 +62,8 @@ def _decode_page(
         next=None if columns["next"] is None else Cursor.parse(columns["next"]),
         blank_rows=columns["blank_rows"],
         undecoded=[Undecoded(**row) for row in json.loads(columns["undecoded"])],
+        stated_rows=columns["stated_rows"],
+        restarted=bool(columns["restarted"]),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from kiwoom_async import ProgramTrade, ProgramTradeQuery, Rows
+from kiwoom_async import Exchange, Market, ProgramTrade, ProgramTradeQuery, Rows
 from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, schema, to_arrow
 
@@ -48,11 +48,24 @@ class ParquetFiles:
         )
         return self.folder.joinpath(*partitions, _FILE_NAME)
 
+    def is_path_of_walk(self, path: Path) -> bool:
+        """Return True if a walk would have its file at this path."""
+        parts = (part.partition("=") for part in path.relative_to(self.folder).parts[:-1])
+        values = {name: value for name, _, value in parts}
+        try:
+            query = ProgramTradeQuery(
+                values["date"], Market(values["market"]), Exchange(values["exchange"])
+            )
+        except (KeyError, ValueError):
+            return False
+        return self.path(query) == path
+
     def write(
         self, query: ProgramTradeQuery, rows: Sequence[ProgramTrade], owner: str
     ) -> FileDigest:
         """Write a walk's file; after a crash the earlier file or this one is there, whole."""
         table = to_arrow(rows, ProgramTrade).drop_columns(list(PARTITION_COLUMNS))
+        target = self.path(query)
         self._partial.mkdir(parents=True, exist_ok=True)
         path = self._partial / owner
         try:
@@ -61,10 +74,12 @@ class ParquetFiles:
                 file.flush()
                 os.fsync(file.fileno())
             digest = digest_file(path)
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                # That of a full disk names no file.
+                raise OSError(f"{target}: {error}") from error
             raise
-        target = self.path(query)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
         for folder in (target.parent, *target.parent.parents[:3]):

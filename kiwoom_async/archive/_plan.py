@@ -7,7 +7,9 @@ from attrs import frozen
 
 from kiwoom_async import Estimate, KiwoomClient, ProgramTradeQuery
 
+from ._damage import file_damage
 from ._entry import Entry, State
+from ._parquet import ParquetFiles
 
 # Measured on days of the sandbox; used until the archive has complete walks of its own.
 _DEFAULT_BYTES_PER_PAGE: Final = 1_000
@@ -20,6 +22,7 @@ class Plan:
     queries, done: the queries that remain, and how many do not.
     kept: for each interrupted walk, the number of pages already stored.
     bytes: estimated size on disk of what remains.
+    damaged: those of `queries` that are complete but for their files, which are missing or damaged.
     """
 
     queries: tuple[ProgramTradeQuery, ...]
@@ -27,23 +30,33 @@ class Plan:
     kept: dict[ProgramTradeQuery, int]
     estimate: Estimate
     bytes: int
+    damaged: tuple[ProgramTradeQuery, ...] = ()
 
     def __str__(self) -> str:
         size = f"{self.bytes / 1e3:,.0f} kB"
-        return f"{self.done:,} queries done; left: {self.estimate}, about {size} on disk"
+        again = f", {len(self.damaged):,} of them again: files missing or damaged"
+        left = f"{self.estimate}, about {size} on disk{again if self.damaged else ''}"
+        return f"{self.done:,} queries done; left: {left}"
 
 
 def make_plan(
-    kiwoom: KiwoomClient, queries: Sequence[ProgramTradeQuery], entries: Sequence[Entry]
+    kiwoom: KiwoomClient,
+    queries: Sequence[ProgramTradeQuery],
+    entries: Sequence[Entry],
+    files: ParquetFiles,
 ) -> Plan:
-    """Return the plan for these queries, given the entries of the archive."""
-    final = {entry.query for entry in entries if entry.final}
-    remaining = tuple(query for query in queries if query not in final)
+    """Return the plan for these queries, given the entries of the archive and its files."""
+    final = {entry.query: entry for entry in entries if entry.final}
+    damaged = tuple(
+        query for query in queries if query in final and file_damage(final[query], files)
+    )
+    again = set(damaged)
+    remaining = tuple(query for query in queries if query not in final or query in again)
     kept = {entry.query: entry.kept_pages for entry in entries if entry.kept_pages}
     kept_pages = sum(kept.get(query, 0) for query in remaining)
     estimate = _subtract_pages(kiwoom.estimate(remaining), kept_pages)
     size = round(estimate.calls * _bytes_per_page(entries))
-    return Plan(remaining, len(queries) - len(remaining), kept, estimate, size)
+    return Plan(remaining, len(queries) - len(remaining), kept, estimate, size, damaged)
 
 
 def _bytes_per_page(entries: Sequence[Entry]) -> float:

@@ -34,7 +34,9 @@ def run_sql(sql: str, folder: Path, entries: Sequence[Entry]) -> pa.Table:
             result = db.sql(sql)
             return pa.table({}) if result is None else result.to_arrow_table()
         except duckdb.Error as error:
-            raise ValueError(f"SQL: {error}") from error
+            damaged = "; verify names damaged files, and fetch collects them again"
+            advice = damaged if str(folder.resolve()) in str(error) else ""
+            raise ValueError(f"SQL: {error}{advice}") from error
 
 
 def _select_trades(folder: Path) -> str:

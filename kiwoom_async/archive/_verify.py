@@ -9,10 +9,11 @@ from attrs import frozen
 
 from kiwoom_async import Audit, Page, ProgramTradeQuery, Walk
 
+from ._damage import file_damage
 from ._entry import Entry, State
 from ._holidays import holiday_name
 from ._page_codec import decode_totals
-from ._parquet import ParquetFiles, digest_file
+from ._parquet import ParquetFiles
 
 _SATURDAY = 5
 
@@ -21,8 +22,9 @@ _SATURDAY = 5
 class Finding:
     """Something to look at: `what` it concerns, and a `text` that says what was found.
 
-    damaged: rows are missing or differ from what was collected. Otherwise a walk is not final, or
-    the server's answer was odd.
+    damaged: rows are missing or differ from what was collected; the text says if a fetch of the
+    walk collects it again, and what to do otherwise. What is not damaged is a walk that is not
+    final, or an odd answer of the server.
     """
 
     what: ProgramTradeQuery | Path
@@ -38,20 +40,23 @@ def findings(entries: Sequence[Entry], files: ParquetFiles) -> Iterator[Finding]
     for entry in entries:
         yield from _entry_findings(entry, files)
     known = {files.path(entry.query) for entry in entries if entry.state is State.COMPLETE}
+    final = {files.path(entry.query) for entry in entries if entry.final}
     for path in files.all_paths():
         if path not in known:
-            yield Finding(path, "is not in the manifest", damaged=True)
+            replaced = path not in final and files.is_path_of_walk(path)
+            cure = "fetch collects it again" if replaced else "remove it, as queries read it"
+            yield Finding(path, f"is not in the manifest; {cure}", damaged=True)
     yield from _missing_weekdays(entries)
 
 
 def _entry_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
     if entry.state is State.COMPLETE:
         yield from _file_findings(entry, files)
-        yield from (Finding(entry.query, text) for text in entry.findings)
     elif entry.state is State.UNFINISHED:
         yield Finding(entry.query, f"unfinished, {entry.kept_pages} pages kept; fetch it again")
     elif entry.state is State.NO_DATA and not (entry.holiday or entry.provisional):
         yield Finding(entry.query, "no data, on a weekday that no calendar calls a holiday")
+    yield from (Finding(entry.query, text) for text in entry.findings)
     if entry.error:
         yield Finding(entry.query, entry.error)
     if entry.provisional:
@@ -59,22 +64,20 @@ def _entry_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
 
 
 def _file_findings(entry: Entry, files: ParquetFiles) -> Iterator[Finding]:
+    if damage := file_damage(entry, files):
+        yield Finding(entry.query, f"{damage}; fetch collects it again", damaged=True)
+        return
     path = files.path(entry.query)
-    if not path.is_file():
-        yield Finding(entry.query, "its file is missing", damaged=True)
-        return
-    digest = digest_file(path)
-    if (digest.bytes, digest.checksum) != (entry.bytes, entry.checksum):
-        yield Finding(entry.query, "its file is not what was written", damaged=True)
-        return
-    audit = _audit_file(entry, files)
-    if audit.rows != entry.rows:
-        text = f"its file has {audit.rows:,} rows, the manifest {entry.rows:,}"
-        yield Finding(entry.query, text, damaged=True)
-    for text in audit.findings:
+    try:
+        found = _audit_file(entry, files).findings
+    except ValueError as error:
+        found = [str(error)]
+    for text in found:
         # What the audit of the walk itself found was in the server's answer.
         if text not in entry.findings:
-            yield Finding(entry.query, text, damaged=True)
+            # A fetch does not look this closely.
+            cure = f"remove {path}, and fetch collects it again"
+            yield Finding(entry.query, f"{text}; {cure}", damaged=True)
 
 
 def _audit_file(entry: Entry, files: ParquetFiles) -> Audit:

@@ -1,4 +1,8 @@
-"""The command line `kiwoom-async`, built on the public names only."""
+"""The command line `kiwoom-async`, built on the public names only.
+
+Exit codes: 0 done (no data is no failure), 1 failed, 2 used wrongly, 3 complete, but something does
+not add up, as standard error says, 130 interrupted, 143 terminated.
+"""
 
 import sys
 

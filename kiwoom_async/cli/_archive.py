@@ -17,11 +17,13 @@ from rich.cells import cell_len
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
 from ._clients import client_factory
-from ._exit import fail, run, stderr
+from ._exit import exit_on_error, fail, printed_warnings, run, stderr
+from ._findings import Findings, listeners
 from ._options import (
     DateOption,
     ExchangeOption,
     FromOption,
+    HeaderOption,
     MarketOption,
     SandboxOption,
     SharingOption,
@@ -29,6 +31,7 @@ from ._options import (
 )
 from ._progress import Progress
 from ._queries import build_queries, parse_days
+from ._text import count_of
 from ._walks import estimated_calls
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# The others are on standard error, and in `status`.
+_MAX_NAMED_WALKS: Final = 5
 # A screenful; the other formats write all rows.
 _MAX_TABLE_ROWS: Final = 40
 
@@ -74,67 +79,81 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     ] = False,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Collect what the archive lacks of some days, markets and exchanges.
 
     Stop it, kill it, run it again: it goes on where it was. Today's walks are provisional, and
-    collected again another day.
+    collected again another day; so are walks whose files are missing or damaged. Ends with 3 where
+    the archive has all of it, but something does not add up.
     """
     archive = _open_archive(path)
-    try:
+    findings = Findings()
+    with exit_on_error():
         queries = build_queries(parse_days(first, last, date), market, exchange)
-        make_client = client_factory(sandbox=sandbox, sharing=sharing)
+        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         if pace is not None:
             make_client = partial(make_client, requests_per_second=pace)
         if dry_run:
             print(archive.plan(make_client(), queries))
             return
-        run(partial(_fetch, archive, queries, make_client), on_stop=_print_how_to_go_on)
-    except (ValueError, OSError) as error:
-        fail(str(error), code=2)
-    except ImportError as error:
-        fail(str(error), code=1)
+        run(
+            partial(_fetch, archive, queries, make_client, findings),
+            on_stop=partial(_print_how_to_go_on, findings),
+        )
+    findings.print()
+    findings.exit()
 
 
 async def _fetch(
     archive: "Archive",
     queries: Sequence[ProgramTradeQuery],
     make_client: Callable[..., KiwoomClient],
+    findings: Findings,
 ) -> None:
+    """Fetch, and print the summary; `findings` are those of the walks that came, then of all."""
     progress = Progress()
-    async with make_client(on_event=progress.on_event) as kiwoom:
+    on_event = listeners(progress.on_event, findings.on_event)
+    async with make_client(on_event=on_event) as kiwoom:
         plan = archive.plan(kiwoom, queries)
         stderr.print(str(plan))
         progress.expect(estimated_calls(kiwoom, plan.queries), plan.kept)
         with progress:
             entries = await archive.fetch(kiwoom, queries)
+    findings.of_walk.clear()
+    for entry in entries:
+        findings.add(entry.query, entry.findings)
     print(_summary(entries))
 
 
-def _print_how_to_go_on() -> None:
+def _print_how_to_go_on(findings: Findings) -> None:
+    findings.print()
     stderr.print("What has come is kept: the same command goes on where this stopped.")
 
 
 @commands.command()
 def status(path: FolderArgument) -> None:
-    """Say what the archive holds, and what is not whole."""
+    """Say what the archive holds, what is not whole, and what does not add up."""
     archive = _open_archive(path)
     entries = _or_fail(archive.entries)
     for line in _overview(entries):
         print(line)
     for entry in entries:
-        if not entry.final or entry.error:
+        if not entry.final or entry.error or entry.findings:
             print(entry)
 
 
 @commands.command()
 def verify(path: FolderArgument) -> None:
-    """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found."""
+    """Look over all of it: checksums, audits, gaps. Exit code 1 where anything is found.
+
+    What is missing or DAMAGED a fetch of those days collects again, where it says so.
+    """
     archive = _open_archive(path)
     findings = _or_fail(archive.verify)
     for finding in findings:
         print(f"{'DAMAGED ' if finding.damaged else ''}{finding}")
-    summary = _summary(archive.entries())
+    summary = _summary(_or_fail(archive.entries))
     if findings:
         fail(f"{len(findings):,} findings in {summary}", code=1)
     print(f"nothing found in {summary}")
@@ -150,7 +169,8 @@ def query(
 ) -> None:
     """Ask the archive in SQL: `trades` holds every row, `walks` what is known of every walk."""
     archive = _open_archive(path)
-    table = _or_fail(lambda: archive.query(sql))
+    with printed_warnings():
+        table = _or_fail(lambda: archive.query(sql))
     write = {
         QueryFormat.TABLE: _print_table,
         QueryFormat.CSV: _print_csv,
@@ -182,7 +202,13 @@ def _summary(entries: Sequence["Entry"]) -> str:
     provisional_note = f" ({provisional:,} provisional)" if provisional else ""
     rows = sum(entry.rows for entry in entries)
     size = sum(entry.bytes for entry in entries)
-    return f"{walks}{provisional_note}; {rows:,} rows, {size / 1e3:,.0f} kB"
+    counted = f"{walks}{provisional_note}; {rows:,} rows, {size / 1e3:,.0f} kB"
+    odd = [str(entry.query) for entry in entries if entry.findings]
+    if not odd:
+        return counted
+    more = f" and {len(odd) - _MAX_NAMED_WALKS:,} more" if len(odd) > _MAX_NAMED_WALKS else ""
+    names = ", ".join(odd[:_MAX_NAMED_WALKS])
+    return f"{counted}; {count_of(len(odd), 'walk')} with findings: {names}{more}"
 
 
 def _overview(entries: Sequence["Entry"]) -> list[str]:

@@ -1,8 +1,9 @@
 """Running a command, its messages on standard error, and its exit code.
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted, 143 terminated.
+The exit codes are listed in `kiwoom_async.cli`; that for findings is in `_findings`.
 """
 
+import logging
 import math
 import os
 import signal
@@ -18,7 +19,7 @@ import anyio
 import typer
 from rich.console import Console
 
-from kiwoom_async import ContinuationError, KiwoomError
+from kiwoom_async import ContinuationError, KiwoomError, WalkFinished
 
 # No markup: messages contain square brackets.
 stderr: Final = Console(stderr=True, highlight=False, markup=False)
@@ -34,9 +35,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, on_stop: Callable[[], 
     """
     handler = _SignalHandler()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _show_warning
+        with printed_warnings():
             anyio.run(handler.run, main)
     except KiwoomError as error:
         _print_error(f"{type(error).__name__}: {error}")
@@ -128,6 +127,38 @@ def _describe(error: OSError | UnicodeEncodeError) -> str:
     )
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+@contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print each warning once, and the library's log of warnings, as lines on standard error."""
+    printed: set[str] = set()
+
+    def show_once(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            _print_warning(str(message))
+
+    handler = _LogOfWarnings(logging.WARNING)
+    logger = logging.getLogger("kiwoom_async")
+    logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = show_once
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _LogOfWarnings(logging.Handler):
+    """Stands in for logging's handler of last resort, which would print findings once more."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record, unless it is the end of a walk: the command prints its findings."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        if not any(isinstance(argument, WalkFinished) for argument in arguments):
+            _print_warning(record.getMessage())
+
+
+def _print_warning(message: str) -> None:
     # Not through `stderr`: a live table on the same terminal makes room for plain writes only.
     print(f"warning: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The formats of `rows`: a table to read, CSV and JSON lines as text, and two columnar ones."""
+"""The formats of `rows`: a table to read, CSV and JSON as text, and two columnar ones."""
 
 import csv
 import json
@@ -21,29 +21,66 @@ class Format(StrEnum):
 
     TABLE = "table"
     CSV = "csv"
+    CSV_GZ = "csv.gz"
     JSONL = "jsonl"
+    JSON = "json"
     PARQUET = "parquet"
     ARROW = "arrow"
 
     @property
     def columnar(self) -> bool:
-        """True for the binary formats, which need a file."""
+        """True for the formats that need pyarrow."""
         return self in {Format.PARQUET, Format.ARROW}
+
+    @property
+    def converted(self) -> bool:
+        """True for the formats that can be written only once all pages are there."""
+        return self.columnar or self is Format.JSON
+
+    @property
+    def needs_file(self) -> bool:
+        """True for the formats that standard output does not take."""
+        return self.converted or self is Format.CSV_GZ
+
+
+_SUFFIXES: Final = {
+    ".csv": Format.CSV,
+    ".csv.gz": Format.CSV_GZ,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".json": Format.JSON,
+    ".parquet": Format.PARQUET,
+    ".arrow": Format.ARROW,
+}
+# Not what any format would be, even if --format is given.
+_OTHER_FILES: Final = (".xlsx", ".xls", ".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def choose_format(requested: Format | None, output: Path | None) -> Format:
-    """Return the requested format, else that of the output's suffix, else a table.
+    """Return the requested format, else that of the output's suffix, a table without an output.
 
-    Raises ValueError if the two contradict each other, or a columnar format has no file.
+    Raises ValueError if the two contradict each other, if neither names the format of a file, or
+    if the format needs a file and there is none.
     """
-    suffix = "" if output is None else output.suffix.lower().removeprefix(".")
-    from_suffix = Format(suffix) if suffix in set(Format) else None
-    chosen = requested or from_suffix or Format.TABLE
-    if from_suffix is not None and chosen is not from_suffix:
-        raise ValueError(f"--format: got {chosen}, but --output names a .{from_suffix} file")
-    if chosen.columnar and output is None:
-        raise ValueError(f"--format {chosen} needs a file: name one with --output")
-    return chosen
+    if output is None:
+        chosen = requested or Format.TABLE
+        if chosen.needs_file:
+            raise ValueError(f"--format {chosen} needs a file: name one with --output")
+        return chosen
+    name = output.name.lower()
+    suffix = max((known for known in _SUFFIXES if name.endswith(known)), key=len, default="")
+    if not suffix and (requested is None or name.endswith(_OTHER_FILES)):
+        *others, last = _SUFFIXES
+        otherwise = ", or --format beside another name" if requested is None else ""
+        raise ValueError(
+            f"--output: got {output}; expected a name ending in {', '.join(others)} or {last}"
+            f"{otherwise}"
+        )
+    from_suffix = _SUFFIXES.get(suffix, requested)
+    compressed = requested is Format.CSV and from_suffix is Format.CSV_GZ
+    if from_suffix is None or (requested not in (None, from_suffix) and not compressed):
+        raise ValueError(f"--format: got {requested}, but --output names a {suffix} file")
+    return from_suffix
 
 
 COLUMNS: Final = tuple(field.name for field in attrs.fields(ProgramTrade))
@@ -114,7 +151,7 @@ def header(form: Format) -> str:
     """Return the first line of the output, "" for a format without one."""
     if form is Format.TABLE:
         return " ".join(column.pad(column.title) for column in _TABLE) + "\n"
-    return _csv_line(COLUMNS) if form is Format.CSV else ""
+    return _csv_line(COLUMNS) if form in {Format.CSV, Format.CSV_GZ} else ""
 
 
 def section_line(query: ProgramTradeQuery) -> str:
@@ -124,8 +161,7 @@ def section_line(query: ProgramTradeQuery) -> str:
 
 def format_rows(form: Format, rows: Sequence[ProgramTrade]) -> str:
     """Return a line for each row."""
-    format_row = {Format.TABLE: _table_row, Format.CSV: _csv_row, Format.JSONL: _json_row}[form]
-    return "".join(map(format_row, rows))
+    return "".join(map(_FORMAT_ROW[form], rows))
 
 
 def _table_row(row: ProgramTrade) -> str:
@@ -145,12 +181,16 @@ def _csv_line(values: Sequence[object]) -> str:
 
 
 def _json_row(row: ProgramTrade) -> str:
-    return json_line(row_fields(row))
+    return json_line(row.to_dict())
 
 
-def row_fields(row: ProgramTrade) -> dict[str, object]:
-    """Return the row's attributes by name."""
-    return {name: getattr(row, name) for name in COLUMNS}
+_FORMAT_ROW: Final = {
+    Format.TABLE: _table_row,
+    Format.CSV: _csv_row,
+    Format.CSV_GZ: _csv_row,
+    Format.JSONL: _json_row,
+    Format.JSON: _json_row,
+}
 
 
 def json_line(value: object) -> str:

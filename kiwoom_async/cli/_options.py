@@ -31,3 +31,13 @@ SharingOption = Annotated[
         show_default=False,
     ),
 ]
+HeaderOption = Annotated[
+    list[str],
+    typer.Option(
+        "--header",
+        metavar="'NAME: VALUE'",
+        help="A header for a relay in front of the API; may be repeated. Default: KIWOOM_HEADERS, "
+        "which a list of processes does not show.",
+        show_default=False,
+    ),
+]

@@ -3,11 +3,45 @@
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, Self
+
+
+def require_writable(folder: Path, file: Path | None = None) -> None:
+    """Raise ValueError, before any work, if no file can be created there, or this one not changed.
+
+    Asks by trying: permissions do not tell of file systems that are read-only.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"--output: there is no directory {folder}")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+        if file is not None:
+            file.open("r+b").close()
+    except OSError as error:
+        what = folder if error.filename != str(file) else file
+        raise ValueError(
+            f"--output: nothing can be written to {what}: {error.strerror or error}; name another"
+        ) from error
+
+
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Name the file in an OSError that names none, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(f"{what}: {error}") from error
+        if error.filename is None:
+            error.filename = str(what)
+        raise
 
 
 def stdout_is_terminal() -> bool:
@@ -41,10 +75,14 @@ class StandardOutput:
             sys.stdout.flush()
 
     def _write_whole(self, stream: TextIOWrapper, text: str) -> None:
-        # Without a buffer (PYTHONUNBUFFERED) a pipe may take part of what it is given, and
-        # TextIOWrapper ignores the count.
         stream.flush()
         data = text.replace("\n", os.linesep).encode(stream.encoding, stream.errors or "strict")
+        with naming("standard output"):
+            self._write_bytes(stream, data)
+
+    def _write_bytes(self, stream: TextIOWrapper, data: bytes) -> None:
+        # Without a buffer (PYTHONUNBUFFERED) a pipe may take part of what it is given, and
+        # TextIOWrapper ignores the count.
         buffer: Any = stream.buffer
         unwritten = data
         descriptor = _regular_file(stream)
@@ -109,8 +147,9 @@ class PagedFile:
         """Append; after an error or an interrupt nothing of the content remains."""
         unwritten = memoryview(content.encode() if isinstance(content, str) else content)
         try:
-            while unwritten:
-                unwritten = unwritten[self._raw.write(unwritten) :]
+            with naming(self._path):
+                while unwritten:
+                    unwritten = unwritten[self._raw.write(unwritten) :]
         except BaseException:
             self._raw.truncate(self.size)
             raise

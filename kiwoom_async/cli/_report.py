@@ -9,9 +9,11 @@ import typer
 from kiwoom_async import Exchange, Market, ProgramTradeQuery
 
 from ._clients import client_factory
-from ._exit import exit_on_error, fail, run, stderr
-from ._options import ExchangeOption, MarketOption, SandboxOption, SharingOption
+from ._exit import exit_on_error, fail, printed_warnings, run, stderr
+from ._options import ExchangeOption, HeaderOption, MarketOption, SandboxOption, SharingOption
+from ._output import require_writable
 from ._queries import build_queries, parse_day
+from ._text import count_of
 
 if TYPE_CHECKING:
     from ._report_data import ReportData
@@ -42,8 +44,11 @@ def report(  # noqa: PLR0917 - typer calls it by name
     ),
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
+    header: HeaderOption = [],  # noqa: B006
 ) -> None:
     """Draw a day on one page: most bought and sold, buy against sell, concentration, flows.
+
+    Ends with 3 where every row came, but something does not add up.
 
     Of an archive all exchanges are taken, of the server KRX, unless --exchange says otherwise.
     """
@@ -65,28 +70,35 @@ def report(  # noqa: PLR0917 - typer calls it by name
             raise ValueError(f"{problem}: kiwoom-async report FOLDER")
         else:
             queries = build_queries([parse_day(date)], market, exchange or [Exchange.KRX])
-            data = _fetch(queries, sandbox=sandbox, sharing=sharing)
+            data = _fetch(queries, sandbox=sandbox, sharing=sharing, header=header)
         if not data.rows:
             fail(f"no rows of {date}: a holiday, or before the open; nothing is written", code=1)
         data.write_html(output)
-    stderr.print(f"{output}: {len(data.rows):,} rows", highlight=False)
+    data.findings.print()
+    rows = count_of(len(data.rows), "row")
+    stderr.print(f"{output}: {rows}{data.findings.conclusion(data.walks)}", soft_wrap=True)
+    data.findings.exit()
 
 
 def _require_new_page(output: Path) -> None:
     if output.exists():
         fail(f"--output: {output} exists already; name another", code=2)
-    if not output.parent.is_dir():
-        fail(f"--output: there is no directory {output.parent}", code=2)
     if output.suffix.lower() not in {".html", ".htm"}:
         fail(f"--output: got {output}; expected a name ending in .html or .htm", code=2)
+    with exit_on_error():
+        require_writable(output.parent)
 
 
 def _fetch(
-    queries: Sequence[ProgramTradeQuery], *, sandbox: bool, sharing: str | None
+    queries: Sequence[ProgramTradeQuery],
+    *,
+    sandbox: bool,
+    sharing: str | None,
+    header: list[str],
 ) -> "ReportData":
     from ._report_data import fetch_report_data  # noqa: PLC0415 - an extra
 
-    make_client = client_factory(sandbox=sandbox, sharing=sharing)
+    make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
     fetched: list[ReportData] = []
 
     async def fetch() -> None:
@@ -110,4 +122,5 @@ def _load_archive(
 
     from ._report_archive import ArchiveSelection  # noqa: PLC0415
 
-    return ArchiveSelection(day, days, markets, exchanges, stocks).load(Archive(path))
+    with printed_warnings():
+        return ArchiveSelection(day, days, markets, exchanges, stocks).load(Archive(path))

@@ -12,6 +12,7 @@ from kiwoom_async.archive import Archive, Entry
 from kiwoom_async.report import DayFlow
 from kiwoom_async.tables import rows_of
 
+from ._findings import Findings
 from ._report_data import ReportData
 
 _SELECTED_SQL: Final = """
@@ -65,8 +66,17 @@ class ArchiveSelection:
         )
         stock_rows = self._stock_rows(archive, selected, _preferred_exchange(rows))
         flows = archive.query(selected + _FLOWS_SQL).to_pylist()
+        drawn = self._drawn_entries(archive, {flow["date"] for flow in flows})
+        findings = Findings()
+        for entry in drawn:
+            findings.add(entry.query, entry.findings)
+        for query in archive.missing_files():
+            if query in {entry.query for entry in drawn}:
+                findings.add(query, ["its file is missing; fetch collects it again"])
         return ReportData(
             rows=rows,
+            findings=findings,
+            walks=len(drawn),
             remarks=[f"{entry.query}: {_remark(entry)}" for entry in entries],
             simulated=archive.simulated,
             days=[_day_flow(**flow) for flow in flows],
@@ -97,6 +107,13 @@ class ArchiveSelection:
         raise ValueError(
             f"--date: {archive.path} holds no complete walk of {day}; it has {first} to {latest}"
         )
+
+    def _drawn_entries(self, archive: Archive, days: set[date]) -> list[Entry]:
+        return [
+            entry
+            for entry in archive.entries()
+            if entry.rows and min(days) <= entry.query.date <= max(days) and self._includes(entry)
+        ]
 
     def _includes(self, entry: Entry) -> bool:
         return entry.query.market in self.markets and entry.query.exchange in self.exchanges

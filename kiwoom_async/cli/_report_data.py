@@ -13,15 +13,19 @@ from attrs import frozen
 from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery
 from kiwoom_async.report import DayFlow, report_html
 
+from ._findings import Findings, findings_of
+from ._output import naming
 from ._progress import Progress
 from ._walks import collect_walks
 
 
 @frozen
 class ReportData:
-    """The arguments of `report_html`."""
+    """The arguments of `report_html`, and the findings of the walks that they come from."""
 
     rows: Sequence[ProgramTrade]
+    findings: Findings
+    walks: int
     remarks: Sequence[str]
     simulated: bool
     days: Sequence[DayFlow] = ()
@@ -40,7 +44,7 @@ class ReportData:
         )
         temporary = path.with_name(f"{path.name}.new")
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            with naming(path), temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(html)
                 file.flush()
                 os.fsync(file.fileno())
@@ -59,6 +63,8 @@ async def fetch_report_data(
         walks = await collect_walks(kiwoom, queries, progress)
     return ReportData(
         rows=[row for walk in walks for row in walk.rows],
+        findings=findings_of(walks),
+        walks=len(walks),
         remarks=[f"{walk.query}: {walk.audit}" for walk in walks],
         # A server on this machine is a simulated one, on a port or in this process.
         simulated=urlsplit(kiwoom.base_url).hostname in {"localhost", "127.0.0.1", "::1"},

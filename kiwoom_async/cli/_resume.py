@@ -1,20 +1,30 @@
-"""The progress through a list of queries that are walked at once, as text for `--resume`."""
+"""The progress through a list of queries that are walked at once, as text for `--resume`.
 
+Where there are many queries the text is long, and lies in a file beside the output.
+"""
+
+import os
 import re
 import zlib
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 
 from attrs import define, field
 
 from kiwoom_async import Cursor
 
+from ._text import excerpt
+
 # Queries are numbered from 0. "3=CURSOR" continues query 3, "3" begins it; "+12" says that no
-# query from 12 on has begun; "@4711" is the output's length in bytes. "~" and a checksum end it, so
-# that a text that was copied in part, or comes from another command, never means less work.
+# query from 12 on has begun; "@4711" is the output's length in bytes; ":findings" says that the
+# audits found something so far. "~" and a checksum end it, so that a text that was copied in part,
+# or comes from another command, never means less work.
 _FORMAT = re.compile(
-    r"(?P<body>(?P<queries>[^+@~]*)\+(?P<begun>[0-9]{1,9})(@(?P<bytes>[0-9]{1,18}))?)"
+    r"(?P<body>(?P<queries>[^+@~]*)\+(?P<begun>[0-9]{1,9})(@(?P<bytes>[0-9]{1,18}))?"
+    r"(?P<findings>:findings)?)"
     r"~(?P<checksum>[0-9a-f]{8})"
 )
+_STATE_SUFFIX: Final = ".resume"
 
 
 @define
@@ -23,11 +33,13 @@ class ResumeState:
 
     unfinished: those among the first `begun` queries; None for a query without its first page.
     begun: no page of the queries from this number on has been written.
+    findings: True if the walks' audits found anything up to here.
     """
 
     total: int
     unfinished: dict[int, Cursor | None] = field(factory=dict)
     begun: int = 0
+    findings: bool = False
 
     def page_written(self, number: int, next_cursor: Cursor | None) -> None:
         """Record a page of query `number`; `next_cursor` is None after its last page."""
@@ -58,7 +70,8 @@ class ResumeState:
             for number, cursor in sorted(self.unfinished.items())
         ]
         length = "" if output_bytes is None else f"@{output_bytes}"
-        body = f"{','.join(queries)}+{self.begun}{length}"
+        findings = ":findings" if self.findings else ""
+        body = f"{','.join(queries)}+{self.begun}{length}{findings}"
         return f"{body}~{_checksum(body, signature)}"
 
     @classmethod
@@ -73,15 +86,57 @@ class ResumeState:
             return cls(1, {0: Cursor.parse(text)}, 1), None
         match = _FORMAT.fullmatch(text)
         if match is None:
-            raise ValueError(f"--resume: got {text!r}; expected the whole text that was printed")
+            raise ValueError(
+                f"--resume: got {excerpt(text)}; expected the whole text that was printed, or "
+                "the file that was named"
+            )
         if match["checksum"] != _checksum(match["body"], signature):
             raise ValueError(
-                f"--resume: {text!r} lacks a part, or was printed for another command: the days, "
-                "markets, exchanges and the format must be the same"
+                f"--resume: {excerpt(text)} lacks a part, or was printed for another command: "
+                "the days, markets, exchanges and the format must be the same"
             )
         queries = filter(None, match["queries"].split(","))
-        state = cls(total, dict(map(_parse_query, queries)), int(match["begun"]))
+        state = cls(
+            total, dict(map(_parse_query, queries)), int(match["begun"]), bool(match["findings"])
+        )
         return state, None if match["bytes"] is None else int(match["bytes"])
+
+
+def state_path(output: Path) -> Path:
+    """Return the path of the file in which a state lies, beside the output."""
+    return output.with_name(f"{output.name}{_STATE_SUFFIX}")
+
+
+def write_state(path: Path, text: str) -> None:
+    """Write the text of a state, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.new")
+    try:
+        with temporary.open("w", encoding="ascii") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_state(resume: str) -> tuple[str, Path | None]:
+    """Return the text of a state, and the file that it was read from, if any.
+
+    resume: the value of `--resume`, which is either. Raises ValueError for a file that is gone.
+    """
+    if _FORMAT.fullmatch(resume.strip()):
+        return resume, None
+    path = Path(resume)
+    try:
+        return path.read_text(encoding="ascii"), path
+    except (OSError, ValueError):
+        if path.suffix == _STATE_SUFFIX:
+            raise ValueError(
+                f"--resume: {path} is not there to be resumed; was it resumed already?"
+            ) from None
+        return resume, None
 
 
 def _checksum(body: str, signature: str) -> str:

@@ -1,6 +1,6 @@
 """The work of `kiwoom-async rows`: merged walks into one output, resumable by a command line."""
 
-import shlex
+import gzip
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,11 +10,13 @@ from attrs import define, field
 from kiwoom_async import Cursor, KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
 
 from ._clients import without_password
-from ._columnar import convert_stream, stream_bytes, stream_path
+from ._conversion import convert_stream, stream_bytes, stream_path
+from ._findings import Findings, listeners
 from ._formats import Format, format_rows, header, section_line
 from ._output import PagedFile, StandardOutput
 from ._progress import Progress
-from ._resume import ResumeState
+from ._resume import ResumeState, state_path, write_state
+from ._shell import command_line
 from ._walks import estimated_calls
 
 
@@ -27,6 +29,8 @@ class RowsJob:
     sharing: the option as it was typed; KIWOOM_SHARING is not repeated when resuming.
     rows: rows written by this command.
     partial_bytes: how much of a page went to standard output before writing failed.
+    findings: what the walks' audits have found in this command.
+    continued_walks: how many walks this command began in the middle.
     """
 
     queries: Sequence[ProgramTradeQuery]
@@ -39,6 +43,8 @@ class RowsJob:
     sharing: str | None = None
     rows: int = 0
     partial_bytes: int = 0
+    findings: Findings = field(factory=Findings)
+    continued_walks: int = 0
     resumed: bool = field(init=False)
     _header_written: bool = field(init=False)
     _last_query: ProgramTradeQuery | None = None
@@ -55,15 +61,17 @@ class RowsJob:
             for number, cursor in self.state.unfinished.items()
             if cursor is not None
         }
+        self.continued_walks = len(start)
         progress = Progress(rows_to_stdout=self.output is None)
-        async with make_client(on_event=progress.on_event) as kiwoom:
+        on_event = listeners(progress.on_event, self.findings.on_event)
+        async with make_client(on_event=on_event) as kiwoom:
             progress.expect(
                 estimated_calls(kiwoom, queries),
                 {query: cursor.page - 1 for query, cursor in start.items()},
             )
             with progress:
                 await self._write_pages(kiwoom, queries, start, progress)
-        if self.form.columnar and self.output is not None:
+        if self.form.converted and self.output is not None:
             convert_stream(self.output, self.form)
 
     async def _write_pages(
@@ -99,17 +107,18 @@ class RowsJob:
     @property
     def page_file(self) -> Path | None:
         """The file that pages are appended to; None for standard output."""
-        if self.output is not None and self.form.columnar:
+        if self.output is not None and self.form.converted:
             return stream_path(self.output)
         return self.output
 
     def _encode(self, page: Page[ProgramTrade]) -> str | bytes:
         if not self.form.columnar:
-            return self._encode_text(page)
+            text = self._encode_text(page)
+            return _gzip(text) if self.form is Format.CSV_GZ else text
         try:
             part = stream_bytes(page.rows, first=not self._header_written)
         except ValueError as error:
-            raise OSError(f"{error}; .csv and .jsonl hold any number") from error
+            raise OSError(f"{error}; .csv, .jsonl and .json hold any number") from error
         self._header_written = True
         return part
 
@@ -120,13 +129,17 @@ class RowsJob:
             text = section_line(page.query) + text
         if not self._header_written:
             # Korean Excel reads a CSV file without the byte order mark as CP949.
-            bom = "\ufeff" if self.output is not None and self.form is Format.CSV else ""
+            is_csv = self.form in {Format.CSV, Format.CSV_GZ}
+            bom = "\ufeff" if self.output is not None and is_csv else ""
             text = bom + header(self.form) + text
         self._header_written, self._last_query = True, page.query
         return text
 
     def resume_command(self) -> str:
-        """Return the command line that continues this one, without a password."""
+        """Return the command line that continues this one, without a password.
+
+        Of many queries with an output, the state is written to a file beside it.
+        """
         command = ["kiwoom-async", "rows", *self.query_options, "--format", str(self.form)]
         if self.output is not None:
             command += ["--output", str(self.output)]
@@ -135,14 +148,32 @@ class RowsJob:
         if self.sharing is not None:
             command += ["--sharing", without_password(self.sharing)]
         if not self.state.nothing_written:
-            signature = resume_signature(self.queries, self.form)
-            command += ["--resume", self.state.to_text(self.output_bytes, signature)]
-        return shlex.join(command)
+            command += ["--resume", self._resume_value()]
+        return command_line(command)
+
+    def _resume_value(self) -> str:
+        self.state.findings |= bool(self.findings)
+        signature = resume_signature(self.queries, self.form)
+        text = self.state.to_text(self.output_bytes, signature)
+        if self.output is None or len(self.queries) == 1:
+            return text
+        path = state_path(self.output)
+        try:
+            write_state(path, text)
+        except OSError:
+            # A full disk is no reason to lose the state.
+            return text
+        return str(path)
 
     @property
     def hides_password(self) -> bool:
         """True if the resume command lacks a password that this command had."""
         return self.sharing is not None and without_password(self.sharing) != self.sharing
+
+
+def _gzip(text: str) -> bytes:
+    """Return the text as a gzip member; readers take members that follow each other as one."""
+    return gzip.compress(text.encode(), mtime=0) if text else b""
 
 
 def resume_signature(queries: Sequence[ProgramTradeQuery], form: Format) -> str:

@@ -1,5 +1,9 @@
 """Text for a terminal: counts with their nouns, and untrusted text made harmless."""
 
+from typing import Final
+
+_MOST_SHOWN: Final = 60
+
 
 def count_of(number: int, noun: str) -> str:
     """Return the number and its noun, in the plural unless the number is 1."""
@@ -9,3 +13,8 @@ def count_of(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Return the text with a space for each control character that a terminal might obey."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def excerpt(text: str) -> str:
+    """Return the text in quotation marks, its end left out where it is long."""
+    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}..."

@@ -23,7 +23,8 @@ from kiwoom_async import (
     WalkComplete,
 )
 
-from ._formats import BLUE, RED, coloured_price, eok_won, json_line, row_fields
+from ._findings import Findings
+from ._formats import BLUE, RED, coloured_price, eok_won, json_line
 from ._output import StandardOutput, stdout_is_terminal
 
 Item: TypeAlias = Change[ProgramTrade] | WalkComplete | Failure
@@ -36,22 +37,49 @@ _LINES_AROUND_ROWS: Final = 6
 
 @define
 class WatchJob:
-    """One `watch` command: `rounds` rounds of the queries, or endless if None."""
+    """One `watch` command: `rounds` rounds of the queries, or endless if None.
 
-    queries: Sequence[ProgramTradeQuery]
+    Each round asks `make_queries` for them, so that a watch without a date goes on after midnight.
+    """
+
+    make_queries: Callable[[], Sequence[ProgramTradeQuery]]
     every_seconds: float
     rounds: int | None
+    queries: Sequence[ProgramTradeQuery] = ()
     any_complete: bool = False
+    findings: Findings = field(factory=Findings)
+    # The findings of each query that are on standard error already.
+    _printed: dict[ProgramTradeQuery, Sequence[str]] = field(factory=dict)
 
-    async def run(self, make_client: Callable[[], KiwoomClient]) -> None:
-        """Show every item as it comes."""
-        async with make_client() as kiwoom:
-            items = kiwoom.watch(self.queries, every=self.every_seconds)
+    async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
+        """Show every item as it comes, and on standard error the findings of its walk."""
+        async with make_client(on_event=self.findings.on_event) as kiwoom:
+            items = kiwoom.watch(self._queries_of_round, every=self.every_seconds)
             if stdout_is_terminal():
                 with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
                     await self._show(items, board.update)
             else:
-                await self._show(items, _print_json)
+                await self._show(items, self._print_json)
+
+    def _queries_of_round(self) -> Sequence[ProgramTradeQuery]:
+        self.queries = self.make_queries()
+        return self.queries
+
+    def _print_json(self, item: Item) -> None:
+        StandardOutput().write(json_line(_item_fields(item)))
+        self.print_findings(item.query)
+
+    def print_all_findings(self) -> None:
+        """Print the findings of all queries that were not printed before."""
+        self.print_findings(*self.findings.of_walk)
+
+    def print_findings(self, *queries: ProgramTradeQuery) -> None:
+        """Print the findings of these queries that were not printed before."""
+        for query in queries:
+            found = self.findings.of_walk.get(query)
+            if found and found != self._printed.get(query):
+                self._printed[query] = found
+                self.findings.print_walk(query)
 
     async def _show(self, items: AsyncIterator[Item], show: Callable[[Item], None]) -> None:
         walks_ended = 0
@@ -70,17 +98,13 @@ class WatchJob:
                 return
 
 
-def _print_json(item: Item) -> None:
-    StandardOutput().write(json_line(_item_fields(item)))
-
-
 def _item_fields(item: Item) -> dict[str, object]:
     query = item.query
     of_query = {"date": query.date, "market": query.market, "exchange": query.exchange}
     match item:
         case Change():
             rows = {"earlier": item.earlier, "later": item.later}
-            fields = {name: row and row_fields(row) for name, row in rows.items()}
+            fields = {name: row and row.to_dict() for name, row in rows.items()}
             return {"item": "change", **fields}
         case WalkComplete():
             walk = {"walk": item.number, "changes": item.changes, "audit": str(item.audit)}

@@ -125,7 +125,7 @@ class _RowBuilder(Generic[RowT]):
         self.query_fields = query_fields(cls)
         self._readers = [
             column_reader(reader_of(field))
-            for field in attrs.fields(cls)  # type: ignore[arg-type]
+            for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[arg-type,type-var]
             if "wire" in field.metadata
         ]
 
@@ -149,7 +149,8 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
     slots: an attrs converter, validator or hook would be passed over.
     """
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
-    hooks = ("__attrs_pre_init__", "__attrs_post_init__")
+    # The last is there beside an `__init__` of the class's own.
+    hooks = ("__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
     if any(hasattr(cls, hook) for hook in hooks) or any(
         field.validator or field.converter or not field.init for field in fields
     ):

@@ -120,6 +120,31 @@ async def test_invalid_queries_are_refused_before_anything_is_created(archive, q
     assert not sandbox.arrivals
 
 
+async def test_a_concurrency_that_cannot_be_used_creates_nothing(archive):
+    with pytest.raises(ValueError, match="concurrency: got 0"):
+        await fetch(archive, [KOSPI], concurrency=0)
+    assert not archive.path.exists()
+
+
+async def test_a_data_set_that_cannot_be_written_is_found_before_the_first_call(
+    archive, monkeypatch
+):
+    sandbox = small_sandbox()
+    monkeypatch.setattr("os.access", lambda path, _: path != archive.dataset)
+    with pytest.raises(PermissionError, match="data: nothing can be written there"):
+        await fetch(archive, [KOSPI], sandbox)
+    assert not sandbox.arrivals
+
+
+async def test_a_fetch_from_another_server_changes_no_file(archive):
+    await fetch(archive, [KOSPI])
+    (archive.path / "processes").rmdir()
+    async with client(base_url="https://api.kiwoom.com") as kiwoom:
+        with pytest.raises(ValueError, match="simulated and real numbers must not mix"):
+            await archive.fetch(kiwoom, [KOSPI])
+    assert not (archive.path / "processes").exists()
+
+
 async def test_a_failed_walk_does_not_stop_the_others(archive):
     refusing = small_sandbox(Fault("code", code="1517"))
     with pytest.raises(IncompleteArchive, match="1 of 4 walks failed") as caught:

@@ -159,7 +159,7 @@ async def test_a_full_disk_leaves_the_earlier_file(archive, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr("kiwoom_async.archive._parquet.pq.write_table", write_part_of_file)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(OSError, match=r"walk\.parquet: no space"):
             await fetch(archive, [KOSPI])
     assert read_files(archive) == before
     assert archive.read(KOSPI) == await collect_rows(KOSPI)

@@ -111,3 +111,20 @@ async def test_reading_a_missing_archive_or_walk_raises_with_the_reason(archive)
         archive.read(SATURDAY)
     with pytest.raises(LookupError, match="2026-11-19 KOSPI KRX: not in the archive; fetch it"):
         archive.read(KOSPI)
+
+
+async def test_sql_over_an_archive_with_missing_files_warns(archive):
+    await fetch(archive)
+    archive._files.path(KOSPI).unlink()
+    expected = (
+        r"rows are missing, as the files of 1 of 3 complete walks are: 2026-11-19 KOSPI KRX; "
+        "fetch collects them again"
+    )
+    with pytest.warns(UserWarning, match=expected) as caught:
+        table = archive.query("select count(*) as n from trades")
+    assert caught[0].filename == __file__
+    assert table.to_pydict() == {"n": [190]}
+    with pytest.raises(FileNotFoundError, match="its file is missing; fetch collects it again"):
+        archive.read(KOSPI)
+    await fetch(archive)
+    assert archive.query("select count(*) as n from trades").to_pydict() == {"n": [310]}

@@ -102,6 +102,49 @@ def test_verify_marks_damaged_files(fetch, run, folder):
     assert "its file is not what was written" in verify.stdout
 
 
+def test_fetch_repairs_what_verify_calls_damaged(fetch, run, folder):
+    fetch()
+    damaged, missing, *_ = sorted((folder / "data").rglob("*.parquet"))
+    damaged.write_bytes(b"PAR1")
+    missing.unlink()
+    verify = run("archive", "verify", str(folder))
+    assert verify.exit_code == 1
+    assert verify.stdout.count("; fetch collects it again\n") == 2
+    sql = "select count(*) from walks"
+    query = run("archive", "query", str(folder), sql)
+    assert query.exit_code == 1
+    assert "verify names damaged files, and fetch collects them again" in query.stderr
+    damaged.unlink()
+    query = run("archive", "query", str(folder), sql)
+    assert query.exit_code == 0
+    assert query.stdout.split()[-1] == "6"
+    assert "warning: " in query.stderr
+    assert "the files of 2 of 4 complete walks" in query.stderr
+    plan = fetch("--dry-run").stdout
+    assert plan.startswith("4 queries done; left: 2 queries, ")
+    assert plan.endswith(", 2 of them again: files missing or damaged\n")
+    assert fetch().exit_code == 0
+    assert run("archive", "verify", str(folder)).exit_code == 0
+
+
+def test_a_folder_that_cannot_be_made_exits_with_1(fetch, folder):
+    folder.write_text("a file")
+    result = fetch()
+    assert result.exit_code == 1
+    assert str(folder) in result.stderr
+
+
+def test_a_broken_manifest_is_one_message(fetch, run, folder):
+    fetch()
+    (folder / "manifest.sqlite").write_bytes(b"not a database, but long enough " * 40)
+    for command in (["status", str(folder)], ["verify", str(folder)]):
+        result = run("archive", *command)
+        assert (result.exit_code, "not a database" in result.stderr) == (1, True)
+    for options in ([], ["--dry-run"]):
+        result = fetch(*options)
+        assert (result.exit_code, "not a database" in result.stderr) == (1, True)
+
+
 def test_query_prints_a_table_csv_or_json_lines(fetch, run, folder):
     fetch()
     sql = (

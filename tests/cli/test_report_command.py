@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 
@@ -48,7 +49,8 @@ def alternative_texts(page):
 def test_a_day_of_the_server(run, file):
     sandbox = small_sandbox()
     result = run("report", *DAY, "--output", str(file), sandbox=sandbox)
-    assert (result.exit_code, result.stderr) == (0, f"{file}: 190 rows\n")
+    assert result.exit_code == 0
+    assert result.stderr == f"{file}: 190 rows, everything adds up\n"
     text = file.read_text(encoding="utf-8")
     assert "Simulated exchange" in text
     assert "2026-11-20 KOSDAQ KRX: 3 pages, 70 rows" in text
@@ -73,7 +75,8 @@ def test_a_part_of_an_archive(run, archive, file):
     options = ["--date", "2026-11-19", "--days", "2", "--market", "KOSPI", "--exchange", "KRX"]
     stocks = ["--stock", "005930", "--stock", "000660"]
     result = run("report", str(archive), *options, *stocks, "--output", str(file))
-    assert (result.exit_code, result.stderr) == (0, f"{file}: 120 rows\n")
+    assert result.exit_code == 0
+    assert result.stderr == f"{file}: 120 rows, everything adds up\n"
     *_, flow, stock_flow = alternative_texts(file)
     assert "2026-11-18 to 2026-11-19" in flow
     assert "KOSDAQ" not in flow
@@ -99,6 +102,18 @@ def test_what_an_archive_lacks_is_a_usage_error(run, archive, file, options, mes
     assert result.exit_code == 2
     assert message in result.stderr
     assert not file.exists()
+
+
+def test_missing_files_of_an_archive_are_warned_of_once(run, archive, file, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(archive, copy)
+    next(copy.rglob("date=2026-11-18/**/exchange=KRX/walk.parquet")).unlink()
+    result = run("report", str(copy), "--output", str(file))
+    assert result.exit_code == 3
+    assert result.stderr.count(" KRX: its file is missing; fetch collects it again\n") == 1
+    assert "rows; findings in 1 of 12 walks\n" in result.stderr
+    assert result.stderr.count("warning: ") == 1
+    assert "the files of 1 of 12 complete walks are: 2026-11-18" in result.stderr
 
 
 def test_wrong_use_is_refused_before_anything_is_sent(run, file, tmp_path):

@@ -132,7 +132,7 @@ def test_a_day_without_data_is_a_csv_header_without_rows(run):
 
 
 def test_a_file_to_resume_must_exist(run, tmp_path):
-    output = ["--output", str(tmp_path / "gone")]
+    output = ["--output", str(tmp_path / "gone.csv")]
     result = run("rows", *DAY, "--sandbox", *output, "--resume", str(first_cursor(QUERY)))
     assert result.exit_code == 2
     assert "is not there to be resumed" in result.stderr
@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_whole_pages_and_the_command_that_resumes(run, tmp_pa
         patch.setattr(Path, "open", lambda path, mode, **_: FullDisk(path, mode))
         failed = run(*arguments)
     assert failed.exit_code == 1
-    assert "No space left on device" in failed.stderr
+    assert f"No space left on device: '{file}'" in failed.stderr
     assert len(file.read_text(encoding="utf-8").splitlines()) == 101
     assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
     whole = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
@@ -240,7 +240,7 @@ def test_a_complete_walk_prints_no_resume_command(capsys):
 
 
 def test_a_file_that_cannot_be_created_exits_with_1(run, tmp_path):
-    file = tmp_path / ("x" * 300)
+    file = tmp_path / f"{'x' * 300}.csv"
     result = run("rows", *DAY, "--sandbox", "--output", str(file))
     assert result.exit_code == 1
     assert "File name too long" in result.stderr

@@ -1,10 +1,13 @@
 """`rows` of several markets, exchanges and days at once: completeness, resuming, progress."""
 
 import csv
+import errno
 import json
 import random
+import re
 import shlex
 from collections import defaultdict
+from functools import partial
 from itertools import chain
 
 import pytest
@@ -22,8 +25,9 @@ from kiwoom_async import (
     TransportTimeout,
     WalkFinished,
 )
-from kiwoom_async.cli import _progress, _queries
+from kiwoom_async.cli import _progress, _queries, _rows
 from kiwoom_async.cli._resume import ResumeState
+from kiwoom_async.cli._shell import command_line
 from kiwoom_async.sandbox import Fault
 
 RANGE = ["--from", "2026-11-19", "--to", "2026-11-22"]
@@ -135,7 +139,7 @@ def test_a_walk_resumed_again_and_again_ends_complete(run, tmp_path):
         (["--date", "2026-11-20", "--market", "KOSPI", "--market", "KOSPI"], "comes twice"),
         ([*RANGE, "--resume", "7"], "expected the whole text that was printed"),
         ([*RANGE, "--resume", "1+2@9~00000000"], "lacks a part, or was printed for another"),
-        ([*RANGE, "--output", "no/such/directory"], "there is no directory no/such"),
+        ([*RANGE, "--output", "no/such/days.csv"], "there is no directory no/such"),
         (["--from", "0001-01-01", "--to", "9999-12-31", *BOTH], "has not come yet"),
     ],
 )
@@ -220,10 +224,98 @@ def test_a_resume_text_of_another_range_or_format_is_refused(run, tmp_path):
     command = ["rows", *RANGE, "--format", "jsonl", "--sandbox", "--output", str(file)]
     failed = run(*command, sandbox=small_sandbox(Fault("firewall", call=3)))
     *_, resume = shlex.split(failed.stderr.splitlines()[-1])
+    assert resume == f"{file}.resume"
     for options in (["--to", "2026-11-21"], ["--format", "csv"], BOTH):
         result = run(*command, *options, "--resume", resume)
         assert result.exit_code == 2
         assert "was printed for another command" in result.stderr
+
+
+def test_the_state_of_many_queries_lies_in_a_file_until_all_has_come(run, tmp_path):
+    file = tmp_path / "of two markets.jsonl"
+    command = ["rows", *RANGE, *BOTH, "--sandbox", "--output", str(file)]
+    failed = run(*command, sandbox=small_sandbox(Fault("firewall", call=5)))
+    assert failed.exit_code == 1
+    line = failed.stderr.splitlines()[-1]
+    assert len(line) < 400
+    assert shlex.split(line)[-2:] == ["--resume", f"{file}.resume"]
+    once_more = run(*shlex.split(line)[1:], sandbox=small_sandbox(Fault("firewall", call=3)))
+    assert once_more.exit_code == 1
+    assert once_more.stderr.splitlines()[-1] == line
+    assert run(*shlex.split(line)[1:]).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    records = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    assert symbols_by_query(records) == expected_symbols()
+
+
+def test_the_text_in_the_file_may_be_passed_itself(run, tmp_path):
+    file = tmp_path / "days.jsonl"
+    command = ["rows", *RANGE, *BOTH, "--sandbox", "--output", str(file)]
+    run(*command, sandbox=small_sandbox(Fault("firewall", call=5)))
+    text = (tmp_path / "days.jsonl.resume").read_text(encoding="ascii")
+    assert run(*command, "--resume", text).exit_code == 0
+
+
+@pytest.mark.parametrize("content", ["", "1+2@9~00000000", "a,b\n1,2\n", "삼성전자"])
+def test_a_file_that_holds_no_state_is_refused(run, tmp_path, content):
+    file, state = tmp_path / "days.jsonl", tmp_path / "state"
+    file.write_text("mine")
+    state.write_text(content, encoding="utf-8")
+    options = ["--sandbox", "--output", str(file), "--resume", str(state)]
+    result = run("rows", *RANGE, *options)
+    assert (result.exit_code, "--resume: " in result.stderr) == (2, True)
+    assert (file.read_text(), state.exists()) == ("mine", True)
+
+
+def test_where_no_file_can_hold_the_state_the_text_is_printed(run, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    file = tmp_path / "days.jsonl"
+    command = ["rows", *RANGE, *BOTH, "--sandbox", "--output", str(file)]
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fail)
+        failed = run(*command, sandbox=small_sandbox(Fault("firewall", call=5)))
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert run(*shlex.split(failed.stderr.splitlines()[-1])[1:]).exit_code == 0
+
+
+def test_on_standard_output_the_state_is_text(run):
+    failed = run("rows", *RANGE, "--sandbox", sandbox=small_sandbox(Fault("firewall", call=3)))
+    *_, resume = shlex.split(failed.stderr.splitlines()[-1])
+    assert "~" in resume
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["rows", "--date", "2026-11-20"], "rows --date 2026-11-20"),
+        (["--output", r"C:\data\day.csv"], r"--output C:\data\day.csv"),
+        (["--output", r"C:\my data\day.csv"], r'--output "C:\my data\day.csv"'),
+        (["--output", "C:\\my data\\"], '--output "C:\\my data\\\\"'),
+        (["--output", "한글.csv"], "--output 한글.csv"),
+        (["--resume", "0=k1.a_b-c+1@77~00c0ffee"], '--resume "0=k1.a_b-c+1@77~00c0ffee"'),
+        (["--sharing", "redis://me:***@host:6379"], '--sharing "redis://me:***@host:6379"'),
+        (["it's", ""], '"it\'s" ""'),
+        (['a "b" \\"'], '"a \\"b\\" \\\\\\""'),
+    ],
+)
+def test_on_windows_double_quotes_serve_both_of_its_shells(words, line):
+    assert command_line(words, windows=True) == line
+
+
+def test_elsewhere_a_command_is_quoted_for_sh():
+    words = ["rows", "--output", "it's $HOME `x`.csv", "--resume", "0=k1.a+1"]
+    assert shlex.split(command_line(words, windows=False)) == words
+
+
+def test_on_windows_the_printed_command_has_no_single_quote(run, monkeypatch):
+    monkeypatch.setattr(_rows, "command_line", partial(command_line, windows=True))
+    sandbox = small_sandbox(Fault("firewall", call=3))
+    failed = run("rows", "--date", "2026-11-20", "--sandbox", sandbox=sandbox)
+    line = failed.stderr.splitlines()[-1]
+    assert "'" not in line
+    assert re.search(r' --resume "0=k1\.[^"]+"$', line)
 
 
 def test_an_error_after_days_without_rows_leaves_a_file_to_resume(run, tmp_path):
@@ -233,7 +325,8 @@ def test_an_error_after_days_without_rows_leaves_a_file_to_resume(run, tmp_path)
              "--sandbox", "--output", str(file)]  # fmt: skip
     failed = run(*command, sandbox=small_sandbox(Fault("firewall", call=3, times=9)))
     resumed = run(*shlex.split(failed.stderr.splitlines()[-1])[1:])
-    assert (resumed.exit_code, resumed.stderr) == (0, "")
+    assert resumed.exit_code == 0
+    assert resumed.stderr == f"{file}: 120 more rows, everything adds up\n"
     assert len(file.read_text(encoding="utf-8").splitlines()) == 120
 
 

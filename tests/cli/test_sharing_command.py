@@ -312,7 +312,9 @@ def test_ctrl_c_with_redis_prints_no_password(redis, tmp_path):
         assert "sentinel" not in err
         command = shlex.split(err.splitlines()[-1].replace("***", PASSWORD))[1:]
         again = start(base_url, *command)
-        assert (again.communicate(timeout=60), again.returncode) == (("", ""), 0)
+        out, err = again.communicate(timeout=60)
+        assert (again.returncode, out) == (0, "")
+        assert err.startswith(f"{file}: ")
     assert len(file.read_text(encoding="utf-8").splitlines()) == 500
 
 

@@ -220,3 +220,12 @@ def test_the_sandbox_of_a_watch_has_trades(monkeypatch):
 
 async def _call(make):
     make()
+
+
+def test_without_a_date_each_round_watches_the_day_of_its_own(run, monkeypatch):
+    days = iter(["2026-11-19", "2026-11-19", "2026-11-20"])
+    monkeypatch.setattr("kiwoom_async.cli._app.last_weekday", lambda: next(days))
+    command = ["watch", "--sandbox", "--market", "kospi", "--rounds", "2"]
+    lines = [json.loads(line) for line in run(*command).stdout.splitlines()]
+    complete = [line for line in lines if "audit" in line or line.get("number")]
+    assert len({line["date"] for line in complete}) == 2

@@ -106,3 +106,37 @@ async def test_a_client_of_one_attempt_makes_one():
         async with kiwoom.merge(MARKETS[:1], on_error="deliver") as items:
             assert [item async for item in items]
         assert transport.refused == 1
+
+
+async def test_a_merge_outlives_an_outage_before_it_has_a_token():
+    transport = Unreachable(0, 0)
+    async with client(transport) as kiwoom:
+        now = anyio.current_time()
+        transport.begins, transport.ends = now, now + 5
+        async with kiwoom.merge(MARKETS) as pages:
+            assert len([page async for page in pages]) == 4
+        transport.begins, transport.ends = now, now + 1000
+    async with client(transport) as kiwoom:
+        with pytest.raises(TransportError):
+            await kiwoom.collect(MARKETS[0])
+    assert anyio.current_time() < now + 20
+
+
+async def test_one_reset_of_every_connection_does_not_make_walks_wait_in_a_queue():
+    days = [
+        ProgramTradeQuery(f"2026-11-{day:02}", Market.KOSPI, Exchange.KRX) for day in range(2, 10)
+    ]
+
+    class Reset(Unreachable):
+        async def handle_async_request(self, request):
+            if self.refused < self.ends and request.url.path != "/oauth2/token":
+                self.refused += 1
+                raise httpx.ReadError("reset")
+            return await CannedPages.handle_async_request(self, request)
+
+    async with client(Reset(0, len(days))) as kiwoom:
+        await kiwoom.token_expires()
+        began = anyio.current_time()
+        async with kiwoom.merge(days, concurrency=len(days)) as pages:
+            assert len([page async for page in pages]) == 16
+        assert anyio.current_time() - began < 2

@@ -1,5 +1,6 @@
 """A timeout around `anext` loses nothing: the next `anext` goes on."""
 
+import asyncio
 import gc
 import warnings
 from collections.abc import AsyncGenerator
@@ -8,9 +9,18 @@ from contextlib import aclosing
 import anyio
 import anyio.lowlevel
 import pytest
+from support.canned import CannedPages, row
 from support.exchange import small_sandbox
 
-from kiwoom_async import Change, Exchange, KiwoomClient, Market, ProgramTradeQuery, WalkFinished
+from kiwoom_async import (
+    Change,
+    Exchange,
+    KiwoomClient,
+    Market,
+    PageDelivered,
+    ProgramTradeQuery,
+    WalkFinished,
+)
 from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
@@ -125,3 +135,45 @@ async def test_only_one_task_waits_for_a_walk_at_a_time():
             await anyio.sleep(0.1)
             with pytest.raises(RuntimeError, match="another task is waiting"):
                 await anext(walk)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("page", range(1, 7))
+@pytest.mark.parametrize("turns", range(1, 5))
+async def test_a_merge_loses_nothing_to_a_task_that_is_cancelled(page, turns):
+    """Between the hand-over of a page and the moment its reader wakes up, too."""
+
+    class Slow(CannedPages):
+        async def handle_async_request(self, request):
+            await anyio.sleep(0.02)
+            return await super().handle_async_request(request)
+
+    def cancel(left):
+        if left:
+            asyncio.get_running_loop().call_soon(cancel, left - 1)
+        else:
+            waiting.cancel()
+
+    def on_event(event):
+        if isinstance(event, PageDelivered) and event.number == page:
+            cancel(turns)
+
+    chain = {"": ([row(1)], "K1"), **{f"K{n}": ([row(n + 1)], f"K{n + 1}") for n in range(1, 6)}}
+    transport = Slow(chain | {"K5": ([row(6)], "")})
+    async with (
+        KiwoomClient(
+            "app-key", "secret-key", transport=transport, requests_per_second=1000,
+            on_event=on_event,
+        ) as kiwoom,
+        kiwoom.merge([QUERY]) as pages,
+    ):  # fmt: skip
+        rows, came = pages.rows(), []
+        while True:
+            waiting = asyncio.ensure_future(anext(rows))
+            try:
+                came.append((await waiting).symbol)
+            except asyncio.CancelledError:
+                continue
+            except StopAsyncIteration:
+                break
+    assert came == [f"{number:06}" for number in range(1, 7)]

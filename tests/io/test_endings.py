@@ -217,3 +217,70 @@ async def test_what_is_no_query_is_refused_before_anything(wrong):
             with pytest.raises(ValueError, match="query: got "):
                 await anext(walk(wrong))
     assert not transport.calls
+
+
+async def test_rows_that_did_not_come_before_are_no_restart():
+    pages = {"": ([ONE, TWO], "K1"), "K1": ([], "K2"), "K2": ([row(3), row(4)], "K1")}
+    async with client(pages) as kiwoom:
+        with pytest.raises(ContinuationError, match="with rows that did not come before") as caught:
+            _ = [page async for page in kiwoom.pages(QUERY)]
+        with pytest.raises(ContinuationError, match="with rows that did not come before"):
+            await kiwoom.collect(QUERY)
+        async with kiwoom.merge([QUERY], on_error="deliver") as items:
+            assert [item async for item in items if isinstance(item, Failure)]
+    assert (caught.value.query, caught.value.page) == (QUERY, 2)
+    assert caught.value.cursor.key == "K2"
+
+
+async def test_a_chain_of_rows_that_cannot_be_read_has_an_end():
+    def pages(key):
+        return [row(1, buy_cntr_qty="?")], str(int(key or 0) + 1)
+
+    async with client(pages, on_undecoded="deliver") as kiwoom:
+        with pytest.raises(ContinuationError, match="page 2 has the rows of an earlier page"):
+            await kiwoom.collect(QUERY)
+
+
+async def test_pages_of_one_key_each_may_follow_each_other():
+    """As ticks of one second, keyed by their time."""
+
+    class ByName(ProgramTradeQuery):
+        def row_key(self, row):
+            return row.stock_name
+
+    rows = [row(number, stk_nm="09:00:00") for number in (1, 2, 3, 4)]
+    pages = {"": (rows[:2], "K1"), "K1": (rows[2:], "K2"), "K2": ([FOUR], "")}
+    async with client(pages) as kiwoom:
+        walk = await kiwoom.collect(ByName("2026-11-20", Market.KOSPI, Exchange.KRX))
+    assert len(walk.rows) == 5
+    assert walk.audit.repeated_keys == ("09:00:00",)
+
+
+async def test_an_empty_page_that_was_announced_needs_headers_as_well():
+    async with client({"": ([ONE], "K1"), "K1": ([], {})}) as kiwoom:
+        with pytest.raises(ContinuationError, match="neither of the headers"):
+            await kiwoom.collect(QUERY)
+
+
+@pytest.mark.parametrize("count", ["0", "1"])
+async def test_what_is_counted_of_no_data_is_no_finding(count):
+    blank = dict.fromkeys(ONE, "")
+    headers = {"api-id": "ka90004", "cont-yn": "N", "resp-cnt": count}
+    async with client({"": ([blank], headers)}) as kiwoom:
+        assert (await kiwoom.collect(QUERY)).audit.findings == []
+
+
+async def test_the_audit_of_a_part_does_not_say_that_everything_adds_up():
+    async with client({"": ([ONE], "K1"), "K1": ([TWO], "")}) as kiwoom:
+        page = await kiwoom.page(QUERY)
+        rest = await kiwoom.collect(QUERY, start=page.next)
+    assert str(rest.audit) == "1 pages, 1 rows: nothing amiss; no sums were compared"
+
+
+async def test_a_merge_that_raised_never_ends_as_if_it_were_complete():
+    pages = {"": ([ONE], "K1"), "K1": ([TWO], {})}
+    async with client(pages) as kiwoom, kiwoom.merge([QUERY]) as merged:
+        assert (await anext(merged)).number == 1
+        for _ in range(3):
+            with pytest.raises(ContinuationError):
+                await anext(merged)

@@ -1,5 +1,7 @@
 """Relays in front of the API: headers of one's own, http in a private network, their refusals."""
 
+import traceback
+
 import httpx
 import pytest
 from support.canned import TOKEN, row
@@ -13,6 +15,7 @@ from kiwoom_async import (
     Market,
     ProgramTradeQuery,
 )
+from kiwoom_async._protocol.headers import parse_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -184,3 +187,42 @@ async def test_a_published_refusal_of_keys_or_machine_renews_nothing(code):
         with pytest.raises(ApiError, match=code):
             await kiwoom.page(QUERY)
     assert len(relay.requests) == 2
+
+
+@pytest.mark.parametrize("value", ["Bearer relay-token-0001", "user=me; pin=relay-token-0001"])
+async def test_no_part_of_a_header_is_in_an_error(value):
+    refusal = httpx.Response(403, text="unknown token relay-token-0001")
+    async with client(
+        Relay(refusal, header=("x-auth", value)), headers={"X-Auth": value}
+    ) as kiwoom:
+        with pytest.raises(BlockedError) as caught:
+            await kiwoom.collect(QUERY)
+    assert "relay-token-0001" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_what_is_also_in_a_header_stays_in_the_rows():
+    body = {"stk_prm_trde_prst": [row(1, stk_nm="KODEX 200TR")], "return_code": 0}
+    answer = httpx.Response(200, json=body, headers={"api-id": "ka90004", "cont-yn": "N"})
+    relay = Relay(answer, header=("x-watch", "KODEX 200TR"))
+    async with client(relay, headers={"X-Watch": "KODEX 200TR"}) as kiwoom:
+        assert (await kiwoom.page(QUERY)).rows[0].stock_name == "KODEX 200TR"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["X-Key no colon", "X Key: 1", '{"X-Key": "1", "X-Key": "2"}', '{"a":' * 100_000],
+)
+def test_a_variable_of_headers_that_is_malformed_is_not_shown(text):
+    with pytest.raises(ValueError, match="KIWOOM_HEADERS: expected") as caught:
+        parse_headers(text)
+    assert text not in str(caught.value)
+
+
+def test_options_override_variables_that_are_malformed(monkeypatch):
+    variables = {
+        "KIWOOM_APP_KEY": "app-key-0001", "KIWOOM_SECRET_KEY": "secret-key-0001",
+        "KIWOOM_HEADERS": "malformed", "KIWOOM_PLAIN_HTTP": "perhaps",
+    }  # fmt: skip
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    KiwoomClient.from_env(headers={}, plain_http=False)

@@ -1,6 +1,7 @@
-"""Parquet and Arrow files: pages are appended to an Arrow stream, which is converted at the end.
+"""Parquet, Arrow and JSON files: pages are appended to a file beside, converted at the end.
 
-A closed Parquet or Arrow file cannot be appended to, so only the stream can be resumed.
+A closed Parquet, Arrow or JSON file cannot be appended to, so only the file beside, an Arrow stream
+or JSON lines, can be resumed.
 """
 
 import os
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kiwoom_async import ProgramTrade
 
 from ._formats import Format
+from ._output import naming
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +27,7 @@ def require_pyarrow() -> None:
 
 
 def stream_path(output: Path) -> Path:
-    """Return the path of the Arrow stream that grows until all pages are there."""
+    """Return the path of the file that grows until all pages are there."""
     return output.with_name(f"{output.name}.part")
 
 
@@ -40,22 +42,40 @@ def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
 
 
 def convert_stream(output: Path, form: Format) -> None:
-    """Write the file from the stream, whole or not at all, and remove the stream."""
+    """Write the file from the file beside, whole or not at all, and remove that one."""
     stream = stream_path(output)
     temporary = output.with_name(f"{output.name}.new")
     try:
-        with temporary.open("wb") as file:
+        with naming(output), temporary.open("wb") as file:
             _convert(stream, file, form)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(output)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise OSError(f"{error}; every row is in {stream}, which is an Arrow stream") from error
+        kind = "are JSON lines" if form is Format.JSON else "is an Arrow stream"
+        raise OSError(f"{error}; every row is in {stream}, which {kind}") from error
     stream.unlink()
 
 
 def _convert(stream: Path, file: Any, form: Format) -> None:
+    if form is Format.JSON:
+        _write_array(stream, file)
+    else:
+        _write_table(stream, file, form)
+
+
+def _write_array(stream: Path, file: Any) -> None:
+    """Write the lines as one JSON array, still a line for each row."""
+    separator = b"["
+    with stream.open("rb") as lines:
+        for line in lines:
+            file.write(separator + b"\n" + line.rstrip(b"\n"))
+            separator = b","
+    file.write(b"[]\n" if separator == b"[" else b"\n]\n")
+
+
+def _write_table(stream: Path, file: Any, form: Format) -> None:
     import pyarrow as pa  # noqa: PLC0415 - an extra
     from pyarrow import parquet  # noqa: PLC0415
 
