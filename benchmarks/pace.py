@@ -239,7 +239,7 @@ def measure_in_real_time() -> None:
 
 
 def main() -> None:
-    # The pages are no whole day: their shares do not add up to 100 %, of which each walk would warn.
+    # The pages are no whole day: each walk would warn that shares do not add up to 100 %.
     logging.getLogger("kiwoom_async").setLevel(logging.ERROR)
     random.seed(20261123)
     if sys.argv[1:] == ["real"]:

@@ -132,7 +132,7 @@ async def peak_megabytes() -> float:
 
 
 def main() -> None:
-    # The pages are no whole day: their shares do not add up to 100 %, of which each walk would warn.
+    # The pages are no whole day: each walk would warn that shares do not add up to 100 %.
     logging.getLogger("kiwoom_async").setLevel(logging.ERROR)
     print(f"{TOTAL_PAGES:,} pages of one row, shared by the queries of a merge; {ROUNDS} rounds")
     compare("queries", "a page", merge_queries, dict.fromkeys(QUERIES, TOTAL_PAGES))
