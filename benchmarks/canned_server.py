@@ -15,23 +15,30 @@ ROWS_PER_PAGE = 100
 
 _TOKEN = {"token": "t" * 60, "token_type": "Bearer", "expires_dt": "29991231235959"}
 _STATUS = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
-_TOTALS = {f"tot_{number}": "0" for number in range(1, 6)} | {"tot_6": ""}
+_TOTALS = {f"tot_{number}": "" for number in range(1, 7)}
 
 
-def encoded_pages() -> list[bytes]:
-    """Return the pages of a day on which, as on a real one, most stocks have no program trade."""
-    rows = Sandbox(kospi_stocks=2_472).rows("20261120", "P00101", "1")
-    starts = range(0, len(rows) - ROWS_PER_PAGE + 1, ROWS_PER_PAGE)
-    pages = [{"stk_prm_trde_prst": rows[start : start + ROWS_PER_PAGE]} for start in starts]
-    return [json.dumps(page | _TOTALS | _STATUS, ensure_ascii=False).encode() for page in pages]
+def encoded_pages(count: int) -> list[bytes]:
+    """Return so many pages, which repeat a day on which a third of the stocks have traded.
+
+    Each row has a stock code of its own: a client may refuse pages that repeat.
+    """
+    day = Sandbox(kospi_stocks=2_472).rows("20261120", "P00101", "1")
+    pages: list[bytes] = []
+    for first in range(0, count * ROWS_PER_PAGE, ROWS_PER_PAGE):
+        numbers = range(first, first + ROWS_PER_PAGE)
+        rows = [day[number % len(day)] | {"stk_cd": f"{number:06}"} for number in numbers]
+        page = {"stk_prm_trde_prst": rows} | _TOTALS | _STATUS
+        pages.append(json.dumps(page, ensure_ascii=False).encode())
+    return pages
 
 
 class CannedConnection(asyncio.Protocol):
     """One connection; answers each request by its market and `next-key`."""
 
-    def __init__(self, pages: list[bytes], many_pages: int) -> None:
+    def __init__(self, pages: list[bytes]) -> None:
         self._pages = pages
-        self._page_counts = {b"P00101": FEW_PAGES, b"P10102": many_pages}
+        self._page_counts = {b"P00101": FEW_PAGES, b"P10102": len(pages)}
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,8 +69,7 @@ class CannedConnection(asyncio.Protocol):
         more = index + 1 < page_count
         key = str(index + 1).encode() if more else b""
         continuation = b"cont-yn: " + (b"Y" if more else b"N") + b"\r\nnext-key: " + key
-        page = self._pages[index % len(self._pages)]
-        return _reply(page, continuation + b"\r\napi-id: ka90004\r\n")
+        return _reply(self._pages[index], continuation + b"\r\napi-id: ka90004\r\n")
 
 
 def _reply(body: bytes, headers: bytes) -> bytes:
@@ -74,9 +80,9 @@ def _reply(body: bytes, headers: bytes) -> bytes:
 
 async def serve(many_pages: int) -> None:
     """Serve for ever; the first line on standard output is the URL."""
-    pages = encoded_pages()
+    pages = encoded_pages(max(FEW_PAGES, many_pages))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: CannedConnection(pages, many_pages), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: CannedConnection(pages), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await server.serve_forever()
 

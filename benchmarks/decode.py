@@ -42,7 +42,7 @@ Decoder = Callable[[Response], object]
 
 def page_answer(rows: list[dict[str, str]]) -> Response:
     body = json.dumps({ROWS_KEY: rows} | TOTALS | STATUS, ensure_ascii=False).encode()
-    return Response(Request("ka90004", "/", {}, b"", ()), 200, {}, body)
+    return Response(Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, body)
 
 
 def day_pages(stocks: int, days: int) -> list[Response]:

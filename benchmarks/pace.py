@@ -10,6 +10,7 @@ each.
 
 import asyncio
 import json
+import logging
 import math
 import random
 import sys
@@ -36,8 +37,7 @@ QUERIES: Final = (1, 2, 6, 100)
 LATENCIES_SECONDS: Final = (0.005, 0.046, 0.300)
 # The jitter that the margin is for, and more.
 JITTERS_SECONDS: Final = (0.020, 0.025, 0.030, 0.040)
-ROW: Final = Sandbox(kospi_stocks=1).rows("20261120", "P00101", "1")
-PAGE: Final = json.dumps({"stk_prm_trde_prst": ROW, "return_code": 0}).encode()
+ROW: Final = Sandbox(kospi_stocks=1).rows("20261120", "P00101", "1")[0]
 TOKEN: Final = {"token": "t" * 60, "expires_dt": "29991231235959", "return_code": 0}
 REFUSED: Final = {
     "return_code": 5,
@@ -125,7 +125,11 @@ class SimulatedExchange(httpx.AsyncBaseTransport):
         number = int(request.headers.get("next-key") or 1)
         more = number < self.pages
         headers = {"cont-yn": "Y" if more else "N", "next-key": str(number + 1) if more else ""}
-        return httpx.Response(200, content=PAGE, headers=headers)
+        # A stock of its own, as pages that repeat are an error.
+        row = ROW | {"stk_cd": f"{number:06}"}
+        return httpx.Response(
+            200, json={"stk_prm_trde_prst": [row], "return_code": 0}, headers=headers
+        )
 
 
 def queries() -> Iterator[ProgramTradeQuery]:
@@ -235,6 +239,8 @@ def measure_in_real_time() -> None:
 
 
 def main() -> None:
+    # The pages are no whole day: each walk would warn that shares do not add up to 100 %.
+    logging.getLogger("kiwoom_async").setLevel(logging.ERROR)
     random.seed(20261123)
     if sys.argv[1:] == ["real"]:
         measure_in_real_time()
