@@ -1025,7 +1025,8 @@ def first_failure(
         raise SystemExit("pytest was ended by another program")
     if run.returncode in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
-    red = [line for line in run.stdout.splitlines() if line.startswith(("FAILED tests", "ERROR tests"))]
+    named = ("FAILED tests", "ERROR tests")
+    red = [line for line in run.stdout.splitlines() if line.startswith(named)]
     return red[0].split(" - ")[0] if red else f"(pytest exits with {run.returncode})"
 
 
