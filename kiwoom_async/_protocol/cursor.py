@@ -148,4 +148,5 @@ def begins_again(headers: Mapping[str, str], asked: Cursor) -> bool:
     Right after an empty page, that is an end (wire-facts.md, section 5); anywhere else a circle.
     """
     key = headers.get("next-key", "").strip(" \t")
-    return headers.get("cont-yn", "").strip() == "Y" and asked.came_before(key)
+    announced = headers.get("cont-yn", "").strip() == "Y" and bool(key)
+    return announced and asked.came_before(key)
