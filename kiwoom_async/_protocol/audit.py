@@ -1,6 +1,6 @@
-"""Audit: what can be said of a walk's completeness, added up page by page in constant memory.
+"""Audit: what can be said of a walk's completeness, added up page by page.
 
-Sums and hashes of keys are kept, not rows.
+Sums and one hash for each key are kept, no rows.
 """
 
 from collections.abc import Hashable
