@@ -393,7 +393,8 @@ CORE = [
         ("the limit of a 429 is ignored", "error.limit or math.inf)", "math.inf)"),
         ("a renewal counts as an attempt", "history.attempts - history.renewed,",
          "history.attempts,"),
-        ("the budget is passed over", "if not self._budget.spend(self.answered_calls):",
+        ("the budget is passed over",
+         "if request is not None and not self._budget.spend(self.answered_calls):",
          "if False:", "io/test_outages.py"),
         ("a 429 spends the budget", "        elif isinstance(error, RateLimited):\n",
          ("        elif isinstance(error, RateLimited) and self._budget.spend(\n"

@@ -90,7 +90,8 @@ class Recovery:
         elif isinstance(error, RateLimited):
             # The limiter waits out a 429, which costs no retry.
             self._emit_retried(call, error, history, seconds)
-        elif not self._budget.spend(self.answered_calls):
+        # The retries of the token call were paid for as they were made.
+        elif request is not None and not self._budget.spend(self.answered_calls):
             raise error
         elif patient:
             seconds = self._outage_seconds()
