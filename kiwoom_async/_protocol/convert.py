@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import attrs
 from cattrs import Converter, transform_error
@@ -332,8 +332,7 @@ def structure_totals(body: Mapping[str, Any], cls: type[T] | None) -> T | None:
         return _quick.structure(sent, cls)
     except UNREADABLE:
         pass
-    totals: T = _structure_in_detail(sent, cls, "totals", cls)
-    return totals
+    return cast("T", _structure_in_detail(sent, cls, "totals", cls))
 
 
 def _structure_in_detail(value: object, target: Any, where: str, cls: type[Any]) -> Any:
