@@ -4,7 +4,6 @@ A closed Parquet, Arrow or JSON file cannot be appended to, so only the file bes
 or JSON lines, can be resumed.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kiwoom_async import ProgramTrade
 
 from ._formats import Format
-from ._output import naming
+from ._output import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,15 +43,10 @@ def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
 def convert_stream(output: Path, form: Format) -> None:
     """Write the file from the file beside, whole or not at all, and remove that one."""
     stream = stream_path(output)
-    temporary = output.with_name(f"{output.name}.new")
     try:
-        with naming(output), temporary.open("wb") as file:
+        with replacing(output) as file:
             _convert(stream, file, form)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         kind = "are JSON lines" if form is Format.JSON else "is an Arrow stream"
         raise OSError(f"{error}; every row is in {stream}, which {kind}") from error
     stream.unlink()

@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 
 def require_writable(folder: Path, file: Path | None = None) -> None:
@@ -41,6 +41,21 @@ def naming(what: object) -> Iterator[None]:
             raise OSError(f"{what}: {error}") from error
         if error.filename is None:
             error.filename = str(what)
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` at the end of the block, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.new")
+    try:
+        with naming(path), temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -3,7 +3,6 @@
 Extra: plot.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from kiwoom_async import KiwoomClient, ProgramTrade, ProgramTradeQuery
 from kiwoom_async.report import DayFlow, report_html
 
 from ._findings import Findings, findings_of
-from ._output import naming
+from ._output import replacing
 from ._progress import Progress
 from ._walks import collect_walks
 
@@ -42,16 +41,8 @@ class ReportData:
             remarks=self.remarks,
             simulated=self.simulated,
         )
-        temporary = path.with_name(f"{path.name}.new")
-        try:
-            with naming(path), temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(html)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(path) as file:
+            file.write(html.encode())
 
 
 async def fetch_report_data(

@@ -3,7 +3,6 @@
 Where there are many queries the text is long, and lies in a file beside the output.
 """
 
-import os
 import re
 import zlib
 from pathlib import Path
@@ -105,20 +104,6 @@ class ResumeState:
 def state_path(output: Path) -> Path:
     """Return the path of the file in which a state lies, beside the output."""
     return output.with_name(f"{output.name}{_STATE_SUFFIX}")
-
-
-def write_state(path: Path, text: str) -> None:
-    """Write the text of a state, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.new")
-    try:
-        with temporary.open("w", encoding="ascii") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_state(resume: str) -> tuple[str, Path | None]:

@@ -13,9 +13,9 @@ from ._clients import without_password
 from ._conversion import convert_stream, stream_bytes, stream_path
 from ._findings import Findings, listeners
 from ._formats import Format, format_rows, header, section_line
-from ._output import PagedFile, StandardOutput
+from ._output import PagedFile, StandardOutput, replacing
 from ._progress import Progress
-from ._resume import ResumeState, state_path, write_state
+from ._resume import ResumeState, state_path
 from ._shell import command_line
 from ._walks import estimated_calls
 
@@ -159,7 +159,8 @@ class RowsJob:
             return text
         path = state_path(self.output)
         try:
-            write_state(path, text)
+            with replacing(path) as file:
+                file.write(f"{text}\n".encode("ascii"))
         except OSError:
             # A full disk is no reason to lose the state.
             return text

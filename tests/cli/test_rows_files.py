@@ -18,7 +18,7 @@ import pytest
 from support.exchange import small_sandbox as small
 
 from kiwoom_async import ProgramTrade, tables
-from kiwoom_async.cli import _conversion
+from kiwoom_async.cli import _conversion, _output
 from kiwoom_async.cli._formats import Format, choose_format
 from kiwoom_async.sandbox import Fault
 
@@ -229,7 +229,7 @@ def test_a_full_disk_names_the_file_that_was_being_written(write_rows, monkeypat
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(_conversion.os, "fsync", fail)
+    monkeypatch.setattr(_output.os, "fsync", fail)
     file, result = write_rows(name)
     assert result.exit_code == 1
     assert f"No space left on device: '{file}'" in result.stderr
