@@ -5,28 +5,12 @@ import json
 import attrs
 import pytest
 from support.exchange import QUERY
+from support.messages import HOST, TOKEN, refused_body, response
 from support.recorded import recorded
 
 from kiwoom_async import ApiError, AuthError, BlockedError, DecodeError, RateLimited, __version__
-from kiwoom_async._protocol.messages import Request, Response, Token, decode_body
+from kiwoom_async._protocol.messages import Request, Response, decode_body
 from kiwoom_async._protocol.pages import encode_page, first_cursor
-from kiwoom_async._protocol.times import kst_time
-
-HOST = "https://api.example"
-
-TOKEN = Token("token-1234567890", kst_time("20261123080000"))
-SECRETS = ("app-key-1234", "secret-key-1234", "token-1234567890")
-
-
-def response(body, status=200, headers=None):
-    """Return an answer with this body, as bytes or as a value to encode."""
-    raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return Response(Request("ka90004", "/", {}, b"", SECRETS), status, headers or {}, raw)
-
-
-def refused_body(message, return_code=5):
-    """Return the body of a refusal."""
-    return {"return_msg": message, "return_code": return_code}
 
 
 def test_the_request_of_the_first_page_is_that_of_the_specification():

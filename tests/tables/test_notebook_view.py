@@ -1,43 +1,14 @@
 """The notebook view of a walk, as HTML."""
 
-import json
 from html.parser import HTMLParser
 
 import attrs
 import pytest
-from support.decoding import decode_page
-from support.exchange import small_sandbox
-from support.recorded import recorded
+from support.program_trades import QUERY
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, Walk
-from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import first_cursor
+from kiwoom_async import Walk
 
 pytestmark = pytest.mark.anyio
-QUERY = ProgramTradeQuery("2026-08-10", Market.KOSPI, Exchange.CONSOLIDATED)
-
-
-def page_of(body):
-    """Return the page that is decoded from this body."""
-    response = Response(
-        Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, json.dumps(body).encode()
-    )
-    return decode_page(response, QUERY, first_cursor(QUERY))
-
-
-@pytest.fixture
-def page():
-    """Return recorded rows, one of them without a price and one without a move."""
-    body = recorded("ka90004_rows_20260810_kospi_all")
-    rows = body["stk_prm_trde_prst"]
-    rows += [rows[0] | {"stk_cd": "0156T0_AL", "cur_prc": ""}, rows[1] | {"flu_sig": "0"}]
-    return page_of(body)
-
-
-@pytest.fixture
-async def walk():
-    async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
-        return await kiwoom.collect(QUERY)
 
 
 class TextByTag(HTMLParser):

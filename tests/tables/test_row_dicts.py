@@ -12,26 +12,20 @@ import attrs
 import httpx
 import pytest
 from fastapi import FastAPI
-from support.decoding import decode_page
 from support.exchange import small_sandbox
+from support.program_trades import QUERY, decoded_page
 from support.recorded import recorded
 
 from kiwoom_async import (
-    Exchange,
     KiwoomClient,
-    Market,
     Page,
     PriceMove,
     ProgramTrade,
-    ProgramTradeQuery,
     Rows,
     wire,
 )
-from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async._protocol.records import to_dict
 
-QUERY = ProgramTradeQuery("2026-08-10", Market.KOSPI, Exchange.CONSOLIDATED)
 NAMES = [field.name for field in attrs.fields(ProgramTrade)]
 
 
@@ -40,9 +34,7 @@ def page():
     """Recorded rows, one of them without a price and a move."""
     body = recorded("ka90004_rows_20260810_kospi_all")
     body["stk_prm_trde_prst"][1] |= {"cur_prc": "", "flu_sig": "0"}
-    request = Request("ka90004", "/", {}, b"", ())
-    response = Response(request, 200, {"api-id": "ka90004"}, json.dumps(body).encode())
-    return decode_page(response, QUERY, first_cursor(QUERY))
+    return decoded_page(body)
 
 
 class Side(Enum):

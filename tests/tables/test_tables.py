@@ -1,7 +1,6 @@
 """Rows as tables: the same values in Arrow, pandas and polars, and back again."""
 
 import io
-import json
 import pickle
 import sqlite3
 import subprocess
@@ -16,49 +15,18 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.decoding import decode_page
-from support.exchange import small_sandbox
+from support.program_trades import decoded_page
 from support.recorded import recorded
 
 from kiwoom_async import (
-    Exchange,
-    KiwoomClient,
-    Market,
     ProgramTrade,
-    ProgramTradeQuery,
     Rows,
     tables,
     wire,
 )
-from kiwoom_async._protocol.messages import Request, Response
-from kiwoom_async._protocol.pages import first_cursor
 
 pytestmark = pytest.mark.anyio
-QUERY = ProgramTradeQuery("2026-08-10", Market.KOSPI, Exchange.CONSOLIDATED)
 NAMES = [field.name for field in attrs.fields(ProgramTrade)]
-
-
-def page_of(body):
-    """Return the page that is decoded from this body."""
-    response = Response(
-        Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"}, json.dumps(body).encode()
-    )
-    return decode_page(response, QUERY, first_cursor(QUERY))
-
-
-@pytest.fixture
-def page():
-    """Return recorded rows, one of them without a price and one without a move."""
-    body = recorded("ka90004_rows_20260810_kospi_all")
-    rows = body["stk_prm_trde_prst"]
-    rows += [rows[0] | {"stk_cd": "0156T0_AL", "cur_prc": ""}, rows[1] | {"flu_sig": "0"}]
-    return page_of(body)
-
-
-@pytest.fixture
-async def walk():
-    async with KiwoomClient.sandbox(small_sandbox()) as kiwoom:
-        return await kiwoom.collect(QUERY)
 
 
 def values_of(row):
@@ -158,7 +126,7 @@ async def test_an_arrow_stream_can_be_requested_with_another_schema(walk):
 
 
 def test_tables_without_rows_have_all_columns():
-    empty = page_of(recorded("ka90004_blank_row"))
+    empty = decoded_page(recorded("ka90004_blank_row"))
     assert empty.rows == []
     for table in (empty.to_arrow(), empty.rows.to_arrow()):
         assert (table.num_rows, table.schema.names) == (0, NAMES)
