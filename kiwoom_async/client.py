@@ -46,7 +46,7 @@ from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.headers import checked_headers, parse_headers
 from ._protocol.pages import start_cursor
-from ._protocol.query import Environment, Page, Query, RowT, TotalsT, Walk
+from ._protocol.query import Environment, Page, Query, Rows, RowT, TotalsT, Walk
 from .errors import KiwoomError, short_repr
 from .events import EventEmitter, Listener
 
@@ -307,11 +307,11 @@ class KiwoomClient:
         walk = PageWalk(self._calls, query, first, checked_positive("deadline", deadline))
         try:
             async with aclosing(walk):
-                pages = [page async for page in walk]
+                rows = Rows([row async for page in walk for row in page.rows], query.row_class)
         except KiwoomError as error:
             error.cursor, error.page = first, first.page - 1
             raise
-        return Walk.from_pages(query, pages)
+        return Walk(query, rows, walk.tally.totals, walk.tally.audit())
 
     @overload
     def merge(

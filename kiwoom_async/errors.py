@@ -51,6 +51,10 @@ class KiwoomError(Exception):
         self.page: int | None = None
         self.attempts: int | None = None
 
+    def locate(self, query: Any, cursor: Any) -> None:
+        """Set the query, the cursor to resume at, and the pages delivered before it."""
+        self.query, self.cursor, self.page = query, cursor, cursor.page - 1
+
     def __str__(self) -> str:
         facts: list[str] = []
         if self.query is not None:

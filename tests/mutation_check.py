@@ -352,8 +352,8 @@ CORE = [
         ("a walk's deadline is ignored", "self.state.running(deadline):", "self.state.running():",
          "io/test_deadlines.py"),
         ("an error forgets where to resume",
-         "error.query, error.cursor, error.page = query, cursor, cursor.page - 1",
-         "error.query, error.cursor, error.page = query, None, 0"),
+         "error.locate(query, cursor)",
+         "error.query, error.page = query, 0"),
         ("an error forgets its attempts", "        failed.attempts = attempt\n", ""),
         ("the account is not in the cursor", "account, cursor = self.accounts.for_page(cursor)",
          "account, _ = self.accounts.for_page(cursor)", "io/test_accounts.py"),
@@ -453,11 +453,11 @@ CORE = [
          "        else:\n            self._running = False"),
         ("a cancelled anext loses the page",
          ("        try:\n"
-         "            page: Page[RowT, TotalsT] = self._tally.add(\n"
+         "            page: Page[RowT, TotalsT] = self.tally.add(\n"
          "                await self._calls.page(self._query, self.cursor,"),
          ("        asked, self.cursor = self.cursor, None\n"
          "        try:\n"
-         "            page: Page[RowT, TotalsT] = self._tally.add(\n"
+         "            page: Page[RowT, TotalsT] = self.tally.add(\n"
          "                await self._calls.page(self._query, asked,")),
         ("a page without rows ends the walk", "self.cursor = page.next\n",
          "self.cursor = page.next if page.rows else None\n"),
@@ -468,7 +468,7 @@ CORE = [
          "        if True:\n", "io/test_deadlines.py"),
         ("a failed walk is reported as complete", "complete = self.cursor is None",
          "complete = True", "io/test_events.py"),
-        ("a part of a walk is compared with the totals", "self._tally.audit(sums=complete)",
+        ("a part of a walk is compared with the totals", "self.tally.audit(sums=complete)",
          "self._tally.audit()", "io/test_endings.py io/test_events.py"),
         ("an error of the tally has no cursor", "            if error.cursor is None:",
          "            if False:", "io/test_endings.py"),
@@ -478,7 +478,7 @@ CORE = [
         ("the end of a walk is reported twice", "if begun and not self._finished:", "if begun:",
          "io/test_events.py"),
         ("a walk left half-way is not reported",
-         "        # Left half-way by a `break`.\n        self.finish()\n", "        pass\n",
+         "        # Left half-way by a `break`.\n        self._finish()\n", "        pass\n",
          "io/test_cancelled_anext.py"),
         ("the cursor of rows is one page too far",
          ("            self.cursor = self._pages.cursor\n"

@@ -171,7 +171,7 @@ class Calls:
             finally:
                 account.running_calls -= 1
         except KiwoomError as error:
-            error.query, error.cursor, error.page = query, cursor, cursor.page - 1
+            error.locate(query, cursor)
             raise
         # Rows that could not be read are logged at WARNING, so that this event is never left out.
         if self.emitter.enabled or page.undecoded:

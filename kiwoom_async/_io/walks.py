@@ -61,7 +61,7 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
         self._priority = priority
         # The page that comes next; None at the end of the walk.
         self.cursor: Cursor | None = start_cursor(query, start)
-        self._tally = AuditTally(query)
+        self.tally = AuditTally(query)
         self._expected_pages = calls.page_counts.expected(query)
         self._running = False
 
@@ -69,20 +69,19 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
         if self._running:
             raise RuntimeError("another task is waiting for this walk already")
         if self._finished or self.cursor is None:
-            self.finish()
+            self._finish()
             raise StopAsyncIteration
         if self._deadline is None:
             self._deadline = current_time() + self._deadline_seconds
         self._running = True
         try:
-            page: Page[RowT, TotalsT] = self._tally.add(
+            page: Page[RowT, TotalsT] = self.tally.add(
                 await self._calls.page(self._query, self.cursor, self._priority, self._deadline)
             )
         except KiwoomError as error:
             if error.cursor is None:  # no error of the call: the page does not fit the others
-                error.query, error.cursor = self._query, self.cursor
-                error.page = self.cursor.page - 1
-            self.finish(error)
+                error.locate(self._query, self.cursor)
+            self._finish(error)
             raise
         finally:
             self._running = False
@@ -93,24 +92,24 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
 
     async def aclose(self) -> None:
         """End the walk. Not needed, but `contextlib.aclosing` may ask for it."""
-        self.finish()
+        self._finish()
 
     def __del__(self) -> None:
         # Left half-way by a `break`.
-        self.finish()
+        self._finish()
 
-    def finish(self, error: KiwoomError | None = None) -> None:
+    def _finish(self, error: KiwoomError | None = None) -> None:
         """Emit that the walk is over, once, if it was ever begun."""
         begun = self._deadline is not None
         if begun and not self._finished:
             complete = self.cursor is None
             finished = WalkFinished(
                 query=self._query,
-                pages=self._tally.pages,
-                rows=self._tally.rows,
+                pages=self.tally.pages,
+                rows=self.tally.rows,
                 complete=complete,
                 error=error,
-                audit=self._tally.audit(sums=complete),
+                audit=self.tally.audit(sums=complete),
             )
             self._calls.emitter.emit(finished)
         self._finished = True

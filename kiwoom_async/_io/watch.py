@@ -169,8 +169,7 @@ class Watch(Generic[ItemT]):
             page = walk.tally.add(page)
         except KiwoomError as error:
             if error.cursor is None:  # no error of the call: the page does not fit the others
-                error.query, error.cursor = walk.query, walk.cursor
-                error.page = walk.cursor.page - 1
+                error.locate(walk.query, walk.cursor)
             self._items.append(Failure(walk.query, error))
             self._emit_finished(complete=False, error=error)
             self._end_walk()

@@ -240,8 +240,8 @@ class Page(Tabular, Generic[RowT, TotalsT]):
     the server says "no data" (wire-facts.md, fact 6). `undecoded` holds the rows that could not be
     read, for a client with `on_undecoded="deliver"`; for others such a page is an error.
     `stated_rows` is the header `resp-cnt`, None without one. `restarted` is True for a page at
-    which the server, right after an empty one, begins the walk again instead of ending it: its
-    rows were dropped, and the walk ends here (wire-facts.md, section 5).
+    which the server, right after an empty one, begins the walk again instead of ending it: the
+    walk ends here, and drops its rows, which came before (wire-facts.md, section 5).
     """
 
     query: Any  # the query asked; its class is not a type parameter
