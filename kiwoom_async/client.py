@@ -303,13 +303,13 @@ class KiwoomClient:
         this call began.
         """
         self._calls.check(query)
-        first = start_cursor(query, start)
-        walk = PageWalk(self._calls, query, first, checked_positive("deadline", deadline))
+        walk = PageWalk(self._calls, query, start, checked_positive("deadline", deadline))
+        first = walk.cursor
         try:
             async with aclosing(walk):
                 rows = Rows([row async for page in walk for row in page.rows], query.row_class)
         except KiwoomError as error:
-            error.cursor, error.page = first, first.page - 1
+            error.locate(query, first)
             raise
         return Walk(query, rows, walk.tally.totals, walk.tally.audit())
 

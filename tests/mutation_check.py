@@ -327,7 +327,7 @@ CORE = [
         ("no page is learned from", "        self._calls.page_counts.learn(page)\n", "",
          "protocol/test_estimate.py"),
         ("a failed collect resumes at its last page",
-         "            error.cursor, error.page = first, first.page - 1\n", "            pass\n"),
+         "            error.locate(query, first)\n", "            pass\n"),
         ("the same query twice in a list", "        for query in listed:\n            check_query(",
          "        for query in []:\n            check_query(", "io/test_merge*.py"),
     ),
