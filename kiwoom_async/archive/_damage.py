@@ -17,7 +17,7 @@ def file_damage(entry: Entry, files: ParquetFiles) -> str:
     """
     if entry.state is not State.COMPLETE:
         return ""
-    path = files.path(entry.query)
+    path = files.path(entry)
     if not path.is_file():
         return "its file is missing"
     try:

@@ -1,12 +1,24 @@
 """Values: the state of one walk in an archive, and the error for walks that failed."""
 
 import datetime
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
-from kiwoom_async import Cursor, KiwoomError, ProgramTradeQuery
+from kiwoom_async import Cursor, KiwoomError
+
+from ._times import korean_day
+
+# The api-id, and the body as JSON.
+Key = tuple[str, str]
+
+
+def key_of_body(api_id: str, body: Mapping[str, str]) -> Key:
+    """Return the key of a request."""
+    return api_id, json.dumps(body, ensure_ascii=False, sort_keys=True)
 
 
 class State(StrEnum):
@@ -27,6 +39,11 @@ class State(StrEnum):
 class Entry:
     """One walk in the archive.
 
+    query: the query; None if its class has not been imported. The next six say what it was.
+    api_id, body: the request, as sent; no two walks of an archive have both in common.
+    fields: the query's fields by name, as JSON has them: text, numbers, booleans, None.
+    label: the query as text. day: the day that the query's answer is about, if there is one.
+    data_set: the name of the SQL table. file: the path of the rows in the archive's folder.
     provisional: the walk began on its own day (Korean time), when values still moved; the next
         fetch collects it again.
     rows, pages, bytes, checksum: of its file; `checksum` is SHA-256.
@@ -40,8 +57,15 @@ class Entry:
     began, ended: the times of the first page and of the last change, UTC.
     """
 
-    query: ProgramTradeQuery
+    query: Any
     state: State
+    api_id: str = ""
+    body: dict[str, str] = field(factory=dict[str, str])
+    fields: dict[str, Any] = field(factory=dict[str, Any])
+    label: str = field(default=Factory(lambda self: str(self.query), takes_self=True))
+    day: datetime.date | None = None
+    data_set: str = ""
+    file: str = ""
     provisional: bool = False
     rows: int = 0
     pages: int = 0
@@ -61,9 +85,34 @@ class Entry:
     owner: str = ""
 
     @property
+    def key(self) -> Key:
+        """The request as it is sent, by which an archive tells its walks apart."""
+        return key_of_body(self.api_id, self.body)
+
+    @property
+    def what(self) -> Any:
+        """The query, or its text if its class has not been imported."""
+        return self.label if self.query is None else self.query
+
+    @property
+    def whole(self) -> bool:
+        """True if the walk came to its end."""
+        return self.state in {State.COMPLETE, State.NO_DATA}
+
+    @property
     def final(self) -> bool:
-        """True if another fetch would leave the walk alone."""
-        return self.state in {State.COMPLETE, State.NO_DATA} and not self.provisional
+        """True if the answer is not expected to change: it is about a day that was over."""
+        return self.whole and self.day is not None and not self.provisional
+
+    def is_settled(self, today: datetime.date, refresh: bool) -> bool:
+        """Return True if a fetch on this day (Korean time) leaves the walk alone.
+
+        A final walk, and unless `refresh` one without a day of its own that was collected today.
+        """
+        collected = None if self.began is None else korean_day(self.began)
+        return self.final or (
+            self.whole and self.day is None and collected == today and not refresh
+        )
 
     def __str__(self) -> str:
         facts = [str(self.state) + (", provisional" if self.provisional else "")]
@@ -72,14 +121,14 @@ class Entry:
         if self.kept_pages:
             facts.append(f"{self.kept_pages} pages kept")
         facts += [*self.findings, *filter(None, (self.holiday, self.error))]
-        return f"{self.query}: {'; '.join(facts)}"
+        return f"{self.label}: {'; '.join(facts)}"
 
 
 class IncompleteArchive(KiwoomError):
     """Some walks of a fetch failed: `entries`. All others are in the archive."""
 
     def __init__(self, entries: list[Entry], asked: int) -> None:
-        first = f"{entries[0].query}: {entries[0].error}"
+        first = f"{entries[0].label}: {entries[0].error}"
         super().__init__(
             f"{len(entries)} of {asked} walks failed, the others are in the archive; the first "
             f"was {first}"

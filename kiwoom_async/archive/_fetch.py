@@ -4,7 +4,7 @@ import datetime
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import attrs
 from anyio import CancelScope, Event, create_task_group, current_time, sleep, to_thread
@@ -20,12 +20,13 @@ from kiwoom_async import (
     Failure,
     KiwoomClient,
     KiwoomError,
-    ProgramTradeQuery,
+    Query,
     RateLimited,
     SharingError,
     TransportError,
 )
 
+from . import _times
 from ._damage import file_damage
 from ._entry import Entry, State
 from ._manifest import Manifest
@@ -33,10 +34,11 @@ from ._outcome import assemble_walk, keep_earlier
 from ._owner_lock import OwnerLock
 from ._page_codec import WalkPage
 from ._parquet import ParquetFiles
+from ._queries import key_of, new_entry
+from ._times import korean_day
 
 T = TypeVar("T")
 
-_KST: Final = datetime.timezone(datetime.timedelta(hours=9), "KST")
 # After so many in a row the server is taken for dead. Every page resets the count.
 _MAX_CONSECUTIVE_FAILURES: Final = 4
 # At five calls a second each page is stored as it arrives. Without a pace, storing several
@@ -46,9 +48,7 @@ _SAVE_INTERVAL_SECONDS: Final = 0.2
 _POLL_SECONDS: Final = 1.0
 
 
-def utc_now() -> datetime.datetime:
-    """Return the current time, UTC."""
-    return datetime.datetime.now(datetime.UTC)
+AnyQuery: TypeAlias = Query[Any, Any]
 
 
 @define
@@ -59,15 +59,16 @@ class Fetch:
     manifest: Manifest
     files: ParquetFiles
     owner: OwnerLock
-    queries: Sequence[ProgramTradeQuery]
+    queries: Sequence[AnyQuery]
     concurrency: int
+    refresh: bool
     # Walks that are done, whether this fetch or another process finished them.
-    settled: dict[ProgramTradeQuery, Entry] = field(factory=dict)
+    settled: dict[AnyQuery, Entry] = field(factory=dict)
     failed: list[Entry] = field(factory=list)
-    _began: datetime.datetime = field(factory=utc_now)
+    _began: datetime.datetime = field(init=False)
     _consecutive_failures: int = 0
     # Of the current round: where interrupted walks resumed, and how many walks were claimed.
-    _resumed: Mapping[ProgramTradeQuery, Cursor] = field(factory=dict)
+    _resumed: Mapping[AnyQuery, Cursor] = field(factory=dict)
     _claim_count: int = 0
     # Received, but not stored yet; and the time (of the event loop) from which to store them.
     _pending: list[WalkPage | Failure] = field(factory=list)
@@ -80,6 +81,7 @@ class Fetch:
 
     async def run(self) -> list[Entry]:
         """Collect all queries; return an entry for each, in order."""
+        self._began = _times.utc_now()
         await self._in_thread(self._remove_stale)
         try:
             while remaining := await self._in_thread(self._find_remaining):
@@ -113,22 +115,30 @@ class Fetch:
         self.owner.remove_stale()
         self.files.remove_stale(self.owner.is_alive)
 
-    def _find_remaining(self) -> list[ProgramTradeQuery]:
-        """Note the walks that are settled by now, by any process; return the others."""
-        entries = {entry.query: entry for entry in self.manifest.entries()}
-        for query in self.queries:
-            if query not in self.settled and query in entries and self._is_settled(entries[query]):
-                self.settled[query] = entries[query]
-        return [query for query in self.queries if query not in self.settled]
+    def _find_remaining(self) -> list[AnyQuery]:
+        """Note the walks that are settled by now, by any process; return the others.
+
+        Those that the archive lacks come first, so that a fetch which goes on day after day does
+        not only bring earlier ones up to date.
+        """
+        entries = {entry.key: entry for entry in self.manifest.entries()}
+        stored = {query: entries.get(key_of(query)) for query in self.queries}
+        for query, entry in stored.items():
+            if query not in self.settled and entry and self._is_settled(entry):
+                self.settled[query] = attrs.evolve(entry, query=query)
+        remaining = [query for query in self.queries if query not in self.settled]
+        return sorted(remaining, key=lambda query: bool((e := stored[query]) and e.whole))
 
     def _is_settled(self, entry: Entry) -> bool:
-        # A provisional walk that another process collected since this fetch began is recent enough.
-        recent = entry.ended is not None and entry.ended >= self._began
-        settled = entry.final or (entry.provisional and recent and not entry.owner)
+        # Where another process has collected it since this fetch began, it is recent enough.
+        recent = entry.ended is not None and entry.ended > self._began
+        settled = entry.is_settled(korean_day(_times.utc_now()), self.refresh) or (
+            entry.whole and recent and not entry.owner
+        )
         # A walk whose file is missing or damaged is collected again.
         return settled and not file_damage(entry, self.files)
 
-    async def _collect(self, queries: Sequence[ProgramTradeQuery]) -> bool:
+    async def _collect(self, queries: Sequence[AnyQuery]) -> bool:
         """Collect every walk that no other process owns; return False if nothing was to be done."""
         settled_before = len(self.settled)
         self._resumed = await self._in_thread(self._claim_interrupted, queries)
@@ -145,9 +155,7 @@ class Fetch:
         await self._in_thread(self._save_pending)
         return self._claim_count > 0 or len(self.settled) > settled_before
 
-    async def _claimed(
-        self, queries: Sequence[ProgramTradeQuery]
-    ) -> AsyncIterator[ProgramTradeQuery]:
+    async def _claimed(self, queries: Sequence[AnyQuery]) -> AsyncIterator[AnyQuery]:
         """Yield resumed walks, and others as soon as they are claimed."""
         for query in queries:
             if query in self._resumed:
@@ -186,14 +194,12 @@ class Fetch:
             if self._consecutive_failures >= _MAX_CONSECUTIVE_FAILURES:
                 raise error
 
-    def _claim_interrupted(
-        self, queries: Sequence[ProgramTradeQuery]
-    ) -> dict[ProgramTradeQuery, Cursor]:
+    def _claim_interrupted(self, queries: Sequence[AnyQuery]) -> dict[AnyQuery, Cursor]:
         """Claim the walks that have stored pages; return the cursors of those that can go on."""
-        interrupted = {entry.query for entry in self.manifest.entries() if entry.kept_pages}
-        cursors: dict[ProgramTradeQuery, Cursor] = {}
+        interrupted = {entry.key for entry in self.manifest.entries() if entry.kept_pages}
+        cursors: dict[AnyQuery, Cursor] = {}
         for query in queries:
-            entry = self._try_claim(query) if query in interrupted else None
+            entry = self._try_claim(query) if key_of(query) in interrupted else None
             if entry is None:
                 continue
             if not self._can_resume(entry):
@@ -206,11 +212,14 @@ class Fetch:
         return cursors
 
     def _can_resume(self, entry: Entry) -> bool:
+        if not self.manifest.has_all_pages(entry.query, entry.kept_pages):
+            return False
         # Pages of an unfinished day and of a later moment make no walk.
-        complete_so_far = self.manifest.has_all_pages(entry.query, entry.kept_pages)
-        return complete_so_far and not self._is_provisional(entry.query)
+        if entry.day is None:
+            return self._first_day(entry.query) == korean_day(_times.utc_now())
+        return not self._is_provisional(entry.query)
 
-    def _claim_new(self, query: ProgramTradeQuery) -> bool:
+    def _claim_new(self, query: AnyQuery) -> bool:
         """Claim a walk that begins at its first page; return True if it is ours."""
         entry = self._try_claim(query)
         if entry is not None and entry.kept_pages:
@@ -219,7 +228,7 @@ class Fetch:
             return False
         return entry is not None
 
-    def _try_claim(self, query: ProgramTradeQuery) -> Entry | None:
+    def _try_claim(self, query: AnyQuery) -> Entry | None:
         """Claim a walk; return None if another process has it or has just settled it."""
         entry = self.manifest.claim(query, self.owner.name, self.owner.is_alive)
         if entry is not None and self._is_settled(_without_owner(entry)):
@@ -227,10 +236,15 @@ class Fetch:
             return None
         return entry
 
-    def _is_provisional(self, query: ProgramTradeQuery) -> bool:
-        """Return True if the first stored page arrived before the day was over in Korea."""
-        began = self.manifest.first_received(query)
-        return began is not None and began.astimezone(_KST).date() <= query.date
+    def _is_provisional(self, query: AnyQuery) -> bool:
+        """Return True if the first stored page arrived before the query's day was over."""
+        first, day = self._first_day(query), query.day()
+        return first is not None and day is not None and first <= day
+
+    def _first_day(self, query: AnyQuery) -> datetime.date | None:
+        """Return the day in Korea on which the first stored page arrived."""
+        received = self.manifest.first_received(query)
+        return None if received is None else korean_day(received)
 
     def _save_pending(self) -> None:
         while self._pending:
@@ -244,7 +258,7 @@ class Fetch:
 
     def _save_page(self, page: WalkPage) -> None:
         try:
-            self.manifest.add_page(page, utc_now())
+            self.manifest.add_page(page, _times.utc_now())
         except ValueError as error:
             # A number that no column can hold fails this walk, and no other.
             self._mark_failed(page.query, f"page {page.number} cannot be kept: {error}")
@@ -252,9 +266,9 @@ class Fetch:
         if page.next is None:
             self._finish(page.query)
 
-    def _finish(self, query: ProgramTradeQuery) -> None:
+    def _finish(self, query: AnyQuery) -> None:
         """Write the stored pages of a whole walk to its file, and its entry."""
-        walk, entry = assemble_walk(query, self.manifest.pages(query), utc_now())
+        walk, entry = assemble_walk(query, self.manifest.pages(query), _times.utc_now())
         entry = attrs.evolve(
             entry,
             began=self.manifest.first_received(query),
@@ -265,7 +279,7 @@ class Fetch:
             entry = keep_earlier(earlier, entry, file_damage(earlier, self.files))
             self.failed.append(entry)
         elif entry.state is State.COMPLETE:
-            digest = self.files.write(query, walk.rows, self.owner.name)
+            digest = self.files.write(entry, walk.rows, self.owner.name)
             entry = attrs.evolve(entry, bytes=digest.bytes, checksum=digest.checksum)
         self.manifest.settle(entry)
         self.settled[query] = entry
@@ -282,11 +296,11 @@ class Fetch:
         elif failure.query not in self.settled:
             self._mark_failed(failure.query, f"{type(failure.error).__name__}: {failure.error}")
 
-    def _mark_failed(self, query: ProgramTradeQuery, error: str) -> None:
+    def _mark_failed(self, query: AnyQuery, error: str) -> None:
         """Write the error to the entry; rows of an earlier complete walk stay readable."""
-        entry = self.manifest.entry(query) or Entry(query=query, state=State.UNFINISHED)
+        entry = self.manifest.entry(query) or new_entry(query)
         state = entry.state if entry.state is State.COMPLETE else State.FAILED
-        failed = attrs.evolve(entry, state=state, error=error, ended=utc_now(), owner="")
+        failed = attrs.evolve(entry, state=state, error=error, ended=_times.utc_now(), owner="")
         self.manifest.update(failed)
         self.settled[query] = failed
         self.failed.append(failed)

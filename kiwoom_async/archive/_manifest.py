@@ -6,24 +6,35 @@ SQLite, because a killed process leaves what it has committed, and several proce
 import datetime
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
 import attrs
 
-from kiwoom_async import Cursor, Exchange, Market, ProgramTradeQuery
+from kiwoom_async import Cursor, Query
+from kiwoom_async.errors import require_extra
 
+from ._data_set import DataSet
 from ._entry import Entry, State
 from ._page_codec import WalkPage, decode_pages, encode_page
+from ._queries import key_of, new_entry
 
-_VERSION: Final = 2
+with require_extra("archive", "pyarrow"):
+    import pyarrow as pa
+
+_VERSION: Final = 3
 # A write takes milliseconds; only a stuck process would make another wait this long.
 _BUSY_TIMEOUT_SECONDS: Final = 30.0
 _CREATE_TABLES: Final = """
+CREATE TABLE data_sets (
+    name TEXT PRIMARY KEY, api_id TEXT NOT NULL, folder TEXT NOT NULL,
+    levels TEXT NOT NULL, columns BLOB NOT NULL
+);
 CREATE TABLE walks (
-    date TEXT, market TEXT, exchange TEXT,
+    api_id TEXT, body TEXT, data_set TEXT NOT NULL, fields TEXT NOT NULL, label TEXT NOT NULL,
+    day TEXT, file TEXT NOT NULL,
     state TEXT NOT NULL, provisional INTEGER NOT NULL DEFAULT 0,
     rows INTEGER NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0,
     bytes INTEGER NOT NULL DEFAULT 0, checksum TEXT NOT NULL DEFAULT '',
@@ -31,33 +42,29 @@ CREATE TABLE walks (
     totals TEXT NOT NULL DEFAULT '', undecoded TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '', holiday TEXT NOT NULL DEFAULT '',
     began TEXT, ended TEXT, owner TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (date, market, exchange)
+    PRIMARY KEY (api_id, body)
 ) WITHOUT ROWID;
 CREATE TABLE pages (
-    date TEXT, market TEXT, exchange TEXT, received TEXT NOT NULL,
+    api_id TEXT, body TEXT, received TEXT NOT NULL,
     number INTEGER, next TEXT, blank_rows INTEGER NOT NULL, totals TEXT NOT NULL,
     undecoded TEXT NOT NULL, rows BLOB NOT NULL,
     stated_rows INTEGER, restarted INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (date, market, exchange, number)
+    PRIMARY KEY (api_id, body, number)
 );
 CREATE TABLE source (host TEXT NOT NULL);
 """
-_UPGRADE_FROM_1: Final = """
-ALTER TABLE pages ADD COLUMN stated_rows INTEGER;
-ALTER TABLE pages ADD COLUMN restarted INTEGER NOT NULL DEFAULT 0
-"""
-_OF_ONE_WALK: Final = "FROM pages WHERE date = ? AND market = ? AND exchange = ?"
+_OF_ONE_WALK: Final = "FROM pages WHERE api_id = ? AND body = ?"
 _SELECT_PAGES: Final = f"SELECT * {_OF_ONE_WALK} ORDER BY number"
 _COUNT_PAGES: Final = f"SELECT count(*) {_OF_ONE_WALK}"
 _SELECT_FIRST_RECEIVED: Final = f"SELECT min(received) {_OF_ONE_WALK}"
 _DELETE_PAGES: Final = f"DELETE {_OF_ONE_WALK}"
-_INSERT_PAGE: Final = "REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_PAGE: Final = "REPLACE INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_DATA_SET: Final = "INSERT OR IGNORE INTO data_sets VALUES (?, ?, ?, ?, ?)"
 # A walk resumes at the cursor of its last stored page.
 _SELECT_ENTRIES: Final = """
 SELECT walks.*, last_page.next AS cursor, ifnull(last_page.number, 0) AS kept_pages FROM walks
 LEFT JOIN pages AS last_page ON last_page.rowid = (
-    SELECT rowid FROM pages
-    WHERE (date, market, exchange) = (walks.date, walks.market, walks.exchange)
+    SELECT rowid FROM pages WHERE (api_id, body) = (walks.api_id, walks.body)
     ORDER BY number DESC LIMIT 1
 )
 """
@@ -83,12 +90,10 @@ class Manifest:
         # A dying process loses nothing; a power cut may take the last pages, no more.
         self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._stored_version() or self._create_tables()
-        if version == 1:
-            version = self._upgrade()
         if version != _VERSION:
             raise ValueError(
-                f"{path}: got manifest version {version}; expected {_VERSION}; "
-                "use the version of kiwoom_async that made it, or a newer one"
+                f"{path}: got manifest version {version}; expected {_VERSION}; use the version "
+                "of kiwoom_async that made it, or another folder"
             )
 
     def _stored_version(self) -> int:
@@ -102,15 +107,6 @@ class Manifest:
         with self._transaction():
             if self._stored_version() == 0:
                 for statement in _CREATE_TABLES.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
-            return self._stored_version()
-
-    def _upgrade(self) -> int:
-        """Upgrade tables of version 1 unless another process just did; return their version."""
-        with self._transaction():
-            if self._stored_version() == 1:
-                for statement in _UPGRADE_FROM_1.split(";\n"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {_VERSION}")
             return self._stored_version()
@@ -137,29 +133,39 @@ class Manifest:
         self._db.execute("COMMIT")
 
     def entries(self) -> list[Entry]:
-        """Return all entries, by day, market and exchange."""
-        entries = [_decode_entry(row) for row in self._db.execute(_SELECT_ENTRIES)]
-        return sorted(entries, key=_sort_key)
+        """Return all entries, by data set and body, without their queries."""
+        rows = self._db.execute(f"{_SELECT_ENTRIES} ORDER BY walks.data_set, walks.body")
+        return [_decode_entry(row) for row in rows]
 
-    def entry(self, query: ProgramTradeQuery) -> Entry | None:
+    def entry(self, query: Query[Any, Any]) -> Entry | None:
         """Return the entry of a walk, or None if it was never claimed."""
-        where = " WHERE (walks.date, walks.market, walks.exchange) = (?, ?, ?)"
-        row = self._db.execute(_SELECT_ENTRIES + where, _primary_key(query)).fetchone()
-        return None if row is None else _decode_entry(row)
+        where = " WHERE (walks.api_id, walks.body) = (?, ?)"
+        row = self._db.execute(_SELECT_ENTRIES + where, key_of(query)).fetchone()
+        return None if row is None else attrs.evolve(_decode_entry(row), query=query)
 
-    def pages(self, query: ProgramTradeQuery) -> list[WalkPage]:
+    def data_sets(self) -> dict[str, DataSet]:
+        """Return the data sets of the archive by name."""
+        rows = self._db.execute("SELECT * FROM data_sets ORDER BY name")
+        return {row["name"]: _decode_data_set(row) for row in rows}
+
+    def add_data_sets(self, data_sets: Iterable[DataSet]) -> None:
+        """Record data sets, unless their names are there already."""
+        with self._transaction():
+            self._db.executemany(_INSERT_DATA_SET, map(_encode_data_set, data_sets))
+
+    def pages(self, query: Query[Any, Any]) -> list[WalkPage]:
         """Return the stored pages of a walk, in order."""
-        stored = self._db.execute(_SELECT_PAGES, _primary_key(query)).fetchall()
+        stored = self._db.execute(_SELECT_PAGES, key_of(query)).fetchall()
         return decode_pages(query, stored)
 
-    def has_all_pages(self, query: ProgramTradeQuery, last: int) -> bool:
+    def has_all_pages(self, query: Query[Any, Any], last: int) -> bool:
         """Return True if pages 1 to `last` of a walk are stored, and there are any."""
-        (count,) = self._db.execute(_COUNT_PAGES, _primary_key(query)).fetchone()
+        (count,) = self._db.execute(_COUNT_PAGES, key_of(query)).fetchone()
         return bool(0 < last == count)
 
-    def first_received(self, query: ProgramTradeQuery) -> datetime.datetime | None:
+    def first_received(self, query: Query[Any, Any]) -> datetime.datetime | None:
         """Return the time of a walk's earliest stored page, or None without pages."""
-        (received,) = self._db.execute(_SELECT_FIRST_RECEIVED, _primary_key(query)).fetchone()
+        (received,) = self._db.execute(_SELECT_FIRST_RECEIVED, key_of(query)).fetchone()
         return _parse_time(received)
 
     @property
@@ -185,14 +191,14 @@ class Manifest:
             )
 
     def claim(
-        self, query: ProgramTradeQuery, owner: str, is_alive: Callable[[str], bool]
+        self, query: Query[Any, Any], owner: str, is_alive: Callable[[str], bool]
     ) -> Entry | None:
         """Make `owner` the owner of a walk; return the entry as it was before.
 
         Returns None if another owner that is alive has it.
         """
         with self._transaction():
-            entry = self.entry(query) or Entry(query=query, state=State.UNFINISHED)
+            entry = self.entry(query) or new_entry(query)
             if entry.owner and entry.owner != owner and is_alive(entry.owner):
                 return None
             self._write(attrs.evolve(entry, owner=owner))
@@ -205,7 +211,7 @@ class Manifest:
 
     def add_page(self, page: WalkPage, received: datetime.datetime) -> None:
         """Store a page, and with it the cursor at which the walk goes on."""
-        values = (*_primary_key(page.query), received.isoformat(), *encode_page(page))
+        values = (*key_of(page.query), received.isoformat(), *encode_page(page))
         with self._transaction():
             self._db.execute(_INSERT_PAGE, values)
 
@@ -218,7 +224,7 @@ class Manifest:
         """Write an entry and delete the walk's pages."""
         with self._transaction():
             self._write(entry)
-            self._db.execute(_DELETE_PAGES, _primary_key(entry.query))
+            self._db.execute(_DELETE_PAGES, entry.key)
 
     def _write(self, entry: Entry) -> None:
         values = _encode_entry(entry)
@@ -227,39 +233,30 @@ class Manifest:
         self._db.execute(replace, tuple(values.values()))
 
 
-def _primary_key(query: ProgramTradeQuery) -> tuple[str, str, str]:
-    return str(query.date), str(query.market), str(query.exchange)
-
-
-def _sort_key(entry: Entry) -> tuple[datetime.date, int, int]:
-    query = entry.query
-    return query.date, [*Market].index(query.market), [*Exchange].index(query.exchange)
-
-
 def _encode_entry(entry: Entry) -> dict[str, Any]:
     """Return the row of an entry; `kept_pages` and `cursor` follow from its pages instead."""
-    date, market, exchange = _primary_key(entry.query)
-    computed = {"query", "kept_pages", "cursor"}
+    computed = {"query", "body", "kept_pages", "cursor"}
     names = (field.name for field in attrs.fields(Entry) if field.name not in computed)
-    return {"date": date, "market": market, "exchange": exchange} | {
-        name: _sqlite_value(getattr(entry, name)) for name in names
-    }
+    values = {name: _sqlite_value(getattr(entry, name)) for name in names}
+    return {"api_id": entry.api_id, "body": entry.key[1]} | values
 
 
 def _sqlite_value(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, datetime.datetime):
+    if isinstance(value, datetime.date):
         return value.isoformat()
     return value if value is None or isinstance(value, int) else str(value)
 
 
 def _decode_entry(row: sqlite3.Row) -> Entry:
     columns = dict(row)
-    date, market, exchange = (columns.pop(name) for name in ("date", "market", "exchange"))
-    cursor = columns.pop("cursor")
+    cursor, day = columns.pop("cursor"), columns.pop("day")
     return Entry(
-        query=ProgramTradeQuery(date, Market(market), Exchange(exchange)),
+        query=None,
+        body=json.loads(columns.pop("body")),
+        fields=json.loads(columns.pop("fields")),
+        day=None if day is None else datetime.date.fromisoformat(day),
         state=State(columns.pop("state")),
         provisional=bool(columns.pop("provisional")),
         findings=json.loads(columns.pop("findings")),
@@ -267,6 +264,22 @@ def _decode_entry(row: sqlite3.Row) -> Entry:
         ended=_parse_time(columns.pop("ended")),
         cursor=None if cursor is None else Cursor.parse(cursor),
         **columns,
+    )
+
+
+def _encode_data_set(data_set: DataSet) -> tuple[str, str, str, str, bytes]:
+    columns = data_set.columns.serialize().to_pybytes()
+    levels = json.dumps(data_set.levels, ensure_ascii=False)
+    return data_set.name, data_set.api_id, data_set.folder, levels, columns
+
+
+def _decode_data_set(row: sqlite3.Row) -> DataSet:
+    return DataSet(
+        name=row["name"],
+        api_id=row["api_id"],
+        folder=row["folder"],
+        levels=tuple(json.loads(row["levels"])),
+        columns=pa.ipc.read_schema(pa.py_buffer(row["columns"])),
     )
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import attrs
 
-from kiwoom_async import ProgramTradeQuery, Walk
+from kiwoom_async import Query, Walk
 
 from ._entry import Entry, State
 from ._holidays import holiday_name
 from ._page_codec import WalkPage, encode_totals
+from ._queries import new_entry
 
 
 def assemble_walk(
-    query: ProgramTradeQuery, pages: Sequence[WalkPage], ended: datetime.datetime
+    query: Query[Any, Any], pages: Sequence[WalkPage], ended: datetime.datetime
 ) -> tuple[Walk[Any, Any], Entry]:
     """Return the walk of these pages and its entry, which is complete or without data."""
     if not _is_whole(pages):
@@ -23,8 +24,9 @@ def assemble_walk(
     walk = Walk.from_pages(query, pages)
     undecoded = [attrs.asdict(row) for page in pages for row in page.undecoded]
     has_data = bool(walk.rows or undecoded)
-    return walk, Entry(
-        query=query,
+    day = query.day()
+    return walk, attrs.evolve(
+        new_entry(query),
         state=State.COMPLETE if has_data else State.NO_DATA,
         rows=len(walk.rows),
         pages=len(pages),
@@ -32,7 +34,7 @@ def assemble_walk(
         findings=walk.audit.findings,
         totals=encode_totals(walk.totals),
         undecoded=json.dumps(undecoded) if undecoded else "",
-        holiday="" if has_data else holiday_name(query.date),
+        holiday="" if has_data or day is None else holiday_name(day),
         ended=ended,
     )
 

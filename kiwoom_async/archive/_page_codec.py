@@ -7,22 +7,16 @@ from typing import Any
 
 import attrs
 
-from kiwoom_async import (
-    Cursor,
-    Page,
-    ProgramTrade,
-    ProgramTradeQuery,
-    ProgramTradeTotals,
-    Rows,
-    Undecoded,
-)
+from kiwoom_async import Cursor, Page, Query, Rows, Undecoded
 from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, to_arrow
+
+from ._records import decode_records, encode_record
 
 with require_extra("archive", "pyarrow"):
     import pyarrow as pa
 
-WalkPage = Page[ProgramTrade, ProgramTradeTotals]
+WalkPage = Page[Any, Any]
 
 
 def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes, int | None, bool]:
@@ -40,11 +34,11 @@ def encode_page(page: WalkPage) -> tuple[int, str | None, int, str, str, bytes, 
     )
 
 
-def decode_pages(query: ProgramTradeQuery, stored: Sequence[Mapping[str, Any]]) -> list[WalkPage]:
+def decode_pages(query: Query[Any, Any], stored: Sequence[Mapping[str, Any]]) -> list[WalkPage]:
     """Return the pages of these columns, in the same order."""
     tables = [pa.ipc.open_stream(columns["rows"]).read_all() for columns in stored]
     # Converted together: a table of fifty rows takes as long as one of a thousand.
-    rows = iter(rows_of(pa.concat_tables(tables), ProgramTrade) if tables else ())
+    rows = iter(rows_of(pa.concat_tables(tables), query.row_class) if tables else ())
     return [
         _decode_page(query, columns, list(islice(rows, table.num_rows)))
         for columns, table in zip(stored, tables, strict=True)
@@ -52,13 +46,13 @@ def decode_pages(query: ProgramTradeQuery, stored: Sequence[Mapping[str, Any]]) 
 
 
 def _decode_page(
-    query: ProgramTradeQuery, columns: Mapping[str, Any], rows: Sequence[ProgramTrade]
+    query: Query[Any, Any], columns: Mapping[str, Any], rows: Sequence[Any]
 ) -> WalkPage:
     return Page(
         query=query,
         number=columns["number"],
-        rows=Rows(rows, ProgramTrade),
-        totals=decode_totals(columns["totals"]),
+        rows=Rows(rows, query.row_class),
+        totals=decode_totals(columns["totals"], query),
         next=None if columns["next"] is None else Cursor.parse(columns["next"]),
         blank_rows=columns["blank_rows"],
         undecoded=[Undecoded(**row) for row in json.loads(columns["undecoded"])],
@@ -68,7 +62,7 @@ def _decode_page(
 
 
 def _encode_rows(page: WalkPage) -> bytes:
-    table = to_arrow(page.rows, ProgramTrade)
+    table = to_arrow(page.rows, page.query.row_class)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
@@ -76,11 +70,16 @@ def _encode_rows(page: WalkPage) -> bytes:
     return encoded
 
 
-def encode_totals(totals: ProgramTradeTotals) -> str:
-    """Return the stated totals as JSON."""
-    return json.dumps(attrs.asdict(totals), ensure_ascii=False)
+def encode_totals(totals: Any) -> str:
+    """Return the stated totals as JSON, "" for a request that has none."""
+    return "" if totals is None else json.dumps(encode_record(totals), ensure_ascii=False)
 
 
-def decode_totals(text: str) -> ProgramTradeTotals:
+def decode_totals(text: str, query: Query[Any, Any]) -> Any:
     """Return the totals from JSON; unstated ones for an empty text."""
-    return ProgramTradeTotals(**json.loads(text)) if text else ProgramTradeTotals()
+    if query.totals_class is None:
+        return None
+    if not text:
+        return query.totals_class()
+    (totals,) = decode_records([json.loads(text)], query.totals_class)
+    return totals

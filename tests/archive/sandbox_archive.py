@@ -6,7 +6,7 @@ from collections import Counter
 from support.exchange import small_sandbox
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
-from kiwoom_async.archive import _fetch
+from kiwoom_async.archive import _times
 
 # Three pages each, except for the Saturday, which has no data.
 KOSPI = ProgramTradeQuery("2026-11-19", Market.KOSPI, Exchange.KRX)
@@ -41,6 +41,12 @@ def read_files(archive):
     }
 
 
+def file_of(archive, query):
+    """Return the path of the file of a ka90004 query."""
+    folders = (f"{name}={getattr(query, name)}" for name in ("date", "market", "exchange"))
+    return archive.dataset.joinpath(*folders, "walk.parquet")
+
+
 def page_requests(sandbox):
     """Count the requests for each page."""
     return Counter(
@@ -62,4 +68,4 @@ def month(name, days):
 def set_korean_time(monkeypatch, time):
     """Set the archive's clock to a time in Korea, such as "2026-11-19 14:00"."""
     moment = datetime.datetime.fromisoformat(f"{time}+09:00")
-    monkeypatch.setattr(_fetch, "utc_now", lambda: moment)
+    monkeypatch.setattr(_times, "utc_now", lambda: moment)

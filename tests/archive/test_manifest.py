@@ -3,12 +3,10 @@
 import sqlite3
 
 import pytest
-from sandbox_archive import KOSDAQ, KOSPI, SATURDAY, client, fetch, page_requests
+from sandbox_archive import KOSDAQ, KOSPI, SATURDAY, client, fetch
 from support.exchange import small_sandbox
 
-from kiwoom_async import BlockedError
 from kiwoom_async.archive import Archive
-from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +29,7 @@ async def test_a_manifest_of_another_version_is_refused(archive):
     db = sqlite3.connect(archive.path / "manifest.sqlite")
     db.execute("PRAGMA user_version = 9")
     db.close()
-    with pytest.raises(ValueError, match="got manifest version 9; expected 2; use the version"):
+    with pytest.raises(ValueError, match="got manifest version 9; expected 3; use the version"):
         archive.entries()
 
 
@@ -40,20 +38,3 @@ async def test_a_manifest_that_is_not_a_database_is_an_os_error(archive):
     (archive.path / "manifest.sqlite").write_bytes(b"not a database, but long enough " * 40)
     with pytest.raises(OSError, match=r"manifest\.sqlite: file is not a database"):
         archive.entries()
-
-
-async def test_a_manifest_of_version_1_is_upgraded(archive):
-    with pytest.raises(BlockedError):
-        await fetch(archive, [KOSPI], small_sandbox(Fault("maintenance_html", call=3, times=9)))
-    db = sqlite3.connect(archive.path / "manifest.sqlite", isolation_level=None)
-    for statement in (
-        "ALTER TABLE pages DROP COLUMN stated_rows", "ALTER TABLE pages DROP COLUMN restarted",
-        "PRAGMA user_version = 1",
-    ):  # fmt: skip
-        db.execute(statement)
-    db.close()
-    assert archive.entries()[0].kept_pages == 2
-    sandbox = small_sandbox()
-    (entry,) = await fetch(archive, [KOSPI], sandbox)
-    assert (entry.rows, entry.findings) == (120, [])
-    assert sum(page_requests(sandbox).values()) == 1

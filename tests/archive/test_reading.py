@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sandbox_archive import ALL_QUERIES, KOSPI, NEXT_DAY, SATURDAY, collect_rows, fetch
+from sandbox_archive import ALL_QUERIES, KOSPI, NEXT_DAY, SATURDAY, collect_rows, fetch, file_of
 
 from kiwoom_async.archive import Archive
 
@@ -39,7 +39,7 @@ async def test_pandas_polars_and_duckdb_read_the_files_as_one_table(archive):
 
 async def test_parquet_columns_have_units_and_decimals(archive):
     await fetch(archive, [KOSPI])
-    schema = pq.ParquetFile(archive._files.path(KOSPI)).schema_arrow
+    schema = pq.ParquetFile(file_of(archive, KOSPI)).schema_arrow
     assert schema.field("buy_amount").metadata[b"unit"] == b"million won"
     assert pa.types.is_decimal(schema.field("turnover_share").type)
 
@@ -115,7 +115,7 @@ async def test_reading_a_missing_archive_or_walk_raises_with_the_reason(archive)
 
 async def test_sql_over_an_archive_with_missing_files_warns(archive):
     await fetch(archive)
-    archive._files.path(KOSPI).unlink()
+    file_of(archive, KOSPI).unlink()
     expected = (
         r"rows are missing, as the files of 1 of 3 complete walks are: 2026-11-19 KOSPI KRX; "
         "fetch collects them again"

@@ -10,6 +10,7 @@ from sandbox_archive import (
     KOSPI,
     client,
     fetch,
+    file_of,
     page_requests,
     read_files,
 )
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_changed_missing_and_unknown_files_are_damage(archive):
     await fetch(archive)
-    kospi, kosdaq = (archive._files.path(query) for query in (KOSPI, KOSDAQ))
+    kospi, kosdaq = (file_of(archive, query) for query in (KOSPI, KOSDAQ))
     content = kospi.read_bytes()
     middle = len(content) // 2
     kospi.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
@@ -41,10 +42,11 @@ async def test_changed_missing_and_unknown_files_are_damage(archive):
 
 async def test_the_audit_finds_missing_rows_even_if_the_checksum_matches(archive):
     await fetch(archive, [KOSPI])
-    path = archive._files.path(KOSPI)
+    path = file_of(archive, KOSPI)
     rows = archive.read(KOSPI)
     largest = max(rows, key=lambda row: row.buy_amount)
-    archive._files.write(KOSPI, [row for row in rows if row is not largest], "another-owner")
+    (entry,) = archive.entries()
+    archive._files.write(entry, [row for row in rows if row is not largest], "another-owner")
     digest = attrs.astuple(digest_file(path))
     with sqlite3.connect(archive.path / "manifest.sqlite") as db:
         db.execute("UPDATE walks SET bytes = ?, checksum = ?", digest)
@@ -82,7 +84,7 @@ DAMAGES = {
 async def test_what_verify_calls_missing_or_damaged_is_planned_and_collected_again(archive, damage):
     await fetch(archive)
     before = read_files(archive)
-    damage(archive._files.path(KOSPI))
+    damage(file_of(archive, KOSPI))
     (finding,) = archive.verify()
     assert (finding.what, finding.damaged) == (KOSPI, True)
     assert finding.text.endswith("; fetch collects it again")
@@ -100,7 +102,7 @@ async def test_what_verify_calls_missing_or_damaged_is_planned_and_collected_aga
 async def test_only_the_walks_asked_for_are_repaired(archive):
     await fetch(archive)
     for query in (KOSPI, KOSDAQ):
-        archive._files.path(query).unlink()
+        file_of(archive, query).unlink()
     sandbox = small_sandbox()
     await fetch(archive, [KOSPI], sandbox)
     assert sum(page_requests(sandbox).values()) == 3
@@ -109,7 +111,7 @@ async def test_only_the_walks_asked_for_are_repaired(archive):
 
 async def test_a_damaged_file_of_a_walk_that_now_has_no_data_is_no_success(archive):
     await fetch(archive, [KOSPI])
-    archive._files.path(KOSPI).unlink()
+    file_of(archive, KOSPI).unlink()
     with pytest.raises(IncompleteArchive, match=r"no data at .* UTC; its file is missing"):
         await fetch(archive, [KOSPI], small_sandbox(kospi_stocks=0))
     await fetch(archive, [KOSPI])
@@ -124,7 +126,7 @@ async def test_a_file_that_the_manifest_does_not_know_is_replaced_by_a_fetch(arc
     await fetch(archive, [KOSPI, KOSDAQ])
     manifest.write_bytes(backup)
     (finding,) = archive.verify()
-    assert finding.what == archive._files.path(KOSDAQ)
+    assert finding.what == file_of(archive, KOSDAQ)
     assert (finding.text, finding.damaged) == (
         "is not in the manifest; fetch collects it again",
         True,

@@ -1,0 +1,124 @@
+"""Queries of any request: the entry of one, the query of an entry, and which cannot be archived."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from kiwoom_async import Query
+from kiwoom_async._protocol.pages import first_cursor
+from kiwoom_async.errors import require_extra, short_repr
+
+from ._data_set import DataSet, data_set_name, data_set_of, file_path
+from ._entry import Entry, Key, State, key_of_body
+from ._records import decode_records, encode_record
+
+with require_extra("archive", "pyarrow"):
+    import pyarrow as pa
+
+
+def key_of(query: Query[Any, Any]) -> Key:
+    """Return the request as it is sent, by which an archive tells its walks apart."""
+    cursor = first_cursor(query)
+    return key_of_body(cursor.api_id, dict(cursor.body))
+
+
+def new_entry(query: Query[Any, Any]) -> Entry:
+    """Return the entry of a walk that has not begun; ValueError for a query that has no place."""
+    try:
+        fields, file = encode_record(query), file_path(query)
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        raise ValueError(f"{query}: cannot be archived: {error}") from error
+    return Entry(
+        query=query,
+        state=State.UNFINISHED,
+        api_id=query.api_id,
+        body=dict(first_cursor(query).body),
+        fields=fields,
+        label=str(query),
+        day=query.day(),
+        data_set=data_set_of(type(query)).name,
+        file=file,
+    )
+
+
+def check_hashable(queries: Iterable[object]) -> None:
+    """Raise ValueError for a query that cannot be told from others."""
+    for query in queries:
+        try:
+            hash(query)
+        except TypeError:
+            raise ValueError(
+                f"queries: got {short_repr(query)}, which has no hash; expected a query whose "
+                "class is attrs.frozen and whose fields can be hashed"
+            ) from None
+
+
+def check_places(
+    new: Sequence[Entry], stored: Sequence[Entry], data_sets: Mapping[str, DataSet]
+) -> None:
+    """Raise ValueError for a query that would get in the way of another, or of earlier rows."""
+    for data_set in {data_set_of(type(entry.query)) for entry in new}:
+        if data_sets.get(data_set.name, data_set) != data_set:
+            raise ValueError(
+                f"{data_set.name}: the archive's earlier rows have other columns or types than the "
+                "class declares now; use another folder"
+            )
+    by_key = {entry.key: entry for entry in stored}
+    # Windows and macOS do not tell upper from lower case.
+    by_file = {entry.file.casefold(): entry for entry in stored}
+    asked: set[Key] = set()
+    for entry in new:
+        others = by_key.get(entry.key), by_file.get(entry.file.casefold())
+        mixed_up = [
+            other
+            for other in others
+            if other and (entry.key in asked or (other.key, other.file) != (entry.key, entry.file))
+        ]
+        if mixed_up:
+            raise ValueError(
+                f"queries: {entry.label} is the same request as {mixed_up[0].label}, or would "
+                "have its file in the same place; use another folder"
+            )
+        asked.add(entry.key)
+        by_key[entry.key] = by_file[entry.file.casefold()] = entry
+
+
+def with_queries(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries, with the query of each whose class has been imported."""
+    groups: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.data_set].append(entry)
+    queries: dict[Key, Any] = {}
+    for name, group in groups.items():
+        for query_class in _imported_classes(name):
+            queries |= _rebuilt(group, query_class)
+    return [attrs.evolve(entry, query=queries.get(entry.key)) for entry in entries]
+
+
+def _imported_classes(name: str) -> list[type[Query[Any, Any]]]:
+    """Return the classes of a data set's queries, the latest last."""
+    declared = [each for each in _subclasses(Query) if hasattr(each, "api_id")]
+    return [each for each in declared if data_set_name(each) == name]
+
+
+def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
+    for each in cls.__subclasses__():
+        # Of a class with slots, attrs leaves the one that it was made of, until it is collected.
+        if attrs.has(each):
+            yield each
+        yield from _subclasses(each)
+
+
+def _rebuilt(entries: Sequence[Entry], query_class: type[Query[Any, Any]]) -> dict[Key, Any]:
+    """Return the queries that this class makes of their fields, if they ask for the same."""
+    try:
+        queries = decode_records([entry.fields for entry in entries], query_class)
+    except (TypeError, ValueError):
+        return {}
+    return {
+        entry.key: query
+        for entry, query in zip(entries, queries, strict=True)
+        if key_of(query) == entry.key
+    }
