@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.cells import cell_len
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
+from kiwoom_async import Exchange, KiwoomClient, Market, Query
 
 from ._clients import client_factory
 from ._exit import exit_on_error, fail, printed_warnings, run, stderr
@@ -48,10 +48,17 @@ _MAX_TABLE_ROWS: Final = 40
 
 commands = typer.Typer(
     no_args_is_help=True,
-    help="Days x markets x exchanges in one Parquet data set on disk (extra: archive).",
+    help="Whole walks as Parquet files on disk, a data set for each request (extra: archive).",
 )
 
 FolderArgument = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and leave.")]
+RefreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--refresh", help="Collect again what has no day of its own and was collected today."
+    ),
+]
 
 
 class QueryFormat(StrEnum):
@@ -74,9 +81,8 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
         float | None,
         typer.Option(min=0.01, help="Requests a second; lower, where other programs use the key."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would take, and leave.")
-    ] = False,
+    dry_run: DryRunOption = False,
+    refresh: RefreshOption = False,
     sandbox: SandboxOption = False,
     sharing: SharingOption = None,
     header: HeaderOption = [],  # noqa: B006
@@ -87,18 +93,31 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
     collected again another day; so are walks whose files are missing or damaged. Ends with 3 where
     the archive has all of it, but something does not add up.
     """
-    archive = _open_archive(path)
-    findings = Findings()
     with exit_on_error():
         queries = build_queries(parse_days(first, last, date), market, exchange)
         make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
         if pace is not None:
             make_client = partial(make_client, requests_per_second=pace)
+    fetch_queries(path, queries, make_client, dry_run=dry_run, refresh=refresh)
+
+
+def fetch_queries(
+    path: Path,
+    queries: Sequence[Query[Any, Any]],
+    make_client: Callable[..., KiwoomClient],
+    *,
+    dry_run: bool,
+    refresh: bool,
+) -> None:
+    """Fetch queries of any requests into an archive; exit as `archive fetch` does."""
+    archive = _open_archive(path)
+    findings = Findings()
+    with exit_on_error():
         if dry_run:
-            print(archive.plan(make_client(), queries))
+            print(archive.plan(make_client(), queries, refresh=refresh))
             return
         run(
-            partial(_fetch, archive, queries, make_client, findings),
+            partial(_fetch, archive, queries, make_client, findings, refresh),
             on_stop=partial(_print_how_to_go_on, findings),
         )
     findings.print()
@@ -107,19 +126,20 @@ def fetch(  # noqa: PLR0917 - typer calls it by name
 
 async def _fetch(
     archive: "Archive",
-    queries: Sequence[ProgramTradeQuery],
+    queries: Sequence[Query[Any, Any]],
     make_client: Callable[..., KiwoomClient],
     findings: Findings,
+    refresh: bool,
 ) -> None:
     """Fetch, and print the summary; `findings` are those of the walks that came, then of all."""
     progress = Progress()
     on_event = listeners(progress.on_event, findings.on_event)
     async with make_client(on_event=on_event) as kiwoom:
-        plan = archive.plan(kiwoom, queries)
+        plan = archive.plan(kiwoom, queries, refresh=refresh)
         stderr.print(str(plan))
         progress.expect(estimated_calls(kiwoom, plan.queries), plan.kept)
         with progress:
-            entries = await archive.fetch(kiwoom, queries)
+            entries = await archive.fetch(kiwoom, queries, refresh=refresh)
     findings.of_walk.clear()
     for entry in entries:
         findings.add(entry.query, entry.findings)
@@ -139,7 +159,7 @@ def status(path: FolderArgument) -> None:
     for line in _overview(entries):
         print(line)
     for entry in entries:
-        if not entry.final or entry.error or entry.findings:
+        if not entry.whole or entry.provisional or entry.error or entry.findings:
             print(entry)
 
 
@@ -153,7 +173,11 @@ def verify(path: FolderArgument) -> None:
     findings = _or_fail(archive.verify)
     for finding in findings:
         print(f"{'DAMAGED ' if finding.damaged else ''}{finding}")
-    summary = _summary(_or_fail(archive.entries))
+    entries = _or_fail(archive.entries)
+    if unknown := sum(entry.query is None for entry in entries):
+        # Audits are made by a request's class, which is the program's that fetched it.
+        stderr.print(f"{count_of(unknown, 'walk')} of requests unknown here: files checked only")
+    summary = _summary(entries)
     if findings:
         fail(f"{len(findings):,} findings in {summary}", code=1)
     print(f"nothing found in {summary}")
@@ -162,12 +186,14 @@ def verify(path: FolderArgument) -> None:
 @commands.command()
 def query(
     path: FolderArgument,
-    sql: Annotated[str, typer.Argument(help="DuckDB's SQL; tables: trades, walks.")],
+    sql: Annotated[
+        str, typer.Argument(help="DuckDB's SQL; tables: trades, walks, and those of `status`.")
+    ],
     form: Annotated[
         QueryFormat, typer.Option("--format", help="How to write.")
     ] = QueryFormat.TABLE,
 ) -> None:
-    """Ask the archive in SQL: `trades` holds every row, `walks` what is known of every walk."""
+    """Ask the archive in SQL: a table for each request, such as `trades`, and `walks`."""
     archive = _open_archive(path)
     with printed_warnings():
         table = _or_fail(lambda: archive.query(sql))
@@ -203,7 +229,7 @@ def _summary(entries: Sequence["Entry"]) -> str:
     rows = sum(entry.rows for entry in entries)
     size = sum(entry.bytes for entry in entries)
     counted = f"{walks}{provisional_note}; {rows:,} rows, {size / 1e3:,.0f} kB"
-    odd = [str(entry.query) for entry in entries if entry.findings]
+    odd = [entry.label for entry in entries if entry.findings]
     if not odd:
         return counted
     more = f" and {len(odd) - _MAX_NAMED_WALKS:,} more" if len(odd) > _MAX_NAMED_WALKS else ""
@@ -212,14 +238,18 @@ def _summary(entries: Sequence["Entry"]) -> str:
 
 
 def _overview(entries: Sequence["Entry"]) -> list[str]:
-    """Return a line for each combination of market and exchange."""
+    """Return a line for each data set, and for each market and exchange of ka90004's."""
     groups: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        groups[f"{entry.query.market} {entry.query.exchange}"].append(entry)
-    return [
-        f"{name}, {group[0].query.date} to {group[-1].query.date}: {_summary(group)}"
-        for name, group in groups.items()
-    ]
+        is_trade = entry.data_set == "trades"
+        name = "{market} {exchange}".format(**entry.fields) if is_trade else entry.data_set
+        groups[name].append(entry)
+    return [f"{name}{_day_range(group)}: {_summary(group)}" for name, group in groups.items()]
+
+
+def _day_range(entries: Sequence["Entry"]) -> str:
+    days = [entry.day for entry in entries if entry.day is not None]
+    return f", {min(days)} to {max(days)}" if days else ""
 
 
 def _print_csv(table: "pa.Table") -> None:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Any, Final, Self, TextIO
 
 from attrs import define
 from rich.console import Console, Group
@@ -18,6 +18,7 @@ from kiwoom_async import (
     Event,
     PageDelivered,
     ProgramTradeQuery,
+    Query,
     WalkFinished,
 )
 
@@ -49,10 +50,10 @@ class Progress:
         self._console = Console(stderr=True)
         self._query_count = 0
         self._same_day = True
-        self._walks: dict[ProgramTradeQuery, _WalkStatus] = {}
+        self._walks: dict[Any, _WalkStatus] = {}
         # An estimate of the calls that each query still needs; 0 once it is complete.
-        self._calls_left: dict[ProgramTradeQuery, int] = {}
-        self._pages_before: Mapping[ProgramTradeQuery, int] = {}
+        self._calls_left: dict[Any, int] = {}
+        self._pages_before: Mapping[Any, int] = {}
         self._pages = 0
         self._rows = 0
         self._first_page_at = 0.0
@@ -73,12 +74,12 @@ class Progress:
 
     def expect(
         self,
-        calls: Mapping[ProgramTradeQuery, int],
-        pages_before: Mapping[ProgramTradeQuery, int] | None = None,
+        calls: Mapping[Any, int],
+        pages_before: Mapping[Any, int] | None = None,
     ) -> None:
         """Set the calls that each query takes in all, and the pages it has from before."""
         self._query_count = len(calls)
-        self._same_day = len({query.date for query in calls}) == 1
+        self._same_day = len({query.day() for query in calls}) == 1
         self._pages_before = pages_before or {}
         self._calls_left = {
             query: max(1, number - self._pages_before.get(query, 0))
@@ -102,9 +103,9 @@ class Progress:
     def on_event(self, event: Event) -> None:
         """Update the lines; to be passed to the client."""
         match event:
-            case CallSent(query=ProgramTradeQuery() as query):
+            case CallSent(query=Query() as query):
                 self._walk(query).retry_note = ""
-            case CallRetried(query=ProgramTradeQuery() as query):
+            case CallRetried(query=Query() as query):
                 name = type(event.error).__name__
                 self._walk(query).retry_note = f" · {name}, again in {event.seconds:.1f} s"
             case PageDelivered():
@@ -115,9 +116,11 @@ class Progress:
                 return
         self._redraw()
 
-    def _walk(self, query: ProgramTradeQuery) -> _WalkStatus:
+    def _walk(self, query: Query[Any, Any]) -> _WalkStatus:
         if query not in self._walks:
-            label = f"{query.market} {query.exchange}" if self._same_day else str(query)
+            label = str(query)
+            if self._same_day and isinstance(query, ProgramTradeQuery):
+                label = f"{query.market} {query.exchange}"
             self._walks[query] = _WalkStatus(label, self._pages_before.get(query, 0))
         return self._walks[query]
 

@@ -1,4 +1,7 @@
-"""The data of `kiwoom-async report` from an archive: a day, and the flows of the days up to it."""
+"""The data of `kiwoom-async report` from an archive: a day, and the flows of the days up to it.
+
+Of ka90004, program trades by stock; an archive's other data sets are left out.
+"""
 
 import re
 from collections.abc import Sequence
@@ -7,7 +10,7 @@ from typing import Any, Final
 
 from attrs import Attribute, field, frozen
 
-from kiwoom_async import Exchange, Market, ProgramTrade
+from kiwoom_async import Exchange, Market, ProgramTrade, ProgramTradeQuery
 from kiwoom_async.archive import Archive, Entry
 from kiwoom_async.report import DayFlow
 from kiwoom_async.tables import rows_of
@@ -98,7 +101,8 @@ class ArchiveSelection:
         entries = [entry for entry in archive.entries() if entry.rows and self._includes(entry)]
         if not entries:
             raise ValueError(
-                f"{archive.path} holds no complete walk of these markets and exchanges"
+                f"{archive.path} holds no complete walk of these markets and exchanges of ka90004, "
+                "which reports are made of"
             )
         first, latest = entries[0].query.date, entries[-1].query.date
         day = self.day or latest
@@ -116,7 +120,12 @@ class ArchiveSelection:
         ]
 
     def _includes(self, entry: Entry) -> bool:
-        return entry.query.market in self.markets and entry.query.exchange in self.exchanges
+        query = entry.query
+        return (
+            isinstance(query, ProgramTradeQuery)
+            and query.market in self.markets
+            and query.exchange in self.exchanges
+        )
 
 
 def _sql_list(values: Sequence[str], item: str = "{}") -> str:

@@ -1,7 +1,7 @@
 """Walks of several queries at once, with progress lines."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kiwoom_async import (
     KiwoomClient,
@@ -9,6 +9,7 @@ from kiwoom_async import (
     ProgramTrade,
     ProgramTradeQuery,
     ProgramTradeTotals,
+    Query,
     Walk,
 )
 
@@ -18,9 +19,7 @@ TradePage: TypeAlias = Page[ProgramTrade, ProgramTradeTotals]
 TradeWalk: TypeAlias = Walk[ProgramTrade, ProgramTradeTotals]
 
 
-def estimated_calls(
-    kiwoom: KiwoomClient, queries: Iterable[ProgramTradeQuery]
-) -> dict[ProgramTradeQuery, int]:
+def estimated_calls(kiwoom: KiwoomClient, queries: Iterable[Query[Any, Any]]) -> dict[Any, int]:
     """Return the number of calls that each query is expected to take."""
     return {query: kiwoom.estimate([query]).calls for query in queries}
 

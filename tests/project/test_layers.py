@@ -32,7 +32,7 @@ WINGS = {
     "sandbox": set(),
     "speed": {"_io", "_protocol", "errors"},
     "sharing": {PUBLIC, "_io", "_protocol", "errors"},
-    "archive": {PUBLIC, "_io", "errors", "tables"},
+    "archive": {PUBLIC, "_io", "_protocol", "errors", "tables"},
     "report": {PUBLIC, "errors"},
     "cli": {PUBLIC, "archive", "report", "sandbox", "sharing", "tables"},
     "__main__": {"cli"},
