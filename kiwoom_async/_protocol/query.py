@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # The defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program.
 RowT = TypeVar("RowT", default=Any)
 TotalsT = TypeVar("TotalsT", default=Any)
+# A query of one kind of row is a query of any of several kinds: `merge` takes a mixed list.
+RowT_co = TypeVar("RowT_co", default=Any, covariant=True)
+TotalsT_co = TypeVar("TotalsT_co", default=Any, covariant=True)
 
 # As many digits behind the point as a number has that the specification allows.
 MAX_DECIMALS: Final = 20
@@ -94,7 +97,7 @@ def wire(
     return metadata | {option: value for option, value in options.items() if value is not None}
 
 
-class Query(Generic[RowT, TotalsT]):
+class Query(Generic[RowT_co, TotalsT_co]):
     """A request for rows: subclass it as a frozen attrs class to declare one.
 
     `Query[Row]` names the class of the rows, `Query[Row, Totals]` also that of the totals beside
@@ -145,9 +148,10 @@ class Query(Generic[RowT, TotalsT]):
         """Raise TypeError: a class that attrs has not made has no constructor of its own."""
         check_declaration(type(self))
 
-    def row_key(self, row: RowT) -> Hashable:
+    def row_key(self, row: Any) -> Hashable:
         """Return what a row is about, the same from walk to walk; by default the row itself."""
-        return row
+        key: Hashable = row
+        return key
 
     def check(self, today: dt.date, environment: Environment) -> str | None:  # noqa: ARG002
         """Raise ValueError for a query that cannot be answered on this day (Korean time).
@@ -168,7 +172,7 @@ class Query(Generic[RowT, TotalsT]):
         """Return the same value for queries that have about as many pages as each other."""
         return self.expected_pages()
 
-    def checks(self, rows: Sequence[RowT], totals: TotalsT) -> Iterable[Check]:  # noqa: ARG002
+    def checks(self, rows: Sequence[Any], totals: Any) -> Iterable[Check]:  # noqa: ARG002
         """Return what must hold for some rows of a walk, beside the stated totals.
 
         It is called for each page, and the figures of all pages are added up.
@@ -307,13 +311,15 @@ class Page(Tabular, Generic[RowT, TotalsT]):
 class Walk(Tabular, Generic[RowT, TotalsT]):
     """A whole answer: every row of every page, and what its audit says of their completeness.
 
-    `totals` are those of the last page that stated any.
+    `totals` are those of the last page that stated any. `next` is where to go on if `stop_when`
+    ended the walk before the server did, None for a whole walk.
     """
 
     query: Any
     rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=Rows)
     totals: TotalsT
     audit: Audit
+    next: Cursor | None = None
 
     @classmethod
     def from_pages(cls, query: Query[RowT, TotalsT], pages: Sequence[Page[RowT, TotalsT]]) -> Self:
