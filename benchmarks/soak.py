@@ -31,7 +31,7 @@ from kiwoom_async import (
     Page,
     ProgramTradeQuery,
 )
-from kiwoom_async._protocol.convert import request_body
+from kiwoom_async._protocol.encode import request_body
 from kiwoom_async.sandbox import Sandbox
 
 SHARE_OF_FAULTS = 0.03

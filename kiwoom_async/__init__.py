@@ -12,6 +12,7 @@ from ._io.sharing import Program, Sharing, SharingReport
 from ._io.tokens import TokenStore
 from ._io.watch import Change, WalkComplete, Watch
 from ._protocol.audit import Audit, Check
+from ._protocol.convert import hundredths, magnitude
 from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.messages import Token
@@ -99,6 +100,8 @@ __all__ = [
     "WalkFinished",
     "Watch",
     "__version__",
+    "hundredths",
+    "magnitude",
     "to_dict",
     "wire",
 ]

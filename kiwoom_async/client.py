@@ -33,7 +33,7 @@ from ._io.merge import (
 )
 from ._io.rate_limit import Priority
 from ._io.sharing import Sharing, SharingReport, Unshared
-from ._io.walks import PageWalk, RowWalk
+from ._io.walks import PageWalk, RowWalk, StopWhen
 from ._io.watch import Change, WalkComplete, Watch
 from ._protocol.arguments import (
     checked_count,
@@ -296,14 +296,26 @@ class KiwoomClient:
         *,
         start: Cursor | None = None,
         deadline: float = math.inf,
+        stop_when: Callable[[RowT], object] | None = None,
     ) -> Walk[RowT, TotalsT]:
         """Return all rows at once, with totals and audit.
 
         All or nothing: when it fails, no page was delivered, and the error's `cursor` is where
         this call began.
+
+        stop_when: a function of a row; the page in which it first holds is the last one, and is
+            delivered whole. `walk.audit.stopped` says so, and `walk.next` is where to go on.
+            `lambda row: row.date < since` asks a series that comes newest first no further than
+            it must.
         """
         self._calls.check(query)
-        walk = PageWalk(self._calls, query, start, checked_positive("deadline", deadline))
+        walk = PageWalk(
+            self._calls,
+            query,
+            start,
+            checked_positive("deadline", deadline),
+            stop_when=_checked_stop_when(stop_when),
+        )
         first = walk.cursor
         try:
             async with aclosing(walk):
@@ -311,7 +323,7 @@ class KiwoomClient:
         except KiwoomError as error:
             error.locate(query, first)
             raise
-        return Walk(query, rows, walk.tally.totals, walk.tally.audit())
+        return Walk(query, rows, walk.tally.totals, walk.tally.audit(), walk.cursor)
 
     @overload
     def merge(
@@ -322,6 +334,7 @@ class KiwoomClient:
         deadline: float = ...,
         concurrency: int = ...,
         on_error: Literal["raise"] = "raise",
+        stop_when: Callable[[RowT], object] | None = ...,
     ) -> AbstractAsyncContextManager[MergedPages[Page[RowT, TotalsT], RowT]]: ...
 
     @overload
@@ -333,6 +346,7 @@ class KiwoomClient:
         deadline: float = ...,
         concurrency: int = ...,
         on_error: Literal["deliver"],
+        stop_when: Callable[[RowT], object] | None = ...,
     ) -> AbstractAsyncContextManager[
         MergedPages[Page[RowT, TotalsT] | Failure, RowT | Failure]
     ]: ...
@@ -345,6 +359,7 @@ class KiwoomClient:
         deadline: float = math.inf,
         concurrency: int = 8,
         on_error: Literal["raise", "deliver"] = "raise",
+        stop_when: Callable[[Any], object] | None = None,
     ) -> AbstractAsyncContextManager[MergedPages[Any, Any]]:
         """Walk many queries at once: `async with kiwoom.merge(queries) as pages`.
 
@@ -357,6 +372,8 @@ class KiwoomClient:
         deadline: seconds that all of it may take; then each unfinished walk is a TransportTimeout.
         on_error: "raise" ends the merge with the first query's error, bare; "deliver" gives a
             `Failure` among the pages, and every other query completes.
+        stop_when: a function of a row; the page of a query in which it first holds is the last
+            one of that query.
 
         ValueError for a query that comes twice or for a day that has not come: at once, or when
         a lazy iterable yields it, which ends the merge.
@@ -385,6 +402,7 @@ class KiwoomClient:
             deadline_seconds=checked_positive("deadline", deadline),
             concurrency=checked_count("concurrency", concurrency),
             on_error=on_error,
+            stop_when=_checked_stop_when(stop_when),
         )
 
     def watch(
@@ -411,8 +429,11 @@ class KiwoomClient:
             says once when the pace does not allow it.
 
         While the market is open a walk takes in no one moment (wire-facts.md, section 5): a stock
-        that moved between pages may be missing, and is gone then until it is new again; one that
-        comes twice counts as it came first, and is in the audit.
+        that moved between pages may be missing, and is gone then until it is new again. Rows of one
+        key (`Query.row_key`) in one walk are rows of their own, in the server's order.
+
+        A query whose rows come newest first (`Query.newest_first`) is walked whole once; later
+        walks end after the first page that ends with a row as it was (`audit.stopped`).
         """
         if not callable(queries):
             queries = self._checked(queries)
@@ -499,6 +520,14 @@ def _checked_sharing(sharing: Sharing | None) -> Sharing:
     if not isinstance(sharing, Sharing) or isinstance(sharing, type):
         raise ValueError(f"sharing: got {short_repr(sharing)}; expected SharedFiles or SharedRedis")
     return sharing
+
+
+def _checked_stop_when(stop_when: StopWhen | None) -> StopWhen | None:
+    if stop_when is not None and (not callable(stop_when) or iscoroutinefunction(stop_when)):
+        raise ValueError(
+            f"stop_when: got {short_repr(stop_when)}; expected a plain function of a row"
+        )
+    return stop_when
 
 
 def _checked_listener(on_event: Listener | None) -> Listener | None:

@@ -110,7 +110,7 @@ class PageDelivered:
 
 @frozen(kw_only=True)
 class WalkFinished:
-    """A walk is over: complete, failed with `error`, or left half-way (neither).
+    """A walk is over: complete, failed with `error`, stopped early or left half-way (neither).
 
     `pages` and `rows` count from this walk's start; it is complete when its last page has been
     delivered. Closing the client leaves its walks half-way. `audit` is that of these pages, and
@@ -130,8 +130,11 @@ class WalkFinished:
         return [] if self.audit is None else self.audit.findings
 
     def __str__(self) -> str:
-        failed = f"failed with {type(self.error).__name__}" if self.error else "left"
-        how = "complete" if self.complete else failed
+        how = "complete" if self.complete else "left"
+        if self.error is not None:
+            how = f"failed with {type(self.error).__name__}"
+        elif self.audit is not None and self.audit.stopped:
+            how = "stopped early"
         counted = f"{self.query}: {how} after {self.pages} pages, {self.rows:,} rows"
         return "; ".join([counted, *self.findings])
 

@@ -29,9 +29,9 @@ def html_of(title: str, rows: Sequence[Any], row: type[Any], remarks: Sequence[s
 
 
 def _head(field: "attrs.Attribute[Any]") -> str:
-    unit = field.metadata["unit"]
+    unit, korean = field.metadata.get("unit", ""), field.metadata.get("korean", "")
     below = f"<br><small>{escape(unit)}</small>" if unit else ""
-    return f'<th title="{escape(field.metadata["korean"])}">{escape(field.name)}{below}</th>'
+    return f'<th title="{escape(korean)}">{escape(field.name)}{below}</th>'
 
 
 def _line(row: Any, fields: Sequence["attrs.Attribute[Any]"]) -> str:
@@ -39,6 +39,6 @@ def _line(row: Any, fields: Sequence["attrs.Attribute[Any]"]) -> str:
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, int | Decimal):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return f'<td style="text-align:right">{value:,}</td>'
     return f'<td style="text-align:left">{"" if value is None else escape(str(value))}</td>'

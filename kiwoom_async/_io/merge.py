@@ -26,7 +26,7 @@ from kiwoom_async.errors import KiwoomError, short_repr
 
 from .calls import Calls
 from .rate_limit import Priority
-from .walks import GeneratorMethods, PageWalk
+from .walks import GeneratorMethods, PageWalk, StopWhen
 
 # What the iterator gives, and what its `rows()` gives.
 ItemT = TypeVar("ItemT", default=Any)
@@ -109,10 +109,12 @@ class _Merge:
         queries: Queries[Any, Any],
         start: Mapping[Any, Cursor],
         deadline_seconds: float,
+        stop_when: StopWhen | None,
     ) -> None:
         self._calls = calls
         self._queries = queries
         self._start = start
+        self._stop_when = stop_when
         self._deadline = current_time() + deadline_seconds
         self._queries_in, self._queries_out = anyio.create_memory_object_stream[Any](0)
         # Not a stream: a cancelled `receive` can lose the item that was handed to it already.
@@ -175,8 +177,8 @@ class _Merge:
         closing = aclosing(asynchronous) if isinstance(asynchronous, AsyncGenerator) else None
         async with closing or nullcontext():
             async for query in asynchronous:
-                check_query(query, seen)
                 self._calls.check(query)
+                check_query(query, seen)
                 await self._queries_in.send(query)
         check_all_asked(self._start, seen)
         self._queries_in.close()
@@ -185,7 +187,9 @@ class _Merge:
         async for query in self._queries_out:
             start = self._start.get(query)
             seconds = self._deadline - current_time()
-            pages = PageWalk(self._calls, query, start, seconds, Priority.BULK)
+            pages = PageWalk(
+                self._calls, query, start, seconds, Priority.BULK, stop_when=self._stop_when
+            )
             try:
                 async with aclosing(pages):
                     async for page in pages:
@@ -203,13 +207,14 @@ async def merge_pages(
     deadline_seconds: float,
     concurrency: int,
     on_error: str,
+    stop_when: StopWhen | None,
 ) -> AsyncIterator[MergedPages[Any, Any]]:
     """Yield the pages of many queries at once, as bulk work, taken as walks become free.
 
     The first exception of the caller's block, of a walk or of the queries comes out as it was
     raised; all under way ends.
     """
-    merge = _Merge(calls, queries, start, deadline_seconds)
+    merge = _Merge(calls, queries, start, deadline_seconds, stop_when)
     in_block: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:

@@ -4,7 +4,7 @@ They are classes, not generator functions, so that a cancelled `anext` ends noth
 goes on at the same page. Nothing is held or running between two items.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
@@ -21,6 +21,8 @@ from .calls import Calls
 from .rate_limit import Priority
 
 ItemT = TypeVar("ItemT")
+# A function of a row: True ends the walk after the row's page.
+StopWhen = Callable[[Any], object]
 
 
 class GeneratorMethods(AsyncGenerator[ItemT, None]):
@@ -52,6 +54,8 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
         start: Cursor | None,
         deadline_seconds: float,
         priority: Priority = Priority.INTERACTIVE,
+        *,
+        stop_when: StopWhen | None = None,
     ) -> None:
         self._deadline: float | None = None  # set by the first `anext`
         self._finished = False
@@ -59,7 +63,8 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
         self._query = query
         self._deadline_seconds = deadline_seconds
         self._priority = priority
-        # The page that comes next; None at the end of the walk.
+        self._stop_when = stop_when
+        # The page that comes next, or would come if the walk had not been stopped; None at its end.
         self.cursor: Cursor | None = start_cursor(query, start)
         self.tally = AuditTally(query)
         self._expected_pages = calls.page_counts.expected(query)
@@ -68,7 +73,7 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
     async def __anext__(self) -> Page[RowT, TotalsT]:
         if self._running:
             raise RuntimeError("another task is waiting for this walk already")
-        if self._finished or self.cursor is None:
+        if self._finished or self.cursor is None or self.tally.stopped:
             self._finish()
             raise StopAsyncIteration
         if self._deadline is None:
@@ -88,6 +93,8 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
         if page.next is None or page.number >= self._expected_pages:
             self._calls.page_counts.learn(page)
         self.cursor = page.next
+        if self._stop_when is not None and page.next is not None:
+            self.tally.stopped = any(map(self._stop_when, page.rows))
         return page
 
     async def aclose(self) -> None:

@@ -3,7 +3,7 @@
 import datetime as dt
 import inspect
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, Self, cast
 
@@ -41,7 +41,7 @@ class Change(Generic[RowT]):
 
 @frozen
 class WalkComplete:
-    """A query was walked to its end once more.
+    """A query was walked once more, to its end or, newest first, to rows that are known.
 
     `number` counts the walks of the query from 1, failed ones included; `changes` is how many
     changes this walk brought.
@@ -58,7 +58,10 @@ class _WatchedQuery:
 
     def __init__(self, query: Query[Any, Any]) -> None:
         self.query = query
-        self._rows: dict[Hashable, Any] = {}
+        # By key and occurrence, as one key may come several times: the rows as they were last
+        # seen, and as they were at the end of the last walk that did not fail, in its order.
+        self._rows: dict[tuple[Hashable, int], Any] = {}
+        self._settled: dict[tuple[Hashable, int], Any] = {}
         self.number = 0
         self.begin_walk()
 
@@ -68,36 +71,46 @@ class _WatchedQuery:
         self.cursor = first_cursor(self.query)
         self.tally = AuditTally(self.query)
         self._undecoded = False
-        self._seen: set[Hashable] = set()
+        self._seen: dict[tuple[Hashable, int], Any] = {}
+        self._occurrences = Counter[Hashable]()
         self._changes = 0
 
     def changes_of(self, page: Page[Any, Any]) -> Iterator[Change[Any]]:
         """Yield what the page changes."""
         self._undecoded |= bool(page.undecoded)
+        settled = False
         for row in page.rows:
-            key = self.query.row_key(row)
-            # A row that comes twice is left to the audit: taken for two changes, it would change
-            # for ever.
-            if key in self._seen:
-                continue
-            self._seen.add(key)
+            row_key = self.query.row_key(row)
+            key = row_key, self._occurrences[row_key]
+            self._occurrences[row_key] += 1
             earlier = self._rows.get(key)
-            self._rows[key] = row
+            self._rows[key] = self._seen[key] = row
+            settled = row == self._settled.get(key)
             if row != earlier:
                 yield self._change(earlier, row)
+        if settled and self.query.newest_first and not self._undecoded:
+            self.tally.stopped = page.next is not None
 
     def complete(self) -> Iterator[Change[Any] | WalkComplete]:
-        """Yield what only a complete walk can show, the rows that are gone; then its mark."""
-        for key in self._gone():
-            yield self._change(self._rows.pop(key), None)
-        yield WalkComplete(self.query, self.number, self._changes, self.tally.audit())
-
-    def _gone(self) -> list[Hashable]:
+        """Yield what only the end of a walk can show, the rows that are gone; then its mark."""
         # A walk without any row says "no data", not that nothing is listed any more
         # (wire-facts.md, fact 6); a row that could not be read may be any of them.
-        if not self._seen or self._undecoded:
-            return []
-        return [key for key in self._rows if key not in self._seen]
+        if self._seen and not self._undecoded:
+            for key in self._settle():
+                yield self._change(self._rows.pop(key), None)
+            self._settled = dict(self._rows)
+        yield WalkComplete(self.query, self.number, self._changes, self.tally.audit())
+
+    def _settle(self) -> list[tuple[Hashable, int]]:
+        """Bring the rows into the order of this walk; return the keys of those that are gone."""
+        older: list[tuple[Hashable, int]] = []
+        if self.tally.stopped:  # what comes after its last row is as it was
+            older = [*self._settled]
+            older = older[older.index([*self._seen][-1]) + 1 :]
+        present = {**self._seen, **{key: self._rows[key] for key in older}}
+        gone = {key: row for key, row in self._rows.items() if key not in present}
+        self._rows = present | gone
+        return [*gone]
 
     def _change(self, earlier: Any, later: Any) -> Change[Any]:
         self._changes += 1
@@ -176,12 +189,12 @@ class Watch(Generic[ItemT]):
             return
         self._calls.page_counts.learn(page)
         self._items += walk.changes_of(page)
-        if page.next is not None:
+        if page.next is not None and not walk.tally.stopped:
             walk.cursor = page.next
             return
         self._items += walk.complete()
         self._complete_walks += 1
-        self._emit_finished(complete=True)
+        self._emit_finished(complete=page.next is None)
         self._end_walk()
 
     def _emit_finished(self, *, complete: bool, error: KiwoomError | None = None) -> None:

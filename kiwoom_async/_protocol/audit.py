@@ -70,8 +70,10 @@ class Audit:
     miscounted_pages: numbers of the pages whose header `resp-cnt` is not their number of rows.
     restarted: the server began the walk again, right after an empty page, instead of ending it;
         that was taken for the end (wire-facts.md, section 5).
+    stopped: the walk was ended before the server's end, by `stop_when`, or by `watch` at rows that
+        it knows.
     checks: figures of the rows beside what they should be, as the query declares them; none for
-        a walk that did not begin at its first page.
+        a walk that did not begin at its first page, or was stopped.
 
     During trading hours values move while a walk runs, so that a row may come twice and sums may
     differ. A whole day after the close is expected to add up.
@@ -86,6 +88,7 @@ class Audit:
     totals_vary: bool = False
     miscounted_pages: tuple[int, ...] = ()
     restarted: bool = False
+    stopped: bool = False
     checks: tuple[Check, ...] = ()
 
     @property
@@ -114,6 +117,7 @@ class Audit:
         blank = f", {self.blank_rows} blank" if self.blank_rows else ""
         counted = f"{self.pages} pages, {self.rows:,} rows{blank}"
         result = "everything adds up" if self.checks else "nothing amiss; no sums were compared"
+        result = "stopped early; no sums were compared" if self.stopped else result
         result = result if self.rows else "no data"
         return f"{counted}: {'; '.join(self.findings) or result}"
 
@@ -126,6 +130,7 @@ class AuditTally:
         self._no_totals = None if query.totals_class is None else query.totals_class()
         self.totals: Any = self._no_totals
         self.pages = self.rows = 0
+        self.stopped = False
         self._from_first_page = False
         self._blank_rows = self._undecoded_rows = 0
         self._empty_pages: list[int] = []
@@ -199,6 +204,7 @@ class AuditTally:
         sums: compare figures with the stated totals, too; not for a part of a walk, nor where the
             market moves between two pages.
         """
+        whole = sums and self._from_first_page and not self.stopped
         return Audit(
             pages=self.pages,
             rows=self.rows,
@@ -209,7 +215,8 @@ class AuditTally:
             totals_vary=self._totals_vary and sums,
             miscounted_pages=tuple(self._miscounted_pages),
             restarted=self._restarted,
-            checks=tuple(self._checks.values()) if sums and self._from_first_page else (),
+            stopped=self.stopped,
+            checks=tuple(self._checks.values()) if whole else (),
         )
 
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:

@@ -13,6 +13,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -21,9 +22,11 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, override
 
 from kiwoom_async.errors import decode_error, short_repr
+
+from .times import kst_time
 
 T = TypeVar("T")
 N = TypeVar("N", int, Decimal)
@@ -108,6 +111,56 @@ def magnitude(value: Any, _: object = None) -> int:
     return abs(read_integer(value))
 
 
+def _decimal_magnitude(value: Any, _: object = None) -> Decimal:
+    """Return what `magnitude` does, for a field of type Decimal."""
+    return read_decimal(value).copy_abs()
+
+
+def hundredths(value: Any, _: object = None) -> Decimal:
+    """Return the number that is sent times 100: 1338.85 for `+133885`."""
+    # By digits, because arithmetic would round to the context of the caller.
+    sign, digits, exponent = read_decimal(value).as_tuple()
+    return Decimal((sign, digits, cast("int", exponent) - 2))
+
+
+def read_float(value: Any, _: object = None) -> float:
+    """Return the number that `+18.71` spells, as a float."""
+    return float(read_decimal(value))
+
+
+def read_bool(value: Any, _: object = None) -> bool:
+    """Return True for `1`, False for `0`."""
+    if value not in ("0", "1"):
+        raise ValueError(f"{short_repr(value)} is neither 1 nor 0")
+    return bool(value == "1")
+
+
+def read_date(value: Any, _: object = None) -> dt.date:
+    """Return the day that `20261127` names."""
+    return _moment(value, 8, dt.date.fromisoformat, "date, yyyyMMdd")
+
+
+def read_time(value: Any, _: object = None) -> dt.time:
+    """Return the time of day that `195812` names; Korean time, without a zone."""
+    return _moment(value, 6, dt.time.fromisoformat, "time, HHmmss")
+
+
+def read_datetime(value: Any, _: object = None) -> dt.datetime:
+    """Return the moment that `20261127195812` names in Korean time."""
+    return kst_time(value)
+
+
+def _moment(value: Any, length: int, parse: Callable[[str], T], what: str) -> T:
+    try:
+        # fromisoformat alone would also read week dates, fractions and zones.
+        text = value.strip()
+        if len(text) == length and text.isascii() and text.isdigit():
+            return parse(text)
+    except (AttributeError, ValueError):
+        pass
+    raise ValueError(f"{short_repr(value)} is not a {what}")
+
+
 def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N:
     match = form.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
@@ -141,8 +194,11 @@ class TextReader:
         self.read = read
 
     def __call__(self, value: Any, _: object = None) -> Any:
-        """Return what the function makes of the text."""
-        return self.read(read_text(value))
+        """Return what the function makes of the text; ValueError if it finds nothing for it."""
+        try:
+            return self.read(read_text(value))
+        except LookupError as error:  # of a mapping, perhaps; else it would say: no such field
+            raise ValueError(f"{short_repr(value)} cannot be read: {error!r}") from error
 
 
 class CodeReader:
@@ -189,7 +245,9 @@ def _wire_names(cls: Any) -> tuple[str, ...]:
 
 def _query_fields(cls: Any) -> tuple[str, ...]:
     """Return the fields of a row class that are not sent: each row takes them from its query."""
-    return tuple(field.name for field in attrs.fields(cls) if "wire" not in field.metadata)
+    return tuple(
+        field.name for field in attrs.fields(cls) if "wire" not in field.metadata and field.init
+    )
 
 
 # Once for each class. Not as decorators: mypy takes no class for Hashable.
@@ -197,9 +255,18 @@ wire_names: Final[Callable[[Any], tuple[str, ...]]] = cache(_wire_names)
 query_fields: Final[Callable[[Any], tuple[str, ...]]] = cache(_query_fields)
 
 
-_READERS: Final[dict[Any, Reader]] = {str: read_text, int: read_integer, Decimal: read_decimal}
+_READERS: Final[dict[Any, Reader]] = {
+    str: read_text,
+    int: read_integer,
+    Decimal: read_decimal,
+    float: read_float,
+    bool: read_bool,
+    dt.date: read_date,
+    dt.time: read_time,
+    dt.datetime: read_datetime,
+}
 # These take what cattrs passes; any other `read=` is a function of the text alone.
-_OWN_READERS: Final = frozenset({magnitude, read_stock_code})
+_OWN_READERS: Final = frozenset({magnitude, hundredths, read_stock_code})
 
 
 def reader_of(field: "attrs.Attribute[Any]") -> Reader:
@@ -209,26 +276,66 @@ def reader_of(field: "attrs.Attribute[Any]") -> Reader:
         return CodeReader(field.metadata["wire"], codes, optional=optional)
     if read := field.metadata.get("read"):
         reader: Reader = read if read in _OWN_READERS else TextReader(read)
+        reader = _decimal_magnitude if read is magnitude and kind is Decimal else reader
     elif optional and kind is str:
         return read_optional_text
     elif kind in _READERS:
         reader = _READERS[kind]
     else:
-        raise TypeError(f"{field.name}: got type {field.type}; no reader is known for it")
+        raise TypeError(
+            f"{field.name}: got type {_type_name(field.type)}; no reader is known for it: use "
+            f"{_type_names()}, an enum with wire(codes=...), one of these or None, or name a "
+            "function of the text in wire(read=...)"
+        )
     return OptionalReader(reader) if optional else reader
 
 
+def _type_names() -> str:
+    return ", ".join(kind.__name__ for kind in _READERS)
+
+
+def _type_name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+
+
 def field_type(field: "attrs.Attribute[Any]") -> tuple[Any, bool]:
-    """Return the class of a field's values, and True with it if they may be None."""
+    """Return the class of a field's values, and True with it if they may be None.
+
+    Of several classes, it is their union.
+    """
     hint: Any = field.type
     if typing.get_origin(hint) not in (types.UnionType, typing.Union):
         return hint, False
     kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
-    return kinds[0], True
+    optional = len(kinds) < len(typing.get_args(hint))
+    return (kinds[0] if len(kinds) == 1 else hint), optional
 
 
 def _is_wire_class(cls: Any) -> bool:
     return attrs.has(cls) and any("wire" in field.metadata for field in attrs.fields(cls))
+
+
+class _ValidatingReader:
+    """Reads a value, and tries the field's converter and validator on it.
+
+    The constructor runs them again. cattrs names the field of an error here, but not there.
+    """
+
+    def __init__(self, field: "attrs.Attribute[Any]") -> None:
+        self._field = field
+        self._reader = reader_of(field)
+
+    def __call__(self, value: Any, _: object = None) -> Any:
+        """Return what the reader makes of the value."""
+        read = self._reader(value, None)
+        converter, validator = self._field.converter, self._field.validator
+        # One that takes the instance, too, is left to the constructor.
+        if not isinstance(converter, attrs.Converter):
+            converted = read if converter is None else converter(read)
+            if validator is not None:
+                with suppress(AttributeError):  # it looks at other fields of the instance
+                    validator(None, self._field, converted)
+        return read
 
 
 def _structure_hook(cls: type[Any], converter: Any) -> Reader:
@@ -236,7 +343,9 @@ def _structure_hook(cls: type[Any], converter: Any) -> Reader:
     overrides: dict[str, Any] = {}
     for field in attrs.fields(attrs.resolve_types(cls)):
         if "wire" in field.metadata:
-            rename, hook = field.metadata["wire"], reader_of(field)
+            detailed = converter.detailed_validation and (field.converter or field.validator)
+            rename = field.metadata["wire"]
+            hook = _ValidatingReader(field) if detailed else reader_of(field)
         else:
             # No name on the wire begins like this, so that none can take its place.
             rename, hook = f"query.{field.name}", lambda value, _: value
@@ -244,26 +353,9 @@ def _structure_hook(cls: type[Any], converter: Any) -> Reader:
     return make_dict_structure_fn(cls, converter, **overrides)
 
 
-def _unstructure_hook(cls: type[Any], converter: Any) -> Callable[[Any], Any]:
-    """Return the cattrs hook that turns a query into the body of its request."""
-    overrides: dict[str, Any] = {}
-    for field in attrs.fields(attrs.resolve_types(cls)):
-        codes = field.metadata.get("codes")
-        overrides[field.name] = override(
-            rename=field.metadata.get("wire"),
-            omit="wire" not in field.metadata,
-            unstruct_hook=codes.__getitem__ if codes else None,
-        )
-    return make_dict_unstructure_fn(cls, converter, **overrides)
-
-
 def _new_converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
     converter.register_structure_hook_factory(_is_wire_class, _structure_hook)
-    converter.register_unstructure_hook_factory(_is_wire_class, _unstructure_hook)
-    converter.register_unstructure_hook(dt.date, lambda day: day.isoformat().replace("-", ""))
-    converter.register_unstructure_hook(bool, lambda value: "1" if value else "0")
-    converter.register_unstructure_hook(int, str)
     return converter
 
 
@@ -279,12 +371,6 @@ UNREADABLE: Final = (
     TypeError,
     ValueError,
 )
-
-
-def request_body(query: Any) -> dict[str, str]:
-    """Return the wire fields of a query as they are sent."""
-    body: dict[str, str] = _quick.unstructure(query)
-    return body
 
 
 def structure_rows(

@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from kiwoom_async.errors import ContinuationError, DecodeError, short_repr
+from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
 
-from .convert import MOST_ROWS, query_fields, request_body, structure_rows, structure_totals
+from .convert import MOST_ROWS, query_fields, structure_rows, structure_totals
 from .cursor import Cursor, begins_again, next_cursor
+from .encode import request_body
 from .messages import Request, Response, Token, decode_body, encode_call
 from .query import Page, Query, Rows, RowT, TotalsT, Undecoded
 
@@ -43,7 +44,7 @@ def start_cursor(query: Query[Any, Any], cursor: Cursor | None) -> Cursor:
 def encode_page(base_url: str, query: Query[Any, Any], cursor: Cursor, token: Token) -> Request:
     """Return the request for the page at `cursor`."""
     url = base_url + query.path
-    return encode_call(query.api_id, url, request_body(query), token, cursor.key)
+    return encode_call(query.api_id, url, dict(cursor.body), token, cursor.key)
 
 
 def decode_page(
@@ -55,12 +56,12 @@ def decode_page(
     cannot be read are part of a whole page.
     """
     body = decode_body(response)
-    raw_rows = body.get(query.rows_key)
+    raw_rows = _raw_rows(body, query)
     from_query = {name: getattr(query, name) for name in query_fields(query.row_class)}
     undecoded: list[Undecoded] = []
     try:
         # None for a blank row, so that every index stays the server's.
-        rows = structure_rows(raw_rows, query.row_class, from_query, query.rows_key)
+        rows = structure_rows(raw_rows, query.row_class, from_query, query.rows_key or "body")
     except DecodeError:
         if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > MOST_ROWS:
             raise
@@ -102,6 +103,17 @@ def make_page(
     )
 
 
+def _raw_rows(body: Mapping[str, Any], query: Query[Any, Any]) -> object:
+    """Return what the answer holds in the place of its rows."""
+    if query.rows_key is None:
+        return [body]
+    if query.rows_key not in body:
+        lists = ", ".join(name for name, value in body.items() if isinstance(value, list))
+        problem = f"None is not a list of rows @ {query.rows_key}"
+        raise decode_error([f"{problem}; the lists of the answer are: {short_repr(lists)}"])
+    return body[query.rows_key]
+
+
 def _decode_one_by_one(
     raw_rows: list[Any], query: Query[RowT, Any], from_query: Mapping[str, Any]
 ) -> tuple[list[RowT | None], list[Undecoded]]:
@@ -110,7 +122,7 @@ def _decode_one_by_one(
     undecoded: list[Undecoded] = []
     for position, raw in enumerate(raw_rows):
         try:
-            rows += structure_rows([raw], query.row_class, from_query, query.rows_key)
+            rows += structure_rows([raw], query.row_class, from_query, query.rows_key or "body")
         except DecodeError as error:
             problem = "; ".join(error.problems).replace("rows[0]", f"rows[{position}]")
             undecoded.append(Undecoded(position, raw, problem))

@@ -13,15 +13,16 @@ import datetime as dt
 import typing
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self
 
 from attrs import field, frozen
 from typing_extensions import TypeVar
 
-from kiwoom_async.errors import require_extra
+from kiwoom_async.errors import require_extra, short_repr
 
 from .audit import Audit, AuditTally, Check
 from .cursor import Cursor
+from .declaration import check_declaration
 from .records import to_dict
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 # The defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program.
 RowT = TypeVar("RowT", default=Any)
 TotalsT = TypeVar("TotalsT", default=Any)
+# A query of one kind of row is a query of any of several kinds: `merge` takes a mixed list.
+RowT_co = TypeVar("RowT_co", default=Any, covariant=True)
+TotalsT_co = TypeVar("TotalsT_co", default=Any, covariant=True)
+
+# As many digits behind the point as a number has that the specification allows.
+MAX_DECIMALS: Final = 20
 
 
 class Environment(Enum):
@@ -57,52 +64,94 @@ def wire(
     korean: str = "",
     *,
     unit: str = "",
-    decimals: int = 0,
+    decimals: int | None = None,
     read: Callable[[str], Any] | None = None,
     codes: Mapping[Any, str] | None = None,
 ) -> dict[str, Any]:
     """Return the metadata of a field that is sent.
 
     name: on the wire. korean: the specification's name. unit: of a number, as in "million won".
-    decimals: digits behind the point, for tables.
-    read: a function of the text sent, where the field's type alone does not say how it is read.
+    decimals: digits behind the point of a Decimal in tables; 10 if not given, 2 for `hundredths`.
+    read: a function of the text sent, where the field's type alone does not say how it is read:
+        `magnitude`, `hundredths` or any other. Its ValueError is a DecodeError of the row.
     codes: the wire code of each enum member; the code under None is read as None.
+
+    TypeError for what cannot work.
     """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"wire: got {short_repr(name)}; expected the field's name on the wire")
+    if read is not None and not callable(read):
+        raise TypeError(f"wire({name!r}): read: got {short_repr(read)}; expected a function")
+    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= MAX_DECIMALS):
+        raise TypeError(
+            f"wire({name!r}): decimals: got {short_repr(decimals)}; expected 0 to {MAX_DECIMALS}"
+        )
+    if codes is not None and not (
+        isinstance(codes, Mapping) and all(isinstance(code, str) for code in codes.values())
+    ):
+        raise TypeError(
+            f"wire({name!r}): codes: got {short_repr(codes)}; expected a mapping of member to code"
+        )
     metadata: dict[str, Any] = {"wire": name, "korean": korean, "unit": unit}
     options = {"decimals": decimals, "read": read, "codes": codes}
-    return metadata | {option: value for option, value in options.items() if value}
+    return metadata | {option: value for option, value in options.items() if value is not None}
 
 
-class Query(Generic[RowT, TotalsT]):
+class Query(Generic[RowT_co, TotalsT_co]):
     """A request for rows: subclass it as a frozen attrs class to declare one.
 
     `Query[Row]` names the class of the rows, `Query[Row, Totals]` also that of the totals beside
-    them. Fields with `wire` metadata are the body of the request. A row field without takes the
-    query's attribute of the same name.
+    them. Fields with `wire` metadata are the body of the request: text as it is, dates as
+    `yyyyMMdd`, True and False as `1` and `0`, enum members by their `codes`, None as an empty text.
+    A row field without `wire` takes the query's attribute of the same name.
 
-    api_id, path: of the request. rows_key: the name of the list of rows in the answer.
+    api_id, path: of the request; one that trades is refused. rows_key: the name of the list of rows
+    in the answer; None if the answer itself is the one row. newest_first: True if the rows come
+    from the newest to the oldest, and old ones do not change: `watch` then walks no further than
+    it must.
+
+    A declaration that cannot work is a TypeError, which names class, field and cure, where the
+    class is defined, or where it is first used.
     """
 
     __slots__ = ()
 
     api_id: ClassVar[str]
     path: ClassVar[str]
-    rows_key: ClassVar[str]
+    rows_key: ClassVar[str | None]
+    newest_first: ClassVar[bool] = False
     # From the type parameters.
-    row_class: ClassVar[type[Any]]
-    totals_class: ClassVar[type[Any] | None]
+    row_class: ClassVar[Any] = None
+    totals_class: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for base in getattr(cls, "__orig_bases__", ()):
-            if typing.get_origin(base) is Query:
-                row, totals = typing.get_args(base)
-                cls.row_class = row
+        for base in vars(cls).get("__orig_bases__", ()):
+            origin: Any = typing.get_origin(base)
+            if origin is Query:
+                cls.row_class, totals = typing.get_args(base)
                 cls.totals_class = None if totals in (Any, type(None)) else totals
+            elif isinstance(origin, type) and issubclass(origin, Query):
+                # A generic class between Query and this one has parameters of its own.
+                parameters: tuple[Any, ...] = vars(origin)["__parameters__"]
+                chosen = dict(zip(parameters, typing.get_args(base), strict=True))
+                cls.row_class = chosen.get(origin.row_class, origin.row_class)
+                cls.totals_class = chosen.get(origin.totals_class, origin.totals_class)
 
-    def row_key(self, row: RowT) -> Hashable:
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        # A class without an api-id is a base of others.
+        if hasattr(cls, "api_id"):
+            check_declaration(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Raise TypeError: a class that attrs has not made has no constructor of its own."""
+        check_declaration(type(self))
+
+    def row_key(self, row: Any) -> Hashable:
         """Return what a row is about, the same from walk to walk; by default the row itself."""
-        return row
+        key: Hashable = row
+        return key
 
     def check(self, today: dt.date, environment: Environment) -> str | None:  # noqa: ARG002
         """Raise ValueError for a query that cannot be answered on this day (Korean time).
@@ -123,7 +172,7 @@ class Query(Generic[RowT, TotalsT]):
         """Return the same value for queries that have about as many pages as each other."""
         return self.expected_pages()
 
-    def checks(self, rows: Sequence[RowT], totals: TotalsT) -> Iterable[Check]:  # noqa: ARG002
+    def checks(self, rows: Sequence[Any], totals: Any) -> Iterable[Check]:  # noqa: ARG002
         """Return what must hold for some rows of a walk, beside the stated totals.
 
         It is called for each page, and the figures of all pages are added up.
@@ -262,13 +311,15 @@ class Page(Tabular, Generic[RowT, TotalsT]):
 class Walk(Tabular, Generic[RowT, TotalsT]):
     """A whole answer: every row of every page, and what its audit says of their completeness.
 
-    `totals` are those of the last page that stated any.
+    `totals` are those of the last page that stated any. `next` is where to go on if `stop_when`
+    ended the walk before the server did, None for a whole walk.
     """
 
     query: Any
     rows: Rows[RowT] = field(repr=lambda rows: f"<{len(rows)} rows>", converter=Rows)
     totals: TotalsT
     audit: Audit
+    next: Cursor | None = None
 
     @classmethod
     def from_pages(cls, query: Query[RowT, TotalsT], pages: Sequence[Page[RowT, TotalsT]]) -> Self:

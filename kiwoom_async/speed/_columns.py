@@ -73,7 +73,7 @@ def _page_reader(query_class: Any) -> _PageReader | None:
     """Return the reader of a request's pages, or None if its rows cannot be built by columns."""
     row_class, totals_class = query_class.row_class, query_class.totals_class
     twin = _mutable_twin(row_class)
-    if twin is None:
+    if twin is None or query_class.rows_key is None:
         return None
     names = wire_names(totals_class) if totals_class is not None else ()
     parser = _PageParser(query_class.rows_key, wire_names(row_class), (*names, "return_msg"))

@@ -5,14 +5,14 @@ Extras: arrow (pyarrow), pandas, polars. Pages, walks and `Rows` have methods of
 
 import datetime
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
-from kiwoom_async._protocol.convert import field_type
+from kiwoom_async._protocol.convert import field_type, hundredths
 from kiwoom_async.errors import require_extra
 
 if TYPE_CHECKING:
@@ -24,16 +24,29 @@ with require_extra("arrow", "pyarrow"):
 
 RowT = TypeVar("RowT")
 
-# As many digits as an int64 column of the same figures could hold.
+# As many digits as an int64 column of the same figures could hold; where the decimals are not
+# declared, as many as a decimal128 can hold.
 _DECIMAL_DIGITS: Final = 18
+_MAX_DECIMAL_DIGITS: Final = 38
+_UNDECLARED_DECIMALS: Final = 10
+_ARROW_TYPES: Final[dict[Any, pa.DataType]] = {
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime.date: pa.date32(),
+    datetime.time: pa.time32("s"),
+    datetime.datetime: pa.timestamp("s", "Asia/Seoul"),
+}
 
 
 def schema(row: type[Any], *, floats: bool = False) -> pa.Schema:
     """The Arrow schema of a row class.
 
-    `int` is int64, `Decimal` decimal128 with as many decimals as the field's metadata says, `str`
-    and every enum string, `date` date32; a field that may be None is nullable. Each field's
-    metadata holds `unit`, `korean` and `wire`, where the class has them.
+    `int` is int64, `Decimal` decimal128 with as many decimals as the field's metadata says (10 if
+    it says none), `str` and every enum string, `bool` bool, `float` float64, `date` date32, `time`
+    time32, `datetime` a timestamp in Korean time; a field that may be None is nullable. Each
+    field's metadata holds `unit`, `korean` and `wire`, where the class has them. TypeError for a
+    field of any other type.
 
     floats: float64 in place of decimal128, for programs that compute. Decimals are exact, but
     pandas rounds the mean of them to their own decimals, and several of its methods raise.
@@ -115,9 +128,11 @@ def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
 
 
 def _read(values: list[Any], kind: type[Any]) -> list[Any]:
-    if not issubclass(kind, StrEnum):
+    if not issubclass(kind, Enum):
         return values
-    return [None if value is None else kind(value) for value in values]
+    if unknown := {*values} - {None, *kind.__members__}:
+        raise ValueError(f"{unknown.pop()!r} is no member of {kind.__name__}")
+    return [None if value is None else kind[value] for value in values]
 
 
 def _fields(row: type[Any]) -> "Sequence[attrs.Attribute[Any]]":
@@ -133,22 +148,30 @@ def _field(field: "attrs.Attribute[Any]", floats: bool) -> pa.Field:
 
 
 def _type(kind: type[Any], field: "attrs.Attribute[Any]", floats: bool) -> pa.DataType:
-    if kind is int:
-        return pa.int64()
-    if kind is Decimal and floats:
-        return pa.float64()
     if kind is Decimal:
-        return pa.decimal128(_DECIMAL_DIGITS, field.metadata.get("decimals", 0))
-    if kind is datetime.date:
-        return pa.date32()
+        return pa.float64() if floats else _decimal_type(field.metadata)
     # Not a dictionary: joins and comparisons with plain strings work everywhere.
-    return pa.string()
+    if isinstance(kind, type) and issubclass(kind, str | Enum):
+        return pa.string()
+    if kind not in _ARROW_TYPES:
+        allowed = ", ".join(each.__name__ for each in (str, Decimal, Enum, *_ARROW_TYPES))
+        raise TypeError(f"{field.name}: got type {field.type}; a column can hold {allowed}")
+    return _ARROW_TYPES[kind]
+
+
+def _decimal_type(metadata: Mapping[str, Any]) -> pa.DataType:
+    decimals = 2 if metadata.get("read") is hundredths else metadata.get("decimals")
+    if decimals is None:
+        return pa.decimal128(_MAX_DECIMAL_DIGITS, _UNDECLARED_DECIMALS)
+    return pa.decimal128(max(_DECIMAL_DIGITS, 2 * decimals), decimals)
 
 
 def _column(rows: Sequence[Any], field: pa.Field) -> pa.Array:
     values = [getattr(row, field.name) for row in rows]
     if field.type == pa.float64():
         values = [None if value is None else float(value) for value in values]
+    elif field.type == pa.string():
+        values = [value.name if isinstance(value, Enum) else value for value in values]
     try:
         return pa.array(values, field.type)
     except (pa.ArrowInvalid, OverflowError) as error:

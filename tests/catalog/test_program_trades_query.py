@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from kiwoom_async import Environment, Exchange, Market, ProgramTradeQuery
-from kiwoom_async._protocol.convert import request_body
+from kiwoom_async._protocol.encode import request_body
 
 DAY = datetime.date(2026, 8, 10)
 QUERY = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.CONSOLIDATED)

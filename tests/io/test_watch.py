@@ -21,7 +21,7 @@ from kiwoom_async import (
     ProgramTradeQuery,
     WalkComplete,
 )
-from kiwoom_async._protocol.convert import request_body
+from kiwoom_async._protocol.encode import request_body
 from kiwoom_async.sandbox import Fault
 
 pytestmark = pytest.mark.anyio

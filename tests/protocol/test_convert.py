@@ -14,8 +14,8 @@ from kiwoom_async._protocol.convert import (
     read_decimal,
     read_integer,
     read_text,
-    request_body,
 )
+from kiwoom_async._protocol.encode import request_body
 from kiwoom_async._protocol.times import KST, http_time, kst_time
 from kiwoom_async.errors import short_repr
 

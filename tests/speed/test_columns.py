@@ -18,9 +18,9 @@ from kiwoom_async._protocol.convert import (
     read_stock_code,
     read_text,
     reader_of,
-    request_body,
     structure_rows,
 )
+from kiwoom_async._protocol.encode import request_body
 from kiwoom_async._protocol.messages import Request, Response
 from kiwoom_async._protocol.pages import decode_page, first_cursor
 from kiwoom_async.speed import FastEngine, _columns

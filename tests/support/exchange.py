@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kiwoom_async import Exchange, Market, ProgramTradeQuery
-from kiwoom_async._protocol.convert import request_body
+from kiwoom_async._protocol.encode import request_body
 from kiwoom_async.sandbox import Arrival, Fault, Sandbox
 
 DAY = datetime.date(2026, 11, 20)

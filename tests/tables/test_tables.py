@@ -1,5 +1,6 @@
 """Rows as tables: the same values in Arrow, pandas and polars, and back again."""
 
+import datetime as dt
 import io
 import pickle
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from decimal import Decimal
+from enum import Enum
 
 import attrs
 import duckdb
@@ -21,9 +23,11 @@ from support.recorded import recorded
 from kiwoom_async import (
     ProgramTrade,
     Rows,
+    hundredths,
     tables,
     wire,
 )
+from kiwoom_async.notebook import html_of
 
 pytestmark = pytest.mark.anyio
 NAMES = [field.name for field in attrs.fields(ProgramTrade)]
@@ -292,3 +296,66 @@ def test_a_package_that_lacks_a_dependency_is_not_reported_as_a_missing_extra():
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)  # noqa: PLW1510, S603
     assert "kiwoom-async[" not in run.stderr
     assert "no_such_package_at_all" in run.stderr
+
+
+class Side(Enum):
+    """A side of the book."""
+
+    BUY = 1
+    SELL = 2
+
+
+@attrs.frozen
+class Everything:
+    """A row with a field of every kind."""
+
+    text: str = attrs.field(metadata={"wire": "text"})
+    rate: Decimal | None = attrs.field(metadata=wire("rate"))
+    index: Decimal | None = attrs.field(metadata=wire("index", read=hundredths))
+    ratio: float | None = attrs.field(metadata=wire("ratio"))
+    halted: bool | None = attrs.field(metadata=wire("halted"))
+    day: dt.date | None = attrs.field(metadata=wire("dt"))
+    time: dt.time | None = attrs.field(metadata=wire("tm"))
+    moment: dt.datetime | None = attrs.field(metadata=wire("at"))
+    side: Side | None = attrs.field(metadata=wire("side", codes={Side.BUY: "1", Side.SELL: "2"}))
+
+
+MOMENT = dt.datetime(2026, 11, 27, 19, 58, 12, tzinfo=dt.timezone(dt.timedelta(hours=9)))
+EVERYTHING = [
+    Everything("a", Decimal("1.2345"), Decimal("1338.85"), 0.5, True, MOMENT.date(),
+               MOMENT.time(), MOMENT, Side.SELL),
+    Everything("", None, None, None, None, None, None, None, None),
+]  # fmt: skip
+
+
+def test_a_field_of_every_kind_has_a_column():
+    schema = tables.schema(Everything)
+    assert [str(field.type) for field in schema] == [
+        "string", "decimal128(38, 10)", "decimal128(18, 2)", "double", "bool", "date32[day]",
+        "time32[s]", "timestamp[s, tz=Asia/Seoul]", "string",
+    ]  # fmt: skip
+    rows = Rows(EVERYTHING)
+    assert tables.rows_of(rows.to_arrow(), Everything) == EVERYTHING
+    assert tables.rows_of(rows.to_polars(), Everything) == EVERYTHING
+    frame = rows.to_pandas()
+    assert [frame[name][0] for name in ("rate", "index", "side")] == [
+        Decimal("1.2345000000"), Decimal("1338.85"), "SELL",
+    ]  # fmt: skip
+    assert rows.to_dicts()[0] == {
+        "text": "a", "rate": 1.2345, "index": 1338.85, "ratio": 0.5, "halted": True,
+        "day": "2026-11-27", "time": "19:58:12", "moment": "2026-11-27T19:58:12+09:00",
+        "side": "SELL",
+    }  # fmt: skip
+    assert '<td style="text-align:left">True</td>' in html_of("x", rows, Everything, [])
+
+
+def test_a_number_with_more_decimals_than_its_column_is_refused():
+    rows = [attrs.evolve(EVERYTHING[0], rate=Decimal("0.00000000001"))]
+    with pytest.raises(ValueError, match=r"rate of row 0 is 1E-11: .* cannot hold it"):
+        tables.to_arrow(rows)
+
+
+def test_a_class_with_a_field_that_no_column_holds_is_a_type_error():
+    row = attrs.make_class("Row", {"tags": attrs.field(type=list)})
+    with pytest.raises(TypeError, match=r"tags: got type <class 'list'>; a column can hold str"):
+        tables.schema(row)

@@ -1,0 +1,180 @@
+"""Requests that a user declares: walked, stopped early, merged and watched."""
+
+import datetime as dt
+import logging
+
+import pytest
+from support.candles import Candle, DailyCandleQuery, ListServer, TickQuery, candle, client_of, tick
+from support.walks import watch_rounds
+
+from kiwoom_async import (
+    Change,
+    Cursor,
+    DecodeError,
+    Failure,
+    WalkComplete,
+    WalkFinished,
+)
+
+pytestmark = pytest.mark.anyio
+
+TODAY = dt.date(2026, 11, 27)
+DAYS = [TODAY - dt.timedelta(days) for days in range(10)]
+QUERY = DailyCandleQuery("005930", TODAY)
+TICKS = TickQuery("005930")
+
+
+def candles(**options):
+    return ListServer(3, ka10081=[candle(day) for day in DAYS], **options)
+
+
+def dates(rows):
+    return [candle.date for candle in rows]
+
+
+async def test_a_declared_request_is_walked_whole():
+    async with client_of(candles()) as kiwoom:
+        walk = await kiwoom.collect(QUERY)
+        assert dates(walk.rows) == DAYS
+        assert walk.rows[0] == Candle(TODAY, 1000, 7, "005930")
+        assert dates([row async for row in kiwoom.rows(QUERY)]) == DAYS
+        page = await kiwoom.page(QUERY)
+        again = await kiwoom.page(QUERY, Cursor.parse(str(page.next)))
+    assert (dates(again.rows), again.number) == (DAYS[3:6], 2)
+    assert (walk.next, walk.audit.stopped, walk.audit.findings) == (None, False, [])
+
+
+async def test_a_walk_ends_with_the_page_in_which_stop_when_first_holds():
+    server, events = candles(), []
+    async with client_of(server, on_event=events.append) as kiwoom:
+        walk = await kiwoom.collect(QUERY, stop_when=lambda row: row.date < DAYS[3])
+        assert (dates(walk.rows), server.calls["ka10081"]) == (DAYS[:6], 2)
+        assert walk.audit.stopped
+        assert str(walk.audit) == "2 pages, 6 rows: stopped early; no sums were compared"
+        finished = [event for event in events if isinstance(event, WalkFinished)]
+        assert [(event.complete, event.error) for event in finished] == [(False, None)]
+        assert "stopped early after 2 pages, 6 rows" in str(finished[0])
+        rest = await kiwoom.collect(QUERY, start=walk.next)
+    assert dates(rest.rows) == DAYS[6:]
+
+
+async def test_a_walk_whose_last_page_meets_stop_when_is_a_whole_walk():
+    async with client_of(candles()) as kiwoom:
+        walk = await kiwoom.collect(QUERY, stop_when=lambda row: row.date == DAYS[-1])
+        never = await kiwoom.collect(QUERY, stop_when=lambda _: False)
+    assert walk == never
+    assert not walk.audit.stopped
+
+
+async def test_a_merge_stops_each_query_by_itself():
+    server = candles(ka10003=[tick(second) for second in range(9, 0, -1)])
+    queries = [QUERY, TICKS]
+    async with client_of(server) as kiwoom:
+        async with kiwoom.merge(queries, stop_when=lambda row: row.volume > 7) as pages:
+            assert len([row async for row in pages.rows()]) == 19
+        async with kiwoom.merge(
+            queries, stop_when=lambda row: isinstance(row, Candle) and row.date == DAYS[4]
+        ) as pages:
+            rows = [row async for row in pages.rows()]
+    assert dates(row for row in rows if isinstance(row, Candle)) == DAYS[:6]
+    assert len(rows) == 6 + 9
+
+
+async def test_an_error_of_stop_when_comes_out_bare():
+    async with client_of(candles()) as kiwoom:
+        with pytest.raises(ZeroDivisionError):
+            await kiwoom.collect(QUERY, stop_when=lambda _: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            async with kiwoom.merge([QUERY], stop_when=lambda _: 1 // 0) as pages:
+                [_ async for _ in pages]
+
+
+async def asynchronous(row):
+    return row is None
+
+
+@pytest.mark.parametrize("stop_when", [True, "date", asynchronous])
+async def test_what_is_no_plain_function_cannot_stop_a_walk(stop_when):
+    server = candles()
+    async with client_of(server) as kiwoom:
+        with pytest.raises(ValueError, match=r"stop_when: got .*; expected a plain function"):
+            await kiwoom.collect(QUERY, stop_when=stop_when)
+        with pytest.raises(ValueError, match=r"stop_when: got .*; expected a plain function"):
+            kiwoom.merge([QUERY], stop_when=stop_when)
+    assert not server.calls
+
+
+async def test_a_validator_that_refuses_a_row_is_an_error_that_names_the_field():
+    server = candles()
+    server.rows["ka10081"][4]["trde_qty"] = "-1"
+    async with client_of(server) as kiwoom:
+        with pytest.raises(DecodeError, match=r"@ rows\[1\].volume \(trde_qty\)"):
+            await kiwoom.collect(QUERY)
+    async with client_of(server, on_undecoded="deliver") as kiwoom:
+        walk = await kiwoom.collect(QUERY)
+    assert (len(walk.rows), walk.audit.undecoded_rows) == (9, 1)
+
+
+async def test_a_series_newest_first_is_watched_no_further_than_it_changes():
+    server = candles()
+    async with client_of(server) as kiwoom:
+        watch = kiwoom.watch([QUERY])
+        first = [await anext(watch) for _ in range(11)]
+        assert dates(change.later for change in first[:-1]) == DAYS
+        assert (server.calls["ka10081"], first[-1].audit.stopped) == (4, False)
+        # The present day goes on.
+        server.rows["ka10081"][0] = candle(TODAY, 8)
+        change, complete = [await anext(watch) for _ in range(2)]
+        assert (change.earlier.volume, change.later.volume) == (7, 8)
+        assert (complete.changes, complete.audit.stopped, server.calls["ka10081"]) == (1, True, 5)
+        # Four new days: page two is the first that ends with a day that is known.
+        new = [TODAY + dt.timedelta(days) for days in (4, 3, 2, 1)]
+        server.rows["ka10081"][:0] = [candle(day) for day in new]
+        items = [await anext(watch) for _ in range(5)]
+        assert dates(change.later for change in items[:-1]) == new
+        assert (items[-1].audit.pages, server.calls["ka10081"]) == (2, 7)
+        # A day among the known ones that is there no more.
+        del server.rows["ka10081"][1]
+        change, complete = [await anext(watch) for _ in range(2)]
+        assert (change.earlier.date, change.later) == (new[1], None)
+
+
+async def test_a_failed_walk_of_a_series_hides_no_row_from_the_next():
+    server = candles()
+    async with client_of(server, attempts=1) as kiwoom:
+        watch = kiwoom.watch([QUERY])
+        [await anext(watch) for _ in range(11)]
+        new = [TODAY + dt.timedelta(days) for days in (4, 3, 2, 1)]
+        server.rows["ka10081"][:0] = [candle(day) for day in new]
+        server.failing = {2}
+        items = [await anext(watch) for _ in range(4)]
+        assert dates(change.later for change in items[:-1]) == new[:3]
+        assert isinstance(items[-1], Failure)
+        server.failing = set()
+        change, complete = [await anext(watch) for _ in range(2)]
+    assert change.later.date == new[3]
+    assert (complete.audit.pages, complete.changes) == (2, 1)
+
+
+async def test_two_rows_of_one_key_in_one_walk_are_two_rows():
+    rows = [tick(3, 5), tick(2, 7), tick(2, 7), tick(2, 9), tick(1)]
+    async with client_of(ListServer(2, ka10003=rows)) as kiwoom:
+        items = await watch_rounds(kiwoom, [TICKS], rounds=2)
+    changes = [item for item in items if isinstance(item, Change)]
+    assert [change.later.volume for change in changes] == [5, 7, 7, 9, 7]
+    assert [item.changes for item in items if isinstance(item, WalkComplete)] == [5, 0]
+    # With a key that names several rows, too.
+    doubled = [candle(TODAY, 1), candle(TODAY, 2), candle(DAYS[1])]
+    async with client_of(ListServer(2, ka10081=doubled)) as kiwoom:
+        items = await watch_rounds(kiwoom, [QUERY], rounds=2)
+    assert [item.changes for item in items if isinstance(item, WalkComplete)] == [3, 0]
+
+
+async def test_an_empty_page_amid_a_walk_is_a_finding_of_every_request(caplog):
+    server = candles()
+    server.empty = {2}
+    caplog.set_level(logging.WARNING, "kiwoom_async")
+    async with client_of(server) as kiwoom:
+        walk = await kiwoom.collect(QUERY)
+    assert (dates(walk.rows), walk.audit.empty_pages) == (DAYS, (2,))
+    assert "pages without rows in a walk of several: (2,)" in caplog.text
