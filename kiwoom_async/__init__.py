@@ -15,8 +15,10 @@ from ._protocol.audit import Audit, Check
 from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.messages import Token
+from ._protocol.published import PublishedRequest, published_requests
 from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wire
 from ._protocol.records import to_dict
+from ._protocol.reply import Reply
 from ._version import __version__
 from .catalog.program_trades import (
     Exchange,
@@ -80,9 +82,11 @@ __all__ = [
     "ProgramTrade",
     "ProgramTradeQuery",
     "ProgramTradeTotals",
+    "PublishedRequest",
     "Query",
     "RateLimited",
     "RateLimiter",
+    "Reply",
     "Rows",
     "Sharing",
     "SharingError",
@@ -99,6 +103,7 @@ __all__ = [
     "WalkFinished",
     "Watch",
     "__version__",
+    "published_requests",
     "to_dict",
     "wire",
 ]
