@@ -41,8 +41,8 @@ def published_requests(text: str = "") -> list[PublishedRequest]:
 
 
 def published_request(api_id: str) -> PublishedRequest | None:
-    """Return the published request of an api-id, in any case; None for others."""
-    return _requests_by_api_id().get(api_id.lower())
+    """Return the published request of an api-id, None for others."""
+    return _requests_by_api_id().get(api_id)
 
 
 def _searchable(request: PublishedRequest) -> str:
