@@ -48,7 +48,8 @@ Invented:
 from ._app import Arrival, Sandbox
 from ._faults import Fault
 from ._live_market import RowChange
+from ._recorded import Recorded
 from ._serve import serve
 from ._summary import Traffic, summary
 
-__all__ = ["Arrival", "Fault", "RowChange", "Sandbox", "Traffic", "serve", "summary"]
+__all__ = ["Arrival", "Fault", "Recorded", "RowChange", "Sandbox", "Traffic", "serve", "summary"]

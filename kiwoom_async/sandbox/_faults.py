@@ -163,9 +163,9 @@ def _insert_blank_row(rows: list[Any]) -> list[Any]:
 
 
 def _spoil_a_row(rows: list[Any], name: str) -> list[Any]:
-    if not rows:
-        return rows
     middle = len(rows) // 2
+    if not rows or (name and name not in rows[middle]):
+        return rows
     spoilt = {**rows[middle], name or _quantity_or_last(rows[middle]): "abc"}
     return [*rows[:middle], spoilt, *rows[middle + 1 :]]
 
