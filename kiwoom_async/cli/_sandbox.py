@@ -11,7 +11,7 @@ from ._exit import fail, stderr
 from ._text import count_of, printable
 
 
-def sandbox_server(
+def sandbox_server(  # noqa: PLR0917 - typer calls it by name
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="Loopback, unless you know better.")] = "127.0.0.1",
     limit: Annotated[
@@ -57,7 +57,9 @@ def sandbox_server(
 def _read_recorded(text: str, page_size: int) -> Recorded:
     api_id, separator, path = text.partition("=")
     if not (api_id and separator and path):
-        fail(f"--recorded: got {text!r}; expected API_ID=FILE, such as ka10081=candles.json", code=2)
+        fail(
+            f"--recorded: got {text!r}; expected API_ID=FILE, such as ka10081=candles.json", code=2
+        )
     try:
         return Recorded(api_id, path, page_size=page_size)
     except (OSError, ValueError) as error:

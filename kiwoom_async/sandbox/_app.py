@@ -64,8 +64,8 @@ class Sandbox:
     datetime, for token expiry and for "today". `totals_on` exists because it is unknown whether
     the real server repeats totals on every page. `history_days` is the length of daily series. With
     `trades_per_second` above 0, a market trades from the moment one of its days is first asked for,
-    and `changes` logs the rows of ka90004 that changed. `firewall` blocks the default User-Agents of
-    aiohttp and urllib. `arrivals` logs every request.
+    and `changes` logs the rows of ka90004 that changed. `firewall` blocks the default User-Agents
+    of aiohttp and urllib. `arrivals` logs every request.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Sandbox:
         self._recorded = tuple(recorded)
         for each in self._recorded:
             if not isinstance(each, Recorded):
-                raise TypeError(f"recorded: got {type(each).__name__}; expected Recorded(...)")
+                raise ValueError(f"recorded: got {type(each).__name__}; expected Recorded(...)")
         live_markets = LiveMarkets(trades_per_second) if trades_per_second else None
         self.changes: deque[RowChange] = live_markets.changes if live_markets else deque()
         stock_counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}
