@@ -16,7 +16,10 @@ def _read_body(body: "Mapping[str, Any] | str | PathLike[str]") -> dict[str, Any
     """Return the answer; one in a file is read."""
     if isinstance(body, Mapping):
         return dict(body)
-    answer: object = json.loads(Path(body).read_text(encoding="utf-8"))
+    try:
+        answer: object = json.loads(Path(body).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"body: {Path(body)} is no JSON: {error}") from error
     if not isinstance(answer, dict):
         kind = type(answer).__name__
         raise ValueError(f"body: got a JSON {kind} in {Path(body)}; expected a JSON object")
