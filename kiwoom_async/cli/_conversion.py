@@ -4,11 +4,9 @@ A closed Parquet, Arrow or JSON file cannot be appended to, so only the file bes
 or JSON lines, can be resumed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from kiwoom_async import ProgramTrade
 
 from ._formats import Format
 from ._output import replacing
@@ -30,11 +28,11 @@ def stream_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.part")
 
 
-def stream_bytes(rows: list[ProgramTrade], *, first: bool) -> bytes:
+def stream_bytes(rows: Sequence[Any], row_class: type[Any], *, first: bool) -> bytes:
     """Return a page as the next part of an Arrow stream; the first begins with the schema."""
     from kiwoom_async.tables import to_arrow  # noqa: PLC0415 - an extra
 
-    table = to_arrow(rows, ProgramTrade)
+    table = to_arrow(rows, row_class)
     pieces = [table.schema] if first else []
     pieces += table.combine_chunks().to_batches()
     return b"".join(piece.serialize().to_pybytes() for piece in pieces)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from kiwoom_async import ProgramTrade
 
-from ._formats import BLUE, RED, coloured_price, eok_won
+from ._table import BLUE, RED, coloured_price, eok_won
 from ._walks import TradeWalk
 
 _BAR_CELLS: Final = 20

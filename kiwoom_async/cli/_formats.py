@@ -2,18 +2,19 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import attrs
-from rich.cells import cell_len, set_cell_size
-from rich.text import Text
 
-from kiwoom_async import PriceMove, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import to_dict
+
+from ._fields import plain_text
+from ._table import table_header, table_lines
 
 
 class Format(StrEnum):
@@ -83,93 +84,34 @@ def choose_format(requested: Format | None, output: Path | None) -> Format:
     return from_suffix
 
 
-COLUMNS: Final = tuple(field.name for field in attrs.fields(ProgramTrade))
-# "=" for flat: a minus would make the price look negative.
-_ARROWS: Final = {
-    PriceMove.UPPER_LIMIT: "↑",
-    PriceMove.UP: "▲",
-    PriceMove.FLAT: "=",
-    PriceMove.LOWER_LIMIT: "↓",
-    PriceMove.DOWN: "▼",
-}
-
-
-# Korean convention: red is up or bought, blue is down or sold.
-RED: Final = "red"
-BLUE: Final = "blue"
-
-
-def coloured_price(row: ProgramTrade) -> Text:
-    """Return the price in the colour of its change."""
-    colour = RED if row.change > 0 else BLUE if row.change < 0 else ""
-    return Text(price_text(row), style=colour)
-
-
-def eok_won(million_won: int) -> str:
-    """Return the amount in 억원 (100 million won), the unit of newspapers, with its sign."""
-    return f"{million_won / 100:+,.1f}"
-
-
-def price_text(row: ProgramTrade) -> str:
-    """Return the price in won, after an arrow for its move."""
-    amount = "" if row.price is None else f"{row.price:,}"
-    return f"{_ARROWS[row.move]} {amount}" if row.move else amount
-
-
-@attrs.frozen
-class _TableColumn:
-    title: str
-    width_cells: int
-    align_right: bool
-    text_of: Callable[[ProgramTrade], str]
-
-    def pad(self, text: str) -> str:
-        """Return the text at the column's width; one that is aligned left is cut to it."""
-        # A Korean letter takes two cells.
-        if self.align_right:
-            return " " * (self.width_cells - cell_len(text)) + text
-        return set_cell_size(text, self.width_cells)
-
-
-def _net_buy_text(row: ProgramTrade) -> str:
-    return f"{row.net_buy_amount:+,}" if row.net_buy_amount else "0"
-
-
-# Eighty cells in all.
-_TABLE: Final = (
-    _TableColumn("symbol", 9, False, lambda row: row.symbol),
-    _TableColumn("name", 16, False, lambda row: row.stock_name),
-    _TableColumn("price 원", 11, True, price_text),
-    _TableColumn("buy 백만원", 10, True, lambda row: f"{row.buy_amount:,}"),
-    _TableColumn("sell 백만원", 11, True, lambda row: f"{row.sell_amount:,}"),
-    _TableColumn("net 백만원", 10, True, _net_buy_text),
-    _TableColumn("share%", 6, True, lambda row: f"{row.turnover_share}"),
-)
-
-
-def header(form: Format) -> str:
-    """Return the first line of the output, "" for a format without one."""
+def header(form: Format, row_class: type[Any]) -> str:
+    """Return the first lines of the output, "" for a format without any."""
     if form is Format.TABLE:
-        return " ".join(column.pad(column.title) for column in _TABLE) + "\n"
-    return _csv_line(COLUMNS) if form in {Format.CSV, Format.CSV_GZ} else ""
+        return table_header(row_class)
+    return _csv_line(columns(row_class)) if form in {Format.CSV, Format.CSV_GZ} else ""
 
 
-def section_line(query: ProgramTradeQuery) -> str:
+def columns(row_class: type[Any]) -> list[str]:
+    """Return the names of a row's fields, in order."""
+    return [field.name for field in attrs.fields(row_class)]
+
+
+def section_line(query: object) -> str:
     """Return the line above a page in a table of several queries."""
     return f"-- {query}\n"
 
 
-def format_rows(form: Format, rows: Sequence[ProgramTrade]) -> str:
+def format_rows(form: Format, rows: Sequence[Any], row_class: type[Any]) -> str:
     """Return a line for each row."""
-    return "".join(map(_FORMAT_ROW[form], rows))
+    if form is Format.TABLE:
+        return table_lines(rows, row_class)
+    format_row = _json_row if form in {Format.JSONL, Format.JSON} else _csv_row
+    names = columns(row_class)
+    return "".join(format_row(row, names) for row in rows)
 
 
-def _table_row(row: ProgramTrade) -> str:
-    return " ".join(column.pad(column.text_of(row)) for column in _TABLE) + "\n"
-
-
-def _csv_row(row: ProgramTrade) -> str:
-    return _csv_line([getattr(row, name) for name in COLUMNS])
+def _csv_row(row: Any, names: Sequence[str]) -> str:
+    return _csv_line([plain_text(getattr(row, name)) for name in names])
 
 
 def _csv_line(values: Sequence[object]) -> str:
@@ -180,17 +122,17 @@ def _csv_line(values: Sequence[object]) -> str:
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _json_row(row: ProgramTrade) -> str:
-    return json_line(row.to_dict())
+def _json_row(row: Any, names: Sequence[str]) -> str:
+    plain = to_dict(row)
+    items = (f'"{name}": {_json_value(getattr(row, name), plain[name])}' for name in names)
+    return "{" + ", ".join(items) + "}\n"
 
 
-_FORMAT_ROW: Final = {
-    Format.TABLE: _table_row,
-    Format.CSV: _csv_row,
-    Format.CSV_GZ: _csv_row,
-    Format.JSONL: _json_row,
-    Format.JSON: _json_row,
-}
+def _json_value(value: object, plain: object) -> str:
+    """Return a value as JSON; `plain` is what `to_dict` makes of it."""
+    text = json.dumps(plain, ensure_ascii=False)
+    # More than fifteen digits do not survive the float.
+    return f"{value:f}" if isinstance(value, Decimal) and Decimal(text) != value else text
 
 
 def json_line(value: object) -> str:

@@ -92,7 +92,7 @@ class ResumeState:
         if match["checksum"] != _checksum(match["body"], signature):
             raise ValueError(
                 f"--resume: {excerpt(text)} lacks a part, or was printed for another command: "
-                "the days, markets, exchanges and the format must be the same"
+                "the request, its options and the format must be the same"
             )
         queries = filter(None, match["queries"].split(","))
         state = cls(

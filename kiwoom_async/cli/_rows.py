@@ -4,10 +4,11 @@ import gzip
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
 
-from kiwoom_async import Cursor, KiwoomClient, Page, ProgramTrade, ProgramTradeQuery
+from kiwoom_async import Cursor, KiwoomClient, Page, Query
 
 from ._clients import without_password
 from ._conversion import convert_stream, stream_bytes, stream_path
@@ -24,7 +25,8 @@ from ._walks import estimated_calls
 class RowsJob:
     """One `rows` command and its progress.
 
-    query_options: the options that made the queries, as they were typed.
+    queries: at least one, all of one class.
+    query_words: the request's name, if it was given, and the options that made the queries.
     output_bytes: the length of the output file, where it is known.
     sharing: the option as it was typed; KIWOOM_SHARING is not repeated when resuming.
     rows: rows written by this command.
@@ -33,8 +35,8 @@ class RowsJob:
     continued_walks: how many walks this command began in the middle.
     """
 
-    queries: Sequence[ProgramTradeQuery]
-    query_options: list[str]
+    queries: Sequence[Query[Any, Any]]
+    query_words: list[str]
     form: Format
     output: Path | None
     sandbox: bool
@@ -47,7 +49,7 @@ class RowsJob:
     continued_walks: int = 0
     resumed: bool = field(init=False)
     _header_written: bool = field(init=False)
-    _last_query: ProgramTradeQuery | None = None
+    _last_query: Query[Any, Any] | None = None
 
     def __attrs_post_init__(self) -> None:
         """A resumed output has its header already."""
@@ -77,8 +79,8 @@ class RowsJob:
     async def _write_pages(
         self,
         kiwoom: KiwoomClient,
-        queries: Sequence[ProgramTradeQuery],
-        start: Mapping[ProgramTradeQuery, Cursor],
+        queries: Sequence[Query[Any, Any]],
+        start: Mapping[Any, Cursor],
         progress: Progress,
     ) -> None:
         number_of = {query: number for number, query in enumerate(self.queries)}
@@ -105,25 +107,31 @@ class RowsJob:
         return stack.enter_context(file)
 
     @property
+    def row_class(self) -> type[Any]:
+        """The class of the rows."""
+        row_class: type[Any] = self.queries[0].row_class
+        return row_class
+
+    @property
     def page_file(self) -> Path | None:
         """The file that pages are appended to; None for standard output."""
         if self.output is not None and self.form.converted:
             return stream_path(self.output)
         return self.output
 
-    def _encode(self, page: Page[ProgramTrade]) -> str | bytes:
+    def _encode(self, page: Page) -> str | bytes:
         if not self.form.columnar:
             text = self._encode_text(page)
             return _gzip(text) if self.form is Format.CSV_GZ else text
         try:
-            part = stream_bytes(page.rows, first=not self._header_written)
+            part = stream_bytes(page.rows, self.row_class, first=not self._header_written)
         except ValueError as error:
             raise OSError(f"{error}; .csv, .jsonl and .json hold any number") from error
         self._header_written = True
         return part
 
-    def _encode_text(self, page: Page[ProgramTrade]) -> str:
-        text = format_rows(self.form, page.rows)
+    def _encode_text(self, page: Page) -> str:
+        text = format_rows(self.form, page.rows, self.row_class)
         in_sections = self.form is Format.TABLE and len(self.queries) > 1
         if in_sections and text and page.query != self._last_query:
             text = section_line(page.query) + text
@@ -131,7 +139,7 @@ class RowsJob:
             # Korean Excel reads a CSV file without the byte order mark as CP949.
             is_csv = self.form in {Format.CSV, Format.CSV_GZ}
             bom = "\ufeff" if self.output is not None and is_csv else ""
-            text = bom + header(self.form) + text
+            text = bom + header(self.form, self.row_class) + text
         self._header_written, self._last_query = True, page.query
         return text
 
@@ -140,7 +148,7 @@ class RowsJob:
 
         Of many queries with an output, the state is written to a file beside it.
         """
-        command = ["kiwoom-async", "rows", *self.query_options, "--format", str(self.form)]
+        command = ["kiwoom-async", "rows", *self.query_words, "--format", str(self.form)]
         if self.output is not None:
             command += ["--output", str(self.output)]
         if self.sandbox:
@@ -177,6 +185,6 @@ def _gzip(text: str) -> bytes:
     return gzip.compress(text.encode(), mtime=0) if text else b""
 
 
-def resume_signature(queries: Sequence[ProgramTradeQuery], form: Format) -> str:
+def resume_signature(queries: Sequence[Query[Any, Any]], form: Format) -> str:
     """Return the part of a command that the command which resumes it must repeat exactly."""
-    return f"{form} {[str(query) for query in queries]}"
+    return f"{form} {[*queries]}"

@@ -24,8 +24,9 @@ from kiwoom_async import (
 )
 
 from ._findings import Findings
-from ._formats import BLUE, RED, coloured_price, eok_won, json_line
+from ._formats import json_line
 from ._output import StandardOutput, stdout_is_terminal
+from ._table import BLUE, RED, coloured_price, eok_won
 
 Item: TypeAlias = Change[ProgramTrade] | WalkComplete | Failure
 _NAME_CELLS: Final = 18

@@ -9,18 +9,20 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import attrs
 import pytest
 from rich.cells import cell_len
 from support.exchange import small_sandbox
 
 import kiwoom_async
-from kiwoom_async import Exchange, Market, PriceMove, ProgramTradeQuery
+from kiwoom_async import Exchange, Market, PriceMove, ProgramTrade, ProgramTradeQuery
 from kiwoom_async._protocol.pages import first_cursor
-from kiwoom_async.cli import _app, _formats, _output, _resume, _rows
+from kiwoom_async.cli import _formats, _output, _resume, _rows, _rows_command
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAY = ["--date", "2026-11-20"]
 QUERY = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
+COLUMNS = tuple(field.name for field in attrs.fields(ProgramTrade))
 
 
 def server_symbols(market="P00101", exchange="1"):
@@ -39,11 +41,17 @@ def test_rows_as_json_lines(run):
     assert result.stderr == ""
 
 
+def test_ka90004_may_be_named_like_any_other_request(run):
+    words = [*DAY, "--format", "jsonl", "--sandbox"]
+    named, unnamed = run("rows", "program-trades", *words), run("rows", *words)
+    assert (named.exit_code, named.stdout) == (0, unnamed.stdout)
+
+
 def test_rows_as_csv(run):
     result = run("rows", *DAY, "--format", "csv", "--sandbox", "--market", "kosdaq")
     records = list(csv.DictReader(result.stdout.splitlines()))
     assert [record["symbol"] for record in records] == server_symbols("P10102")
-    assert tuple(records[0]) == _formats.COLUMNS
+    assert tuple(records[0]) == COLUMNS
 
 
 def test_rows_as_a_table(run):
@@ -96,6 +104,8 @@ def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, fo
         (["rows", *DAY, "--sandbox", "--resume", "k1.x"], "cursor: "),
         (["rows", *DAY], "KIWOOM_APP_KEY"),
         (["nonsense"], "nonsense"),
+        (["rows", "program-trade", *DAY], "Did you mean 'program-trades'?"),
+        (["rows", "--sandbox", "program-trades", *DAY], "unexpected extra argument"),
     ],
 )
 def test_wrong_use_ends_with_2_and_says_why(run, arguments, message):
@@ -127,7 +137,7 @@ def test_a_failed_start_leaves_no_file_and_its_command_can_be_repeated(run, tmp_
 
 def test_a_day_without_data_is_a_csv_header_without_rows(run):
     result = run("rows", "--date", "2026-11-15", "--format", "csv", "--sandbox")
-    assert (result.exit_code, result.stdout) == (0, ",".join(_formats.COLUMNS) + "\n")
+    assert (result.exit_code, result.stdout) == (0, ",".join(COLUMNS) + "\n")
     assert "no data for 2026-11-15 KOSPI KRX" in result.stderr
 
 
@@ -235,7 +245,7 @@ def test_a_warning_is_printed_without_source_code(run):
 def test_a_complete_walk_prints_no_resume_command(capsys):
     complete = _resume.ResumeState(total=1, begun=1)
     job = _rows.RowsJob([QUERY], DAY, _formats.Format.CSV, None, True, complete)
-    _app._print_how_to_go_on(job)
+    _rows_command._print_how_to_go_on(job)
     assert capsys.readouterr().err == ""
 
 

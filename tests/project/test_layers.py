@@ -34,7 +34,7 @@ WINGS = {
     "sharing": {PUBLIC, "_io", "_protocol", "errors"},
     "archive": {PUBLIC, "_io", "_protocol", "errors", "tables"},
     "report": {PUBLIC, "errors"},
-    "cli": {PUBLIC, "archive", "report", "sandbox", "sharing", "tables"},
+    "cli": {PUBLIC, "archive", "catalog", "report", "sandbox", "sharing", "tables"},
     "__main__": {"cli"},
 }
 # Imported by the core inside functions only.

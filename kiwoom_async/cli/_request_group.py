@@ -1,0 +1,51 @@
+"""Commands that take a request by name, ka90004 where no name is given."""
+
+from collections.abc import Callable, Mapping
+from inspect import cleandoc
+from typing import Any, ClassVar, Final
+
+import typer
+from typer.core import TyperGroup
+
+from kiwoom_async import Query, published_requests
+
+from ._request_options import request_command
+
+DEFAULT_REQUEST: Final = "program-trades"
+# The heading in help.
+PANEL: Final = "Requests"
+
+
+class RequestGroup(TyperGroup):
+    """A command for each request, by its name; ka90004's where a command begins with an option."""
+
+    # Another first word than a request's name is ka90004's, too: not a name typed wrongly.
+    takes_path: ClassVar[bool] = False
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put ka90004's name in front where no request is named."""
+        first = args[0] if args else "-"
+        named = first in self.commands if self.takes_path else not first.startswith("-")
+        return super().parse_args(
+            ctx, args if named or first == "--help" else [DEFAULT_REQUEST, *args]
+        )
+
+
+def add_requests(
+    commands: typer.Typer,
+    requests: Mapping[str, type[Query[Any, Any]]],
+    work: Callable[..., None],
+) -> None:
+    """Add a command for each request; `work` takes RequestArguments and options of its own."""
+    for name, query_class in requests.items():
+        if name == DEFAULT_REQUEST:
+            continue
+        command = request_command(name, query_class, work)
+        commands.command(name, help=_help(query_class), rich_help_panel=PANEL)(command)
+
+
+def _help(query_class: type[Query[Any, Any]]) -> str:
+    """Return the api-id, the Korean name and what the query's docstring says."""
+    api_id = query_class.api_id
+    names = [each.korean_name for each in published_requests(api_id) if each.api_id == api_id]
+    return f"{' '.join([api_id, *names])}: {cleandoc(query_class.__doc__ or '')}"
