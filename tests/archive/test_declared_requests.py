@@ -349,7 +349,7 @@ class Twins:
         ),
         ([query_without_fields(Twins)], "Twins: two fields differ in case only"),
         ([TickQuery("0" * 300)], "too long for the name of a folder"),
-        ([TickQuery("a"), TickQuery("A")], "would have its file in the same place"),
+        ([TickQuery("a"), TickQuery("A")], "would have its file in the place of"),
         ([CandleQuery("none"), CandleQuery("none")], "comes twice"),
     ],
     ids=str,
