@@ -37,6 +37,7 @@ class Candle:
     halted: bool | None = field(metadata=wire("hlt"))
     updated: dt.datetime | None = field(metadata=wire("upd"))
     note: str | None = field(metadata=wire("nt"))
+    shares: int = field(metadata=wire("lot"), converter=lambda lots: lots * 10)
     stock_code: str
     adjusted: bool
 
@@ -127,6 +128,7 @@ def candle(number, **changes):
         "dt": f"{day:%Y%m%d}", "cur_prc": f"-{75_000 + number}", "idx": f"+1338{number:02}",
         "rt": f"0.{number:010}", "shr": f"-{number}.50", "trd": "5", "wgt": f"{number}.1",
         "hlt": "1", "upd": f"{day:%Y%m%d}153000", "nt": f"{number}번",
+        "lot": f"{number}",
     }  # fmt: skip
     return sent | changes
 
