@@ -16,8 +16,10 @@ from ._protocol.convert import hundredths, magnitude
 from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.messages import Token
+from ._protocol.published import PublishedRequest, published_requests
 from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wire
 from ._protocol.records import to_dict
+from ._protocol.reply import Reply
 from ._version import __version__
 from .catalog.program_trades import (
     Exchange,
@@ -81,9 +83,11 @@ __all__ = [
     "ProgramTrade",
     "ProgramTradeQuery",
     "ProgramTradeTotals",
+    "PublishedRequest",
     "Query",
     "RateLimited",
     "RateLimiter",
+    "Reply",
     "Rows",
     "Sharing",
     "SharingError",
@@ -102,6 +106,7 @@ __all__ = [
     "__version__",
     "hundredths",
     "magnitude",
+    "published_requests",
     "to_dict",
     "wire",
 ]

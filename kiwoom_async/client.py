@@ -47,6 +47,7 @@ from ._protocol.estimate import Estimate
 from ._protocol.headers import checked_headers, parse_headers
 from ._protocol.pages import start_cursor
 from ._protocol.query import Environment, Page, Query, Rows, RowT, TotalsT, Walk
+from ._protocol.reply import Reply, raw_request, reply_cursor
 from .errors import KiwoomError, short_repr
 from .events import EventEmitter, Listener
 
@@ -324,6 +325,37 @@ class KiwoomClient:
             error.locate(query, first)
             raise
         return Walk(query, rows, walk.tally.totals, walk.tally.audit(), walk.cursor)
+
+    async def call(
+        self,
+        api_id: str,
+        body: Mapping[str, str] = MappingProxyType({}),
+        *,
+        cursor: Cursor | None = None,
+        path: str | None = None,
+    ) -> Reply:
+        """Return the answer to any request that reads, as it came: for what no `Query` declares.
+
+        `await kiwoom.call("ka10001", {"stk_cd": "005930"})`; the values are texts, as Kiwoom takes
+        them. Token, pace, retries and errors are those of `page`. No value is read, and no walk
+        audited.
+
+            reply = await kiwoom.call("ka10081", body)
+            while reply.next:
+                reply = await kiwoom.call("ka10081", body, cursor=reply.next)
+                if not reply.restarted:  # else page one again, at the end
+                    ...
+
+        cursor: the page to ask for, `reply.next` or an error's `cursor`; ContinuationError for one
+            of another api-id or body.
+        path: of a request that is not published, or has moved; by default the one published for
+            the api-id, see `published_requests`.
+
+        ValueError, before anything is sent, for an api-id without a path, a body that is not text,
+        and for requests that trade or carry keys: a retry could place an order twice.
+        """
+        request = raw_request(api_id, body, path)
+        return await self._calls.reply(request, reply_cursor(request, cursor))
 
     @overload
     def merge(

@@ -21,6 +21,7 @@ class SlotWaited:
     """A call got its slot, after so many seconds in the queue.
 
     `query` is the query asked, here and below; None for the calls that issue and revoke tokens.
+    Of `KiwoomClient.call` it is a value with the `api_id`, `path` and `body` of the request.
     """
 
     api_id: str

@@ -1,10 +1,11 @@
-"""Call: a request and its answer decoded; and the calls that issue and revoke a token."""
+"""Call: a request and its answer decoded; the calls of tokens and of undeclared requests."""
 
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
 
 from kiwoom_async._protocol.credentials import decode_token, encode_issue, encode_revoke
+from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.messages import (
     ISSUE_TOKEN,
     REVOKE_TOKEN,
@@ -13,6 +14,7 @@ from kiwoom_async._protocol.messages import (
     Token,
     decode_body,
 )
+from kiwoom_async._protocol.reply import Reply, decode_reply, encode_raw
 
 from .accounts import Account
 from .rate_limit import Priority, RateLimiter
@@ -70,3 +72,20 @@ class RevokeCall(Call[object]):
     def decode(self, response: Response) -> object:
         """Return the body of a successful answer."""
         return decode_body(response)
+
+
+@frozen(kw_only=True)
+class RawCall(Call[Reply]):
+    """A call for the page at `cursor` of a request that no class declares."""
+
+    cursor: Cursor
+    needs_token: bool = True
+
+    def encode(self, token: Token | None) -> Request:
+        """Return the request for the page."""
+        assert token is not None  # noqa: S101 - needs_token
+        return encode_raw(self.base_url, self.query, self.cursor, token)
+
+    def decode(self, response: Response) -> Reply:
+        """Return the answer as it came."""
+        return decode_reply(response, self.cursor)

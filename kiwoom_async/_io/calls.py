@@ -1,4 +1,7 @@
-"""Calls: the one loop of token, slot, send, decode and recovery, for pages and tokens."""
+"""Calls: the one loop of token, slot, send, decode and recovery, for pages, replies and tokens.
+
+Long, because a page is followed through it from top to bottom.
+"""
 
 import math
 import warnings
@@ -26,6 +29,7 @@ from kiwoom_async._protocol.messages import (
 )
 from kiwoom_async._protocol.pages import encode_page
 from kiwoom_async._protocol.query import Environment, Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.reply import RawRequest, Reply
 from kiwoom_async._protocol.times import KST
 from kiwoom_async.errors import KiwoomError, TransportTimeout, short_repr
 from kiwoom_async.events import (
@@ -38,7 +42,7 @@ from kiwoom_async.events import (
 )
 
 from .accounts import Account, Accounts
-from .call import Call, IssueCall, RevokeCall
+from .call import Call, IssueCall, RawCall, RevokeCall
 from .client_state import ClientState
 from .http import Engine
 from .rate_limit import Priority
@@ -193,6 +197,32 @@ class Calls:
             )
             self.emitter.emit(delivered)
         return page
+
+    async def reply(self, request: RawRequest, cursor: Cursor) -> Reply:
+        """Return the answer at `cursor`, as it came; errors as those of a page."""
+        try:
+            account, cursor = self.accounts.for_page(cursor)
+            call = RawCall(
+                api_id=request.api_id,
+                account=account,
+                limiter=account.rate_limiter(request.api_id),
+                base_url=self._base_url,
+                query=request,
+                cursor=cursor,
+            )
+            account.running_calls += 1
+            try:
+                reply = await self._run(call)
+            finally:
+                account.running_calls -= 1
+        except KiwoomError as error:
+            error.locate(request, cursor)
+            raise
+        if self.emitter.enabled:
+            rows, last = len(reply.rows), reply.next is None
+            delivered = PageDelivered(query=request, number=cursor.page, rows=rows, last=last)
+            self.emitter.emit(delivered)
+        return reply
 
     async def issue_token(self, account: Account) -> Token:
         """Return a token issued for the account."""

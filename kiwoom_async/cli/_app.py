@@ -1,4 +1,4 @@
-"""The commands and their options."""
+"""The commands and their options; long, because each option is an argument with its help."""
 
 import sys
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, __ve
 from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
+from ._call import call
 from ._clients import client_factory, uses_sharing
 from ._conversion import require_pyarrow
 from ._demo import print_demo
@@ -38,6 +39,7 @@ from ._output import require_writable
 from ._progress import Progress
 from ._queries import build_queries, last_weekday, parse_day, parse_days, today_in_korea
 from ._report import report
+from ._requests import requests
 from ._resume import ResumeState, read_state
 from ._rows import RowsJob, resume_signature
 from ._sandbox import sandbox_server
@@ -59,9 +61,10 @@ app = typer.Typer(
     "up (standard error says what), 130 interrupted, 143 terminated.",
 )
 
-
 app.add_typer(archive_commands, name="archive")
 app.command()(report)
+app.command()(call)
+app.command()(requests)
 
 
 @app.callback(invoke_without_command=True)

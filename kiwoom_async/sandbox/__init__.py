@@ -1,7 +1,11 @@
-"""A simulation of Kiwoom's REST API for ka90004 and its tokens: a plain ASGI application.
+"""A simulation of Kiwoom's REST API for program trading and tokens: a plain ASGI application.
 
 It imports nothing of this package's client, so that it can prove the client wrong. The live service
 has not been called for it: everything below is either recorded by others or invented.
+
+It serves ka90004; ka90003, ka90005 to ka90008, ka90010 and ka90013, with numbers that agree with
+its ka90004; and any request whose answer is given to it (`Recorded`). All faults strike all of
+them.
 
 Recorded (in brackets the sections of `wire-facts.md`):
 
@@ -19,6 +23,12 @@ Recorded (in brackets the sections of `wire-facts.md`):
 - code suffixes by exchange, signs, units, the ratio of amount to quantity, the meaning of
   `all_trde_rt`, the order of `tot_1` .. `tot_5`, the empty `tot_6` (1, 6)
 - maintenance is announced in HTML, also by `/oauth2/token` (3)
+- of the family: paths, list keys, fields and their order, page sizes (not that of ka90007), newest
+  rows first, the spelling of every number, units; that ka90003 goes on past rank 50, ka90005 and
+  ka90008 ignore `date`, ka90007 sums up from `date`, and ka90006 is KOSPI's; the codes of markets
+  by exchange, and P001_AL02, which answers with KOSPI; the wrong index and basis of KOSDAQ in
+  ka90010
+- of the family: sums that are off by one, as parts are rounded one by one
 
 Invented:
 
@@ -40,7 +50,15 @@ Invented:
 - `access-control-expose-headers` on pages: one known client finds the continuation headers by it
 - the form of a key, that it never expires, and that it survives a new token
 - empty totals on later pages with `totals_on="first page"`
-- 1505 for every TR but the three simulated, HTTP 404 for unknown paths and methods
+- of the family: what ka90004 does not say (arbitrage, shares below a thousand, volumes, indices,
+  what came when within the day); `history_days`; ka90003 ends with the last stock that has a net
+  on its side; 1901 for an unknown market, 1902 for an unknown stock, 1903 for an unknown suffix;
+  an empty list for a stock that programs did not trade (ka90008), and before the first day;
+  ka90007 answers with amounts in quantity mode, too
+- of the family in a moving market: the latest day moves when it is asked for, its older rows do
+  not. At midnight a walk without `date` moves by a row
+- of recorded answers: the form of a key, and that none is valid for another body
+- 1505 for every other TR, HTTP 404 for unknown paths and methods
 - the HTTP 200 and the text of the maintenance page, the bodies of 5xx answers, and every fault that
   modifies an otherwise good page
 """
@@ -48,7 +66,8 @@ Invented:
 from ._app import Arrival, Sandbox
 from ._faults import Fault
 from ._live_market import RowChange
+from ._recorded import Recorded
 from ._serve import serve
 from ._summary import Traffic, summary
 
-__all__ = ["Arrival", "Fault", "RowChange", "Sandbox", "Traffic", "serve", "summary"]
+__all__ = ["Arrival", "Fault", "Recorded", "RowChange", "Sandbox", "Traffic", "serve", "summary"]

@@ -25,6 +25,7 @@ from ._live_market import LiveMarkets, RowChange
 from ._market import BLANK_TOTALS, Day
 from ._market_data import MarketData
 from ._pages import Query, TotalsOn
+from ._recorded import Recorded
 from ._replies import RefusalError, Reply, firewall_page
 
 _BLOCKED_USER_AGENTS: Final = re.compile(r"Python/3\S* aiohttp/|Python-urllib/")
@@ -53,14 +54,18 @@ class Arrival:
 
 
 class Sandbox:
-    """A simulation of Kiwoom's REST API for ka90004, au10001 and au10002: an ASGI application.
+    """A simulation of Kiwoom's REST API for program trading and tokens: an ASGI application.
+
+    It serves ka90004, the family that agrees with it (ka90003, ka90005 to ka90008, ka90010 and
+    ka90013), au10001, au10002, and any request whose answer is in `recorded`.
 
     `requests_per_second` is the limit of each (app key, api-id); None means no limit. `secrets`
     maps each accepted app key to its secret key; None accepts any pair. `now` returns an aware
     datetime, for token expiry and for "today". `totals_on` exists because it is unknown whether
-    the real server repeats totals on every page. With `trades_per_second` above 0, a market trades
-    from the moment one of its days is first asked for, and `changes` logs the rows that changed.
-    `firewall` blocks the default User-Agents of aiohttp and urllib. `arrivals` logs every request.
+    the real server repeats totals on every page. `history_days` is the length of daily series. With
+    `trades_per_second` above 0, a market trades from the moment one of its days is first asked for,
+    and `changes` logs the rows of ka90004 that changed. `firewall` blocks the default User-Agents
+    of aiohttp and urllib. `arrivals` logs every request.
     """
 
     def __init__(
@@ -75,20 +80,28 @@ class Sandbox:
         firewall: bool = True,
         token_lifetime: timedelta = timedelta(hours=24),
         totals_on: TotalsOn = "every page",
+        history_days: int = 500,
         trades_per_second: float = 0.0,
+        recorded: Iterable[Recorded] = (),
         now: Callable[[], datetime] | None = None,
     ) -> None:
         if not 0 <= trades_per_second < math.inf:
             raise ValueError(f"trades_per_second: got {trades_per_second!r}; expected 0 or more")
+        if history_days < 1:
+            raise ValueError(f"history_days: got {history_days!r}; expected 1 or more")
         self.requests_per_second = requests_per_second
         self.arrivals: deque[Arrival] = deque(maxlen=_MAX_ARRIVALS)
         self._latency_seconds = latency_seconds
         self._firewall = firewall
         self._faults = tuple(faults)
+        self._recorded = tuple(recorded)
+        for each in self._recorded:
+            if not isinstance(each, Recorded):
+                raise ValueError(f"recorded: got {type(each).__name__}; expected Recorded(...)")
         live_markets = LiveMarkets(trades_per_second) if trades_per_second else None
         self.changes: deque[RowChange] = live_markets.changes if live_markets else deque()
         stock_counts = {"P00101": kospi_stocks, "P10102": kosdaq_stocks}
-        self._market_data = MarketData(stock_counts, totals_on, live_markets)
+        self._market_data = MarketData(stock_counts, totals_on, history_days, live_markets)
         self._access = Access(secrets, token_lifetime, now)
         self._calls: Counter[str] = Counter()  # by api-id
 
@@ -178,6 +191,7 @@ class Sandbox:
             return firewall_page()
         limit = self.requests_per_second
         try:
-            return handle(Call(request, time, limit, self._access, self._market_data))
+            access, market_data = self._access, self._market_data
+            return handle(Call(request, time, limit, access, market_data, self._recorded))
         except RefusalError as refused:
             return refused.reply

@@ -9,8 +9,7 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from ._codes import CODES
-from ._market import BLANK_ROW
-from ._replies import ROWS_KEY, Reply, firewall_page, html_page, rate_limited, refusal
+from ._replies import Reply, firewall_page, html_page, rate_limited, refusal
 
 _OTHER_HOST: Final = "https://elsewhere.invalid"  # RFC 2606: never resolves
 
@@ -20,7 +19,10 @@ class Fault:
     """One fault: `kind` strikes `times` arrivals of `api_id`, from the `call`-th on.
 
     `times` may be `math.inf`. `seconds` is the wait of "slow" and the Retry-After of "rate_limit";
-    `code` is the inner code of "code". Raises ValueError for an unknown kind or code.
+    `code` is the inner code of "code"; `field` is the row's field that "unreadable_row" changes, by
+    default its first quantity ("qty" in the name), or its last field. Faults of rows strike the
+    list of the answer under whatever name, and leave an answer without rows as it is. Raises
+    ValueError for an unknown kind or code.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class Fault:
     times: float = 1
     seconds: float = 0.0
     code: str = ""
+    field: str = ""
 
     def __attrs_post_init__(self) -> None:
         """Refuse a fault that would never strike or has no answer."""
@@ -136,36 +139,45 @@ def _modify_body(reply: Reply, modify: Callable[[dict[str, Any]], dict[str, Any]
 
 
 def _modify_rows(reply: Reply, modify: Callable[[list[Any]], list[Any] | None]) -> Reply:
-    """Return the page with its rows modified; a reply without rows as it is."""
-    if not isinstance(reply.body, dict) or ROWS_KEY not in reply.body:
+    """Return the page with its rows modified; a reply without a list as it is."""
+    rows_key = reply.rows_key
+    if rows_key is None or not isinstance(reply.body, dict):
         return reply
-    return evolve(reply, body={**reply.body, ROWS_KEY: modify(reply.body[ROWS_KEY])})
+    rows = reply.body[rows_key]
+    modified = modify(rows)
+    return reply if modified is rows else evolve(reply, body={**reply.body, rows_key: modified})
 
 
-def _remove_rows(reply: Reply) -> Reply:
-    if not isinstance(reply.body, dict) or ROWS_KEY not in reply.body:
+def _remove_list(reply: Reply) -> Reply:
+    if reply.rows_key is None or not isinstance(reply.body, dict):
         return reply
-    body = {name: value for name, value in reply.body.items() if name != ROWS_KEY}
+    body = {name: value for name, value in reply.body.items() if name != reply.rows_key}
     return evolve(reply, body=body)
 
 
 def _insert_blank_row(rows: list[Any]) -> list[Any]:
+    if not rows:
+        return rows
     middle = len(rows) // 2
-    return [*rows[:middle], BLANK_ROW, *rows[middle:]]
+    return [*rows[:middle], dict.fromkeys(rows[middle], ""), *rows[middle:]]
 
 
-def _spoil_a_row(rows: list[Any]) -> list[Any]:
+def _spoil_a_row(rows: list[Any], name: str) -> list[Any]:
     middle = len(rows) // 2
-    return [*rows[:middle], {**rows[middle], "buy_cntr_qty": "abc"}, *rows[middle + 1 :]]
+    if not rows or (name and name not in rows[middle]):
+        return rows
+    spoilt = {**rows[middle], name or _quantity_or_last(rows[middle]): "abc"}
+    return [*rows[:middle], spoilt, *rows[middle + 1 :]]
 
 
-def _add_unknown_fields(body: dict[str, Any]) -> dict[str, Any]:
-    extended = {**body, "tot_7": "7", "srv_info": {"node": "3"}}
-    if ROWS_KEY in body:
-        extended[ROWS_KEY] = [
-            {**row, "new_field": "new", "new_number": 1} for row in body[ROWS_KEY]
-        ]
-    return extended
+def _quantity_or_last(row: dict[str, Any]) -> str:
+    return next((name for name in row if "qty" in name), next(reversed(row)))
+
+
+def _add_unknown_fields(reply: Reply) -> Reply:
+    new_fields = {"new_field": "new", "new_number": 1}
+    extended = _modify_rows(reply, lambda rows: [{**row, **new_fields} for row in rows])
+    return _modify_body(extended, lambda body: {**body, "tot_7": "7", "srv_info": {"node": "3"}})
 
 
 def _return_code_as_text(body: dict[str, Any]) -> dict[str, Any]:
@@ -188,11 +200,13 @@ _MODIFICATIONS: Final[dict[str, Callable[[Reply, FaultContext], Reply]]] = {
     "broken_utf8": lambda reply, _: _insert_invalid_byte(reply),
     "empty_body": lambda reply, _: evolve(reply, body=b""),
     "null_list": lambda reply, _: _modify_rows(reply, lambda _: None),
-    "missing_list": lambda reply, _: _remove_rows(reply),
+    "missing_list": lambda reply, _: _remove_list(reply),
     "empty_list": lambda reply, _: _modify_rows(reply, lambda _: []),
     "blank_row": lambda reply, _: _modify_rows(reply, _insert_blank_row),
-    "unreadable_row": lambda reply, _: _modify_rows(reply, _spoil_a_row),
-    "unknown_fields": lambda reply, _: _modify_body(reply, _add_unknown_fields),
+    "unreadable_row": lambda reply, context: _modify_rows(
+        reply, lambda rows: _spoil_a_row(rows, context.fault.field)
+    ),
+    "unknown_fields": lambda reply, _: _add_unknown_fields(reply),
     "text_return_code": lambda reply, _: _modify_body(reply, _return_code_as_text),
     "empty_key": lambda reply, _: _continue_with(reply, ""),
     "repeat_key": lambda reply, context: _continue_with(reply, context.requested_key or None),

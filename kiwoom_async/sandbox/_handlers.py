@@ -1,4 +1,4 @@
-"""The three calls that the sandbox serves: au10001, au10002 and ka90004.
+"""The calls that the sandbox serves: au10001, au10002, ka90004, its family, and recorded ones.
 
 Each function checks in the order the server is assumed to check, and raises RefusalError with the
 answer to send if it refuses.
@@ -10,9 +10,11 @@ from attrs import field, frozen
 
 from ._access import Access
 from ._asgi import Request
+from ._family import FAMILY, Trading
 from ._market import SUFFIXES
 from ._market_data import EIGHT_DIGITS, MarketData
 from ._pages import API_ID, Query, blank_page, page_reply
+from ._recorded import Recorded, recorded_reply
 from ._replies import RefusalError, Reply, not_found, rate_limited, refusal, success
 
 ISSUE_API_ID: Final = "au10001"
@@ -24,6 +26,7 @@ _PATHS: Final = {
     ISSUE_API_ID: _ISSUE_PATH,
     _REVOKE_API_ID: _REVOKE_PATH,
     API_ID: "/api/dostk/stkinfo",
+    **{api_id: request.path for api_id, request in FAMILY.items()},
 }
 _TOKEN_API_IDS: Final = {_ISSUE_PATH: ISSUE_API_ID, _REVOKE_PATH: _REVOKE_API_ID}
 
@@ -40,6 +43,12 @@ class Call:
     limit: int | None
     access: Access = field(repr=False)
     market_data: MarketData
+    recorded: tuple[Recorded, ...] = field(default=(), repr=False)
+
+    def recordings(self) -> list[Recorded]:
+        """Return the recorded answers of this request's api-id."""
+        api_id = self.request.header("api-id")
+        return [recorded for recorded in self.recorded if recorded.api_id == api_id]
 
 
 def request_api_id(request: Request) -> str:
@@ -85,7 +94,7 @@ def handle(call: Call) -> Reply:
         if path == _REVOKE_PATH:
             return _revoke_token(call)
         if path.startswith(_DATA_PATH_PREFIX):
-            return _program_trades(call)
+            return _answer_data(call)
     return not_found(path)
 
 
@@ -140,16 +149,27 @@ def _check_rate(call: Call, app_key: str, api_id: str) -> None:
         raise RefusalError(rate_limited(api_id, limit))
 
 
-def _program_trades(call: Call) -> Reply:
+def _answer_data(call: Call) -> Reply:
     request = call.request
     app_key = _authorize(request, call.access)
-    _check_api_id(request)
-    _check_rate(call, app_key, API_ID)
-    query = _parse_query(request.json_object())
+    _check_api_id(call)
+    api_id = request.header("api-id")
+    _check_rate(call, app_key, api_id)
+    body, key = request.json_object(), request_key(request)
+    if recordings := call.recordings():
+        return recorded_reply(recordings, api_id, body, key)
+    if api_id == API_ID:
+        return _program_trades(call, body, key)
+    trading = Trading(call.market_data, call.access.now().date(), call.time)
+    return FAMILY[api_id].pages(api_id, body, trading).reply(key)
+
+
+def _program_trades(call: Call, body: dict[str, Any], key: str) -> Reply:
+    query = _parse_query(body)
     day = call.market_data.day(query, call.access.now().date(), call.time)
     if day is None:
         return blank_page()
-    return page_reply(query, day, request_key(request), call.market_data.totals_on)
+    return page_reply(query, day, key, call.market_data.totals_on)
 
 
 def _authorize(request: Request, access: Access) -> str:
@@ -171,14 +191,15 @@ def _authorize(request: Request, access: Access) -> str:
     return app_key
 
 
-def _check_api_id(request: Request) -> None:
-    api_id = request.header("api-id")
+def _check_api_id(call: Call) -> None:
+    api_id, path = call.request.header("api-id"), call.request.path
     if not api_id:
         raise RefusalError(refusal("1501"))
-    if api_id not in _PATHS:
+    recordings = call.recordings()
+    if not recordings and api_id not in _PATHS:
         raise RefusalError(refusal("1505", api_id=api_id))
-    if _PATHS[api_id] != request.path:
-        raise RefusalError(refusal("1504", api_id=api_id, uri=request.path))
+    if path not in ({each.path or path for each in recordings} or {_PATHS[api_id]}):
+        raise RefusalError(refusal("1504", api_id=api_id, uri=path))
 
 
 def _parse_query(body: dict[str, Any]) -> Query:

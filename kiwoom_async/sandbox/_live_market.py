@@ -104,10 +104,7 @@ class LiveMarkets:
 
     def day(self, dt: str, mrkt_tp: str, stex_tp: str, count: int, time: float) -> Day:
         """Return the day as of `time`; log the rows that changed since it was last returned."""
-        if (dt, mrkt_tp) not in self._markets:
-            self._markets[dt, mrkt_tp] = _LiveMarket(dt, mrkt_tp, count, time)
-        market = self._markets[dt, mrkt_tp]
-        market.trade_up_to(self._trades_due(market, time))
+        market = self._market(dt, mrkt_tp, count, time)
         key = (dt, mrkt_tp, stex_tp)
         last = self._snapshots.get(key)
         if last is not None and last.trade_count == market.trade_count:
@@ -126,6 +123,21 @@ class LiveMarkets:
         """Return the day as last returned by `day`, or None."""
         snapshot = self._snapshots.get((dt, mrkt_tp, stex_tp))
         return snapshot.day if snapshot else None
+
+    def stock_days(self, dt: str, mrkt_tp: str, count: int, time: float) -> list[StockDay]:
+        """Return what every stock did until `time`; a market not asked for before begins now."""
+        return self._market(dt, mrkt_tp, count, time).stock_days
+
+    def is_moving(self, dt: str, mrkt_tp: str) -> bool:
+        """Return True if the market was asked for on this day."""
+        return (dt, mrkt_tp) in self._markets
+
+    def _market(self, dt: str, mrkt_tp: str, count: int, time: float) -> _LiveMarket:
+        if (dt, mrkt_tp) not in self._markets:
+            self._markets[dt, mrkt_tp] = _LiveMarket(dt, mrkt_tp, count, time)
+        market = self._markets[dt, mrkt_tp]
+        market.trade_up_to(self._trades_due(market, time))
+        return market
 
     def _trades_due(self, market: _LiveMarket, time: float) -> int:
         due = int((time - market.started_at) * self._trades_per_second)

@@ -3,6 +3,7 @@
 Deterministic: date, market, exchange and the number of stocks decide every digit.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
@@ -32,16 +33,9 @@ BLANK_ROW: Final[Row] = {
 BLANK_TOTALS: Final[Row] = {f"tot_{number}": "" for number in range(1, 7)}
 UPPER_LIMIT, UP, FLAT, LOWER_LIMIT, DOWN = "1", "2", "3", "4", "5"
 
-# KRX's tick sizes since 2023, as (prices below, tick size) in won.
-_TICK_SIZES: Final = (
-    (2000, 1),
-    (5000, 5),
-    (20_000, 10),
-    (50_000, 50),
-    (200_000, 100),
-    (500_000, 500),
-)
-_TICK_SIZE_ABOVE: Final = 1000
+# KRX's tick sizes since 2023, in won: each holds from one of these prices up to the next.
+_TICK_SIZES: Final = (1, 5, 10, 50, 100, 500, 1000)
+_TICK_SIZE_LIMITS: Final = (2000, 5000, 20_000, 50_000, 200_000, 500_000)
 
 
 class Fills(NamedTuple):
@@ -59,7 +53,7 @@ class Fills(NamedTuple):
 
     def plus(self, other: "Fills") -> "Fills":
         """Return the sums, field by field."""
-        return Fills(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return sum_fills((self, other))
 
 
 @frozen
@@ -114,8 +108,45 @@ def to_wire(stock_days: Sequence[StockDay], stex_tp: str) -> Day:
 @lru_cache(maxsize=4)
 def draw_stock_days(dt: str, mrkt_tp: str, count: int) -> tuple[StockDay, ...]:
     """Invent what the first `count` stocks of a market did on a day, in listing order."""
-    random = Random(f"{dt} {mrkt_tp}").random  # noqa: S311 - invented prices, no secrets
+    random = _random_of_day(dt, mrkt_tp)
     return tuple(_stock_day(stock, random) for stock in stocks(mrkt_tp, count))
+
+
+@lru_cache(maxsize=1024)
+def draw_stock_day(dt: str, mrkt_tp: str, count: int, index: int) -> StockDay:
+    """Return one of `draw_stock_days` without inventing the others."""
+    random = _random_of_day(dt, mrkt_tp)
+    listed = stocks(mrkt_tp, count)
+    for stock in listed[:index]:
+        _skip_stock_day(stock, random)
+    return _stock_day(listed[index], random)
+
+
+@lru_cache(maxsize=2048)
+def draw_market_fills(dt: str, mrkt_tp: str, count: int) -> tuple[Fills, Fills]:
+    """Return the sums of `draw_stock_days` at KRX and at NXT, in half of its time."""
+    random = _random_of_day(dt, mrkt_tp)
+    krx: list[Fills] = []
+    nxt: list[Fills] = []
+    for stock in stocks(mrkt_tp, count):
+        turnover = _program_turnover(stock, random)
+        if turnover:
+            price, _ = _closing_price(_previous_close(stock.price, random), random)
+            at_krx, at_nxt = _fills_at_exchanges(turnover, price, random)
+            krx.append(at_krx)
+            nxt.append(at_nxt)
+        else:
+            _skip_idle_quote(random)
+    return sum_fills(krx), sum_fills(nxt)
+
+
+def sum_fills(fills: Sequence[Fills]) -> Fills:
+    """Return the sums, field by field."""
+    return Fills(*map(sum, zip(Fills(), *fills, strict=True)))
+
+
+def _random_of_day(dt: str, mrkt_tp: str) -> RandomFloat:
+    return Random(f"{dt} {mrkt_tp}").random  # noqa: S311 - invented prices, no secrets
 
 
 def _stock_day(stock: Stock, random: RandomFloat) -> StockDay:
@@ -125,10 +156,35 @@ def _stock_day(stock: Stock, random: RandomFloat) -> StockDay:
         if random() < 0.006:  # "" and "0" are rare in recordings
             quote = Quote(quote.price, 0, "" if random() < 0.5 else "0")
         return StockDay(stock, quote, dict.fromkeys(SUFFIXES, Fills()))
-    nxt_part = 0.05 + 0.45 * random()
-    krx = _fills(turnover * (1 - nxt_part), quote.price, random)
-    nxt = _fills(turnover * nxt_part, quote.price, random)
+    krx, nxt = _fills_at_exchanges(turnover, quote.price, random)
     return StockDay(stock, quote, {"1": krx, "2": nxt, "3": krx.plus(nxt)})
+
+
+def _skip_stock_day(stock: Stock, random: RandomFloat) -> None:
+    """Draw as often as `_stock_day`."""
+    if not _program_turnover(stock, random):
+        _skip_idle_quote(random)
+        return
+    _skip_quote(random)
+    for _ in range(7):
+        random()
+
+
+def _skip_idle_quote(random: RandomFloat) -> None:
+    """Draw as often as `_stock_day` after `_program_turnover` returned 0.0."""
+    _skip_quote(random)
+    if random() < 0.006:
+        random()
+
+
+def _skip_quote(random: RandomFloat) -> None:
+    """Draw as often as `_quote`."""
+    random()
+    event = int(2000 * random())
+    if event > 2 and event % 10:
+        random()
+        random()
+        random()
 
 
 def _program_turnover(stock: Stock, random: RandomFloat) -> float:
@@ -139,9 +195,13 @@ def _program_turnover(stock: Stock, random: RandomFloat) -> float:
 
 
 def _quote(typical_price: int, random: RandomFloat) -> Quote:
-    previous_close = _round_down_to_tick(int(typical_price * (0.85 + 0.3 * random())))
+    previous_close = _previous_close(typical_price, random)
     price, sign = _closing_price(previous_close, random)
     return Quote(price, price - previous_close, sign)
+
+
+def _previous_close(typical_price: int, random: RandomFloat) -> int:
+    return _round_down_to_tick(int(typical_price * (0.85 + 0.3 * random())))
 
 
 def _closing_price(previous_close: int, random: RandomFloat) -> tuple[int, str]:
@@ -168,12 +228,20 @@ def _lower_limit(previous_close: int) -> int:
 
 
 def _round_down_to_tick(price: int) -> int:
-    return price // tick_size(price) * tick_size(price)
+    size = tick_size(price)
+    return price // size * size
 
 
 def tick_size(price: int) -> int:
     """Return KRX's tick size at this price, in won."""
-    return next((size for below, size in _TICK_SIZES if price < below), _TICK_SIZE_ABOVE)
+    return _TICK_SIZES[bisect_right(_TICK_SIZE_LIMITS, price)]
+
+
+def _fills_at_exchanges(turnover: float, price: int, random: RandomFloat) -> tuple[Fills, Fills]:
+    """Divide the turnover among KRX and NXT."""
+    nxt_part = 0.05 + 0.45 * random()
+    krx = _fills(turnover * (1 - nxt_part), price, random)
+    return krx, _fills(turnover * nxt_part, price, random)
 
 
 def _fills(turnover: float, price: int, random: RandomFloat) -> Fills:
@@ -222,7 +290,6 @@ def _row(code: str, stock_day: StockDay, fills: Fills, share: int) -> Row:
 
 
 def _totals(fills: list[Fills]) -> Row:
-    # The leading Fills() gives four zero columns when no stock is listed.
-    columns = [sum(column) for column in zip(Fills(), *fills, strict=True)]
-    sums = [*columns, columns[1] - columns[3]]
+    total = sum_fills(fills)
+    sums = [*total, total.buy_amount - total.sell_amount]
     return {**{f"tot_{number}": str(value) for number, value in enumerate(sums, 1)}, "tot_6": ""}

@@ -18,11 +18,13 @@ _SATURDAY: Final = 5
 class MarketData:
     """The number of stocks by `mrkt_tp`, the pages that repeat totals, and the moving markets.
 
-    `live_markets` is None if every day is a finished one.
+    `history_days` is the length of daily series; `live_markets` is None if every day is a finished
+    one.
     """
 
     stock_counts: dict[str, int]
     totals_on: TotalsOn
+    history_days: int
     live_markets: LiveMarkets | None = None
 
     def day(self, query: Query, today: date, time: float | None = None) -> Day | None:

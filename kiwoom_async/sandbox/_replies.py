@@ -7,10 +7,9 @@ from attrs import evolve, field, frozen
 
 from ._codes import CATEGORY_TEXTS, CODES
 
-ROWS_KEY: Final = "stk_prm_trde_prst"
-
 _JSON_TYPE: Final = "application/json;charset=UTF-8"
 _HTML_TYPE: Final = "text/html; charset=UTF-8"
+_SUCCESS: Final = {"return_code": 0, "return_msg": CATEGORY_TEXTS[0]}
 _HTML_TEMPLATE: Final = (
     "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1>{1}</body></html>"
 )
@@ -20,9 +19,10 @@ _HTML_TEMPLATE: Final = (
 class Reply:
     """One answer; a dict body is sent as JSON, bytes are sent as they are.
 
-    `code` is the four-digit code of a refusal. `walk_keys` are the continuation keys of the whole
-    walk, for faults that lead back to one of them. `wait_seconds` delays the answer; `cut_short`
-    breaks the connection in the middle of the body.
+    `code` is the four-digit code of a refusal. Of a page, `rows_key` is the name of its list, and
+    `walk_keys` are the continuation keys of the whole walk, for faults that lead back to one of
+    them. `wait_seconds` delays the answer; `cut_short` breaks the connection in the middle of the
+    body.
     """
 
     body: dict[str, Any] | bytes = field(repr=False)  # may hold a token
@@ -30,6 +30,7 @@ class Reply:
     headers: dict[str, str] = field(factory=dict[str, str])
     content_type: str = _JSON_TYPE
     code: str | None = None
+    rows_key: str | None = None
     walk_keys: tuple[str, ...] = field(default=(), repr=False)
     wait_seconds: float = 0.0
     cut_short: bool = False
@@ -50,8 +51,8 @@ class RefusalError(Exception):
 
 
 def success(body: dict[str, Any], headers: dict[str, str]) -> Reply:
-    """Return the body followed by return code 0 and its text."""
-    return Reply(body={**body, "return_code": 0, "return_msg": CATEGORY_TEXTS[0]}, headers=headers)
+    """Return the body, followed by return code 0 and its text if it has none of its own."""
+    return Reply(body={**body, **_SUCCESS, **body}, headers=headers)
 
 
 def refusal(

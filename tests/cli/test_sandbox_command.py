@@ -1,12 +1,15 @@
 """`kiwoom-async sandbox`: its options, and the summary of the calls at its end."""
 
+import json
 import socket
 import sys
 from collections import deque
 from functools import partial
 
 import pytest
+from support.bare_client import logged_in
 from support.exchange import small_sandbox
+from support.family import ask
 from typer.testing import CliRunner
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
@@ -161,3 +164,36 @@ def test_the_sandbox_command_names_its_extra(run, monkeypatch):
     result = run("sandbox")
     assert result.exit_code == 1
     assert "pip install 'kiwoom-async[sandbox]'" in result.stderr
+
+
+@pytest.mark.anyio
+async def test_the_sandbox_command_serves_recorded_answers(monkeypatch, tmp_path):
+    served = []
+    monkeypatch.setattr(_sandbox, "serve", lambda sandbox, **_: served.append(sandbox))
+    candles = [{"dt": "20261120"}, {"dt": "20261119"}, {"dt": "20261118"}]
+    (tmp_path / "candles.json").write_text(json.dumps({"rows": candles}), encoding="utf-8")
+    (tmp_path / "stock.json").write_text('{"per": "1.5"}', encoding="utf-8")
+    options = [f"--recorded=ka10081={tmp_path}/candles.json", "--page-size=2"]
+    options.append(f"--recorded=ka10001={tmp_path}/stock.json")
+    assert CliRunner().invoke(_app.app, ["sandbox", *options]).exit_code == 0
+    client = await logged_in(served[0])
+    reply = await ask(client, "ka10081", path="/api/dostk/chart")
+    assert (reply.json()["rows"], reply.headers["cont-yn"]) == (candles[:2], "Y")
+    assert (await ask(client, "ka10001", path="/api/dostk/stkinfo")).json()["per"] == "1.5"
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("candles.json", "got 'candles.json'; expected API_ID=FILE, such as ka10081=candles.json"),
+        ("=candles.json", "expected API_ID=FILE"),
+        ("ka10081=", "expected API_ID=FILE"),
+        ("ka10081=missing.json", "missing.json"),
+        (f"ka10081={__file__}", "is no JSON"),
+    ],
+)
+def test_the_sandbox_command_refuses_what_it_cannot_serve(run, option, problem):
+    result = run("sandbox", "--recorded", option)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert "Traceback" not in result.stderr

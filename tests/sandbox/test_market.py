@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from support.bare_client import FRIDAY, KOSDAQ, KOSPI
 
-from kiwoom_async.sandbox._market import hundredths
+from kiwoom_async.sandbox._market import (
+    draw_market_fills,
+    draw_stock_day,
+    draw_stock_days,
+    hundredths,
+    sum_fills,
+)
 
 MARKETS_AND_EXCHANGES = [(market, exchange) for market in (KOSPI, KOSDAQ) for exchange in "123"]
 PROGRAM_FIELDS = {"buy_cntr_qty", "buy_cntr_amt", "sel_cntr_qty", "sel_cntr_amt", "netprps_prica"}
@@ -213,3 +219,15 @@ def test_a_day_without_trading_has_no_rows_and_blank_totals(full_sandbox, day):
 def test_rows_returns_copies(full_sandbox):
     full_sandbox.rows(FRIDAY, KOSPI, "1")[0]["stk_nm"] = "changed"
     assert full_sandbox.rows(FRIDAY, KOSPI, "1")[0]["stk_nm"] != "changed"
+
+
+@pytest.mark.parametrize(("market", "count"), [(KOSPI, 2472), (KOSDAQ, 1820)])
+@pytest.mark.parametrize("day", [FRIDAY, "20250305"])
+def test_a_part_of_a_day_is_drawn_as_in_the_whole_day(market, count, day):
+    """Series need one stock, or a market's sums, of hundreds of days."""
+    whole = draw_stock_days(day, market, count)
+    for index in (0, 1, 61, count // 2, count - 1):
+        assert draw_stock_day(day, market, count, index) == whole[index]
+    assert draw_market_fills(day, market, count) == tuple(
+        sum_fills([stock_day.by_exchange[exchange] for stock_day in whole]) for exchange in "12"
+    )

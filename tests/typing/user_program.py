@@ -27,11 +27,14 @@ from kiwoom_async import (
     ProgramTrade,
     ProgramTradeQuery,
     ProgramTradeTotals,
+    PublishedRequest,
     RateLimited,
+    Reply,
     TransportError,
     TransportTimeout,
     Walk,
     __version__,
+    published_requests,
 )
 from kiwoom_async.sandbox import Arrival, Fault, Sandbox, serve
 
@@ -124,6 +127,17 @@ async def fan_out(kiwoom: KiwoomClient) -> list[ProgramTrade]:
                 print(item.number, item.totals.buy_amount)
     async with kiwoom.merge(queries) as pages:
         return [trade async for trade in pages.rows()]
+
+
+async def call(kiwoom: KiwoomClient) -> list[str]:
+    stock = {"stk_cd": "005930"}
+    reply: Reply = await kiwoom.call("ka10081", stock | {"base_dt": "20261120"})
+    while reply.next is not None and not reply.restarted:
+        following: Cursor = reply.next
+        reply = await kiwoom.call("ka10081", stock | {"base_dt": "20261120"}, cursor=following)
+    await kiwoom.call("ka10001", stock, path="/api/dostk/stkinfo")
+    chart: list[PublishedRequest] = [each for each in published_requests("차트") if not each.trades]
+    return [reply.body["return_msg"], *(each.korean_name + each.path for each in chart)]
 
 
 async def say_what_went_wrong(kiwoom: KiwoomClient) -> Cursor | None:
