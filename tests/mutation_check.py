@@ -942,10 +942,19 @@ WINGS = [
     *in_file(
         "archive/_fetch.py", "archive/test_provisional.py",
         ("pages of yesterday and today make a walk",
-         "return complete_so_far and not self._is_provisional(entry.query)",
-         "return complete_so_far"),
-        ("an unfinished day is final", "settled = entry.final or (",
-         "settled = entry.state is State.COMPLETE or ("),
+         "return not self._is_provisional(entry.query)", "return True"),
+        ("an unfinished day is final", "settled = entry.is_settled(",
+         "settled = entry.state is State.COMPLETE or entry.is_settled("),
+        ("another request settles a walk of the same fields",
+         "entries = {entry.key: entry for entry in self.manifest.entries()}",
+         "entries = {entry.query: entry for entry in self.manifest.entries()}",
+         "archive/test_declared_requests.py"),
+        ("pages of two days make a walk without a day",
+         "return self._first_day(entry.query) == korean_day(_times.utc_now())", "return True",
+         "archive/test_declared_requests.py"),
+        ("what is there is brought up to date first",
+         "return sorted(remaining, key=whole.__contains__)", "return remaining",
+         "archive/test_declared_requests.py"),
         ("no data replaces data",
          "entry = keep_earlier(earlier, entry, file_damage(earlier, self.files))", "pass"),
         ("a refused cursor fails the walk",
@@ -965,6 +974,28 @@ WINGS = [
         ("sources mix", "            manifest.set_source(_source_name(kiwoom))\n", ""),
     ),
     *in_file(
+        "archive/_data_set.py", "archive/test_declared_requests.py",
+        ("a stock code is a partition, which polars reads as a number",
+         "partition = same and not optional and (", "partition = same and (True or "),
+        ("a row's own date is the query's",
+         "while name not in taken and column.casefold() in occupied:", "while False:"),
+        ("Windows drops a dot", 'return re.sub(r"\\.$", "%2E", quoted)', "return quoted"),
+    ),
+    *in_file(
+        "archive/_queries.py", "archive/test_declared_requests.py",
+        ("files that differ in case only are two", "other = by_file.get(file.casefold())",
+         "other = by_file.get(file)"),
+        ("another class takes the place of an entry",
+         "if same and (same.file != file or key in asked):", "if same and key in asked:"),
+        ("changed columns mix", "if data_sets.get(data_set.name, data_set) != data_set:",
+         "if False:"),
+    ),
+    *in_file(
+        "archive/_entry.py", "archive/test_declared_requests.py",
+        ("a walk without a day is final", "return self.final or (", "return self.whole or ("),
+        ("refresh collects nothing", "collected == today and not refresh", "collected == today"),
+    ),
+    *in_file(
         "archive/_verify.py", "archive/test_verify.py",
         ("missing weekdays are not seen", "    yield from _missing_weekdays(entries)\n", ""),
     ),
@@ -977,7 +1008,7 @@ WINGS = [
     *in_file(
         "archive/_parquet.py", "archive/test_interrupted_fetch.py",
         ("files are written in place", "        path = self._partial / owner\n",
-         ("        path = self.path(query)\n"
+         ("        path = self.path(entry)\n"
          "        path.parent.mkdir(parents=True, exist_ok=True)\n")),
     ),
     *in_file(

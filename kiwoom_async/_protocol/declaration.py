@@ -11,6 +11,7 @@ import attrs
 
 from .convert import query_fields, reader_of, wire_names
 from .encode import FieldWriter
+from .read_only import check_reads_only
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _API_ID: Final = re.compile(r"[A-Za-z0-9_]{1,20}")
@@ -19,6 +20,8 @@ _checked: Final[set[type[Any]]] = set()
 
 def check_declaration(query_class: type[Any]) -> None:
     """Raise TypeError for a query class that cannot work; once checked, it is not looked at again.
+
+    ValueError for a request that trades or carries keys.
 
     What the class says of the request, then how it is sent, then the rows and the totals.
     """
@@ -50,6 +53,7 @@ def _check_request(query_class: Any, name: str) -> None:
         value = getattr(query_class, attribute, None)
         if not isinstance(value, str) or not form.fullmatch(value):
             raise TypeError(f"{name}.{attribute}: got {value!r}; expected text like {example!r}")
+    check_reads_only(query_class.api_id, query_class.path)
     rows_key = getattr(query_class, "rows_key", "")
     if rows_key is not None and (not isinstance(rows_key, str) or not rows_key):
         raise TypeError(

@@ -105,10 +105,10 @@ class Query(Generic[RowT_co, TotalsT_co]):
     `yyyyMMdd`, True and False as `1` and `0`, enum members by their `codes`, None as an empty text.
     A row field without `wire` takes the query's attribute of the same name.
 
-    api_id, path: of the request; one that trades is refused. rows_key: the name of the list of rows
-    in the answer; None if the answer itself is the one row. newest_first: True if the rows come
-    from the newest to the oldest, and old ones do not change: `watch` then walks no further than
-    it must.
+    api_id, path: of the request; ValueError for one that trades.
+    rows_key: the name of the list of rows in the answer; None if the answer itself is the one row.
+    newest_first: True if the rows come from the newest to the oldest, and old ones do not change:
+        `watch` then walks no further than it must.
 
     A declaration that cannot work is a TypeError, which names class, field and cure, where the
     class is defined, or where it is first used.

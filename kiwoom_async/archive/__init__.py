@@ -37,7 +37,7 @@ from ._manifest import Manifest
 from ._owner_lock import OwnerLock
 from ._parquet import ParquetFiles
 from ._plan import Plan, make_plan
-from ._queries import check_hashable, check_places, new_entry, with_queries
+from ._queries import check_hashable, check_places, new_entries, with_queries
 from ._sql import run_sql
 from ._verify import Finding, findings
 
@@ -103,8 +103,8 @@ class Archive:
         such as prices up to a date or the trades since this morning, nothing says that the answer
         is final: a walk is good for the day on which it was collected, and a fetch on a later day
         collects it again, as `refresh` does on the same day. The new rows replace the earlier ones
-        once all have come: an answer about today that does not say so (an intraday list) needs a
-        folder for each day.
+        once all have come, so that answers about today which do not say so, such as an intraday
+        list's, need an archive for each day. An interrupted walk goes on on the day of its pages.
 
         A cancelled fetch loses at most the pages under way; a killed one may also lose those that
         arrived in its last fifth of a second. Walks that another process is collecting into the
@@ -157,7 +157,7 @@ class Archive:
         if self._manifest_path.exists():
             with self._open_manifest() as manifest:
                 entries, data_sets = manifest.entries(), manifest.data_sets()
-        check_places([*map(new_entry, queries)], entries, data_sets)
+        check_places(new_entries(queries), entries, data_sets)
         return entries
 
     def _make_folders(self, data_sets: Iterable[DataSet]) -> None:

@@ -7,7 +7,7 @@ columns. Text and what may be None are columns of the file, below plain folders
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import cache
 from typing import Any, Final
@@ -88,24 +88,32 @@ def data_set_name(query_class: type[Query[Any, Any]]) -> str:
     return re.sub(r"\W", "_", f"{query_class.api_id}_{row}")
 
 
-def query_columns(query: Query[Any, Any]) -> pa.Table:
-    """Return a table of one row: the fields of a query, by the names of their columns."""
-    table = to_arrow([query], type(query))
-    return table.rename_columns([*column_names(type(query)).values()])
+def query_columns(queries: Sequence[Query[Any, Any]]) -> pa.Table:
+    """Return a row for each query of one class: its fields, by the names of their columns."""
+    query_class = type(queries[0])
+    table = to_arrow(queries, query_class)
+    return table.rename_columns([*column_names(query_class).values()])
 
 
-def file_path(query: Query[Any, Any]) -> str:
-    """Return the path of a walk's file in the archive's folder, with slashes."""
-    data_set = data_set_of(type(query))
-    values = [_folder_text(column) for column in query_columns(query).columns]
-    folders = [level + value for level, value in zip(data_set.levels, values, strict=True)]
-    if longest := [name for name in folders if len(name) > _LONGEST_FOLDER_NAME]:
-        raise ValueError(f"{query}: too long for the name of a folder: {longest[0]}")
-    return "/".join([data_set.folder, *folders, FILE_NAME])
+def file_paths(queries: Sequence[Query[Any, Any]]) -> list[str]:
+    """Return the path of each walk's file in the archive's folder, with slashes.
+
+    The queries are of one class. ValueError for a value that is too long for a folder's name.
+    """
+    data_set = data_set_of(type(queries[0]))
+    columns = query_columns(queries).columns
+    levels = [
+        [level + _folder_text(text) for text in column.cast(pa.string()).to_pylist()]
+        for level, column in zip(data_set.levels, columns, strict=True)
+    ]
+    if too_long := [name for level in levels for name in level if len(name) > _LONGEST_FOLDER_NAME]:
+        raise ValueError(f"too long for the name of a folder: {too_long[0]}")
+    # Without fields, all queries are one.
+    folders = zip(*levels, strict=True) if levels else [()]
+    return ["/".join([data_set.folder, *names, FILE_NAME]) for names in folders]
 
 
-def _folder_text(column: pa.ChunkedArray) -> str:
-    (text,) = column.cast(pa.string()).to_pylist()
+def _folder_text(text: str | None) -> str:
     quoted = "none" if text is None else quote(text, safe="").replace("~", "%7E")
     # Windows drops a dot at the end of a folder's name.
     return re.sub(r"\.$", "%2E", quoted)

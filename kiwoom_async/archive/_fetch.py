@@ -1,4 +1,7 @@
-"""One fetch: claim walks, collect and store their pages, and write whole walks to files."""
+"""One fetch: claim walks, collect and store their pages, and write whole walks to files.
+
+Long, because a walk that is claimed, kept, failed or whole is one state, which all of it reads.
+"""
 
 import datetime
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -46,7 +49,6 @@ _MAX_CONSECUTIVE_FAILURES: Final = 4
 _SAVE_INTERVAL_SECONDS: Final = 0.2
 # While only other processes' walks remain.
 _POLL_SECONDS: Final = 1.0
-
 
 AnyQuery: TypeAlias = Query[Any, Any]
 
@@ -127,7 +129,8 @@ class Fetch:
             if query not in self.settled and entry and self._is_settled(entry):
                 self.settled[query] = attrs.evolve(entry, query=query)
         remaining = [query for query in self.queries if query not in self.settled]
-        return sorted(remaining, key=lambda query: bool((e := stored[query]) and e.whole))
+        whole = {query for query in remaining if (entry := stored[query]) and entry.whole}
+        return sorted(remaining, key=whole.__contains__)
 
     def _is_settled(self, entry: Entry) -> bool:
         # Where another process has collected it since this fetch began, it is recent enough.
@@ -214,7 +217,8 @@ class Fetch:
     def _can_resume(self, entry: Entry) -> bool:
         if not self.manifest.has_all_pages(entry.query, entry.kept_pages):
             return False
-        # Pages of an unfinished day and of a later moment make no walk.
+        # Pages of an unfinished day and of a later moment make no walk. Without a day, those of
+        # one day do: the server sends what follows the last page.
         if entry.day is None:
             return self._first_day(entry.query) == korean_day(_times.utc_now())
         return not self._is_provisional(entry.query)
@@ -259,8 +263,8 @@ class Fetch:
     def _save_page(self, page: WalkPage) -> None:
         try:
             self.manifest.add_page(page, _times.utc_now())
-        except ValueError as error:
-            # A number that no column can hold fails this walk, and no other.
+        except (TypeError, ValueError) as error:
+            # A value that no column can hold fails this walk, and no other.
             self._mark_failed(page.query, f"page {page.number} cannot be kept: {error}")
             return
         if page.next is None:

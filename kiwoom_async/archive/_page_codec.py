@@ -11,7 +11,7 @@ from kiwoom_async import Cursor, Page, Query, Rows, Undecoded
 from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, to_arrow
 
-from ._records import decode_records, encode_record
+from ._records import decode_records, encode_records
 
 with require_extra("archive", "pyarrow"):
     import pyarrow as pa
@@ -72,7 +72,10 @@ def _encode_rows(page: WalkPage) -> bytes:
 
 def encode_totals(totals: Any) -> str:
     """Return the stated totals as JSON, "" for a request that has none."""
-    return "" if totals is None else json.dumps(encode_record(totals), ensure_ascii=False)
+    if totals is None:
+        return ""
+    (record,) = encode_records([totals], type(totals))
+    return json.dumps(record, ensure_ascii=False)
 
 
 def decode_totals(text: str, query: Query[Any, Any]) -> Any:

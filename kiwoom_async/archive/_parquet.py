@@ -74,7 +74,7 @@ class ParquetFiles:
         """Return the rows of a walk, in the server's order."""
         with self.path(entry).open("rb") as file:
             table = pq.read_table(file)
-        asked = query_columns(query)
+        asked = query_columns([query])
         for field in schema(query.row_class):
             if field.name not in table.schema.names and field.name in asked.schema.names:
                 column = pa.repeat(asked[field.name][0], table.num_rows)
@@ -100,7 +100,7 @@ class ParquetFiles:
 def _table(query: Query[Any, Any], rows: Sequence[Any]) -> pa.Table:
     """Return the columns of a walk's file: those of its data set that are in no folder's name."""
     data_set = data_set_of(type(query))
-    table, asked = to_arrow(rows, query.row_class), query_columns(query)
+    table, asked = to_arrow(rows, query.row_class), query_columns([query])
     # pandas refuses files that contain the partitions, too.
     fields = [field for field in data_set.columns if field.name not in data_set.partitions]
     columns = [

@@ -8,14 +8,11 @@ import attrs
 
 from kiwoom_async import Query
 from kiwoom_async._protocol.pages import first_cursor
-from kiwoom_async.errors import require_extra, short_repr
+from kiwoom_async.errors import short_repr
 
-from ._data_set import DataSet, data_set_name, data_set_of, file_path
+from ._data_set import DataSet, data_set_name, data_set_of, file_paths
 from ._entry import Entry, Key, State, key_of_body
-from ._records import decode_records, encode_record
-
-with require_extra("archive", "pyarrow"):
-    import pyarrow as pa
+from ._records import decode_records, encode_records
 
 
 def key_of(query: Query[Any, Any]) -> Key:
@@ -26,10 +23,25 @@ def key_of(query: Query[Any, Any]) -> Key:
 
 def new_entry(query: Query[Any, Any]) -> Entry:
     """Return the entry of a walk that has not begun; ValueError for a query that has no place."""
-    try:
-        fields, file = encode_record(query), file_path(query)
-    except (TypeError, ValueError, pa.ArrowException) as error:
-        raise ValueError(f"{query}: cannot be archived: {error}") from error
+    return new_entries([query])[0]
+
+
+def new_entries(queries: Sequence[Query[Any, Any]]) -> list[Entry]:
+    """Return `new_entry` of each query; together, because tables take their time."""
+    groups: defaultdict[Any, list[Query[Any, Any]]] = defaultdict(list)
+    for query in queries:
+        groups[type(query)].append(query)
+    entries: dict[Any, Entry] = {}
+    for query_class, group in groups.items():
+        try:
+            fields, files = encode_records(group, query_class), file_paths(group)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{query_class.__name__}: cannot be archived: {error}") from error
+        entries |= {each.query: each for each in map(_new_entry, group, fields, files)}
+    return [entries[query] for query in queries]
+
+
+def _new_entry(query: Query[Any, Any], fields: dict[str, Any], file: str) -> Entry:
     return Entry(
         query=query,
         state=State.UNFINISHED,
@@ -70,19 +82,20 @@ def check_places(
     by_file = {entry.file.casefold(): entry for entry in stored}
     asked: set[Key] = set()
     for entry in new:
-        others = by_key.get(entry.key), by_file.get(entry.file.casefold())
-        mixed_up = [
-            other
-            for other in others
-            if other and (entry.key in asked or (other.key, other.file) != (entry.key, entry.file))
-        ]
-        if mixed_up:
+        key, file = entry.key, entry.file
+        same = by_key.get(key)
+        other = by_file.get(file.casefold())
+        if same and (same.file != file or key in asked):
             raise ValueError(
-                f"queries: {entry.label} is the same request as {mixed_up[0].label}, or would "
-                "have its file in the same place; use another folder"
+                f"queries: {entry.label} is the same request as {same.label}; use another folder"
             )
-        asked.add(entry.key)
-        by_key[entry.key] = by_file[entry.file.casefold()] = entry
+        if other and other.key != key:
+            raise ValueError(
+                f"queries: {entry.label} would have its file in the place of {other.label}'s; "
+                "use another folder"
+            )
+        asked.add(key)
+        by_key[key] = by_file[file.casefold()] = entry
 
 
 def with_queries(entries: Sequence[Entry]) -> list[Entry]:

@@ -14,12 +14,11 @@ with require_extra("archive", "pyarrow"):
 T = TypeVar("T")
 
 
-def encode_record(value: Any) -> dict[str, Any]:
+def encode_records(values: Sequence[T], cls: type[T]) -> list[dict[str, Any]]:
     """Return the fields as JSON has them: numbers, booleans, None; anything else as text."""
     # A table without columns has no rows.
-    records = to_arrow([value], type(value)).to_pylist() or [{}]
-    plain: dict[str, Any] = json.loads(json.dumps(records[0], default=str))
-    return plain
+    records = to_arrow(values, cls).to_pylist() or [{} for _ in values]
+    return [json.loads(json.dumps(record, default=str)) for record in records]
 
 
 def decode_records(records: Sequence[Mapping[str, Any]], cls: type[T]) -> list[T]:

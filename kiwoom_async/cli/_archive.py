@@ -21,10 +21,12 @@ from ._exit import exit_on_error, fail, printed_warnings, run, stderr
 from ._findings import Findings, listeners
 from ._options import (
     DateOption,
+    DryRunOption,
     ExchangeOption,
     FromOption,
     HeaderOption,
     MarketOption,
+    RefreshOption,
     SandboxOption,
     SharingOption,
     ToOption,
@@ -52,13 +54,6 @@ commands = typer.Typer(
 )
 
 FolderArgument = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and leave.")]
-RefreshOption = Annotated[
-    bool,
-    typer.Option(
-        "--refresh", help="Collect again what has no day of its own and was collected today."
-    ),
-]
 
 
 class QueryFormat(StrEnum):

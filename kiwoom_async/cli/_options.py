@@ -41,3 +41,10 @@ HeaderOption = Annotated[
         show_default=False,
     ),
 ]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and leave.")]
+RefreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--refresh", help="Collect again what has no day of its own and was collected today."
+    ),
+]

@@ -116,7 +116,7 @@ class ArchiveSelection:
         return [
             entry
             for entry in archive.entries()
-            if entry.rows and min(days) <= entry.query.date <= max(days) and self._includes(entry)
+            if entry.rows and self._includes(entry) and min(days) <= entry.query.date <= max(days)
         ]
 
     def _includes(self, entry: Entry) -> bool:

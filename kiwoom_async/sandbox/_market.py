@@ -131,7 +131,7 @@ def draw_market_fills(dt: str, mrkt_tp: str, count: int) -> tuple[Fills, Fills]:
     for stock in stocks(mrkt_tp, count):
         turnover = _program_turnover(stock, random)
         if turnover:
-            price = _quote(stock.price, random).price
+            price, _ = _closing_price(_previous_close(stock.price, random), random)
             at_krx, at_nxt = _fills_at_exchanges(turnover, price, random)
             krx.append(at_krx)
             nxt.append(at_nxt)
@@ -195,9 +195,13 @@ def _program_turnover(stock: Stock, random: RandomFloat) -> float:
 
 
 def _quote(typical_price: int, random: RandomFloat) -> Quote:
-    previous_close = _round_down_to_tick(int(typical_price * (0.85 + 0.3 * random())))
+    previous_close = _previous_close(typical_price, random)
     price, sign = _closing_price(previous_close, random)
     return Quote(price, price - previous_close, sign)
+
+
+def _previous_close(typical_price: int, random: RandomFloat) -> int:
+    return _round_down_to_tick(int(typical_price * (0.85 + 0.3 * random())))
 
 
 def _closing_price(previous_close: int, random: RandomFloat) -> tuple[int, str]:
@@ -224,7 +228,8 @@ def _lower_limit(previous_close: int) -> int:
 
 
 def _round_down_to_tick(price: int) -> int:
-    return price // tick_size(price) * tick_size(price)
+    size = tick_size(price)
+    return price // size * size
 
 
 def tick_size(price: int) -> int:

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
@@ -124,7 +125,16 @@ def rows_of(table: Any, row: type[RowT]) -> list[RowT]:
         _read(column.to_pylist(), field_type(field)[0])
         for field, column in zip(_fields(row), columns.columns, strict=True)
     ]
-    return [row(**dict(zip(of.names, each, strict=True))) for each in zip(*values, strict=True)]
+    return [_restored(row, of.names, each) for each in zip(*values, strict=True)]
+
+
+def _restored(row: type[RowT], names: list[str], values: tuple[Any, ...]) -> RowT:
+    """Return a row of these values as they are: its converters have had their turn."""
+    restored = object.__new__(row)
+    set_value = partial(object.__setattr__, restored)
+    for name, value in zip(names, values, strict=True):
+        set_value(name, value)
+    return restored
 
 
 def _read(values: list[Any], kind: type[Any]) -> list[Any]:

@@ -1,6 +1,7 @@
 """`kiwoom-async archive`: its output, its exit codes, and continuing after an interrupt."""
 
 import csv
+import datetime
 import json
 import os
 import re
@@ -9,11 +10,14 @@ import subprocess
 import sys
 import time
 
+import anyio
 import pytest
+from support.candles import DailyCandleQuery, ListServer, TickQuery, candle, client_of, tick
 from support.exchange import small_sandbox
 from support.servers import on_a_port
 
 from kiwoom_async.archive import Archive
+from kiwoom_async.cli._archive import fetch_queries
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAYS = ["--from", "2026-11-19", "--to", "2026-11-21"]
@@ -241,3 +245,66 @@ def test_a_stopped_fetch_is_continued_by_the_same_command(folder, signal_number)
         # One call is the new process's token.
         assert len(exchange.arrivals) - calls_before == 16 + 18 - kept_pages + 1
     assert Archive(folder).verify() == []
+
+
+TODAY = datetime.date(2026, 11, 27)
+CANDLES, TICKS = DailyCandleQuery("005930", TODAY), TickQuery("005930")
+
+
+@pytest.fixture
+def make_client():
+    days = [candle(TODAY - datetime.timedelta(days)) for days in range(5)]
+    server = ListServer(2, ka10081=days, ka10003=[*map(tick, range(3))])
+    return lambda **options: client_of(server, base_url="http://localhost", **options)
+
+
+def test_queries_of_any_request_are_fetched_and_seen_by_the_other_commands(
+    fetch, run, folder, make_client, capsys
+):
+    fetch()
+    queries = [CANDLES, TICKS]
+    fetch_queries(folder, queries, make_client, dry_run=False, refresh=False)
+    output = capsys.readouterr()
+    assert output.err.startswith("0 queries done; left: 2 queries, 2 calls, about ")
+    assert output.out.startswith("2 complete; 8 rows, ")
+    fetch_queries(folder, queries, make_client, dry_run=True, refresh=False)
+    assert capsys.readouterr().out.startswith("2 queries done (2 of them today; refresh")
+    status = run("archive", "status", str(folder))
+    assert [line.rpartition(", ")[0] for line in status.stdout.splitlines()] == [
+        "ka10003_tick: 1 complete; 3 rows",
+        "ka10081_candle: 1 complete; 5 rows",
+        "KOSPI KRX, 2026-11-19 to 2026-11-21: 2 complete, 1 no data; 240 rows",
+        "KOSDAQ KRX, 2026-11-19 to 2026-11-21: 2 complete, 1 no data; 140 rows",
+    ]
+    sql = "select stock_code, date from ka10081_candle order by date limit 1"
+    query = run("archive", "query", str(folder), sql, "--format", "csv")
+    assert query.stdout == "stock_code,date\n005930,2026-11-23\n"
+
+
+def test_walks_of_requests_that_the_command_does_not_know_are_listed_and_checked(
+    folder, make_client
+):
+    async def fetch() -> None:
+        async with make_client() as kiwoom:
+            await Archive(folder).fetch(kiwoom, [CANDLES])
+
+    anyio.run(fetch)
+    command = [sys.executable, "-m", "kiwoom_async", "archive"]
+    verify = subprocess.run([*command, "verify", str(folder)], capture_output=True, text=True)  # noqa: PLW1510, S603
+    assert verify.returncode == 0
+    assert verify.stderr == "1 walk of requests unknown here: files checked only\n"
+    assert verify.stdout.startswith("nothing found in 1 complete; 5 rows, ")
+    next(folder.rglob("*.parquet")).unlink()
+    verify = subprocess.run([*command, "verify", str(folder)], capture_output=True, text=True)  # noqa: PLW1510, S603
+    assert verify.returncode == 1
+    assert verify.stdout.startswith(f"DAMAGED {CANDLES}: its file is missing; fetch collects it")
+
+
+def test_a_report_is_made_of_ka90004_and_says_so(fetch, run, folder, make_client, tmp_path):
+    fetch_queries(folder, [CANDLES, TICKS], make_client, dry_run=False, refresh=False)
+    report = run("report", str(folder), "--output", str(tmp_path / "page.html"))
+    assert report.exit_code == 2
+    assert "no complete walk of these markets and exchanges of ka90004, which" in report.stderr
+    fetch()
+    report = run("report", str(folder), "--output", str(tmp_path / "page.html"))
+    assert report.exit_code == 0, report.stderr

@@ -300,6 +300,16 @@ def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
         declare(**{"row": Basics} | arguments)
 
 
+@pytest.mark.parametrize(
+    ("api_id", "path"),
+    [("kt10000", "/api/dostk/ordr"), ("ka10001", "/api/dostk/crdordr"),
+     ("kt10000", "/api/dostk/stkinfo"), ("au10001", "/oauth2/token")],
+)  # fmt: skip
+def test_a_request_that_trades_or_carries_keys_cannot_be_declared(api_id, path):
+    with pytest.raises(ValueError, match=r"trades, which this library does not|of the token"):
+        declare(Basics, api_id=api_id, path=path)
+
+
 def test_a_row_class_may_have_fields_that_it_makes_itself():
     @frozen
     class Row:

@@ -121,6 +121,21 @@ async def test_a_day_by_time_ends_with_its_row_by_day(make_sandbox, suffix):
 
 
 @pytest.mark.anyio
+async def test_within_the_day_no_price_crosses_the_limit(full_sandbox):
+    full_sandbox.requests_per_second = None
+    client = await logged_in(full_sandbox)
+    at_its_limit = [
+        row["stk_cd"]
+        for row in full_sandbox.rows(FRIDAY, KOSPI, "1")
+        if row["flu_sig"] in ("1", "4") and row["buy_cntr_qty"] != "0"
+    ]
+    assert at_its_limit
+    for row in await first_rows(client, "ka90008", stk_cd=at_its_limit[0]):
+        price, change = abs(int(row["cur_prc"])), int(row["pred_pre"])
+        assert abs(change) <= 0.3 * (price - change)
+
+
+@pytest.mark.anyio
 async def test_a_stock_without_program_trading_has_days_and_no_rows_by_time(make_sandbox):
     sandbox = make_sandbox()
     client = await logged_in(sandbox)

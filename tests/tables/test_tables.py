@@ -349,6 +349,25 @@ def test_a_field_of_every_kind_has_a_column():
     assert '<td style="text-align:left">True</td>' in html_of("x", rows, Everything, [])
 
 
+@attrs.frozen
+class Lot:
+    """A row whose constructor changes what it is given."""
+
+    shares: int = attrs.field(metadata=wire("lots"), converter=lambda lots: lots * 10)
+    _price: int = attrs.field(metadata=wire("price"))
+    amount: int = attrs.field(init=False)
+
+    @amount.default
+    def _amount(self) -> int:
+        return self.shares * self._price
+
+
+def test_rows_come_back_as_they_were_without_their_constructor():
+    rows = [Lot(3, 7), Lot(-1, 0)]
+    assert (rows[0].shares, rows[0].amount) == (30, 210)
+    assert tables.rows_of(tables.to_arrow(rows), Lot) == rows
+
+
 def test_a_number_with_more_decimals_than_its_column_is_refused():
     rows = [attrs.evolve(EVERYTHING[0], rate=Decimal("0.00000000001"))]
     with pytest.raises(ValueError, match=r"rate of row 0 is 1E-11: .* cannot hold it"):
