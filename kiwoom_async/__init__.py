@@ -19,14 +19,8 @@ from ._protocol.messages import Token
 from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wire
 from ._protocol.records import to_dict
 from ._version import __version__
-from .catalog.program_trades import (
-    Exchange,
-    Market,
-    PriceMove,
-    ProgramTrade,
-    ProgramTradeQuery,
-    ProgramTradeTotals,
-)
+from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
+from .catalog.program_trades import ProgramTrade, ProgramTradeQuery, ProgramTradeTotals
 from .client import KiwoomClient
 from .errors import (
     ApiError,
@@ -69,6 +63,7 @@ __all__ = [
     "Event",
     "Exchange",
     "Failure",
+    "Interval",
     "KiwoomClient",
     "KiwoomError",
     "Market",
@@ -88,6 +83,7 @@ __all__ = [
     "Sharing",
     "SharingError",
     "SharingReport",
+    "Side",
     "SlotWaited",
     "Token",
     "TokenRenewed",
