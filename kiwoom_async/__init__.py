@@ -20,6 +20,12 @@ from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wi
 from ._protocol.records import to_dict
 from ._version import __version__
 from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
+from .catalog.program_rankings import (
+    ProgramAmountRanking,
+    ProgramAmountRankingQuery,
+    ProgramQuantityRanking,
+    ProgramQuantityRankingQuery,
+)
 from .catalog.program_trades import ProgramTrade, ProgramTradeQuery, ProgramTradeTotals
 from .client import KiwoomClient
 from .errors import (
@@ -73,6 +79,10 @@ __all__ = [
     "PriceMove",
     "Priority",
     "Program",
+    "ProgramAmountRanking",
+    "ProgramAmountRankingQuery",
+    "ProgramQuantityRanking",
+    "ProgramQuantityRankingQuery",
     "ProgramTrade",
     "ProgramTradeQuery",
     "ProgramTradeTotals",

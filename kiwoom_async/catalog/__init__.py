@@ -1,1 +1,18 @@
-"""The declared requests, one file for each."""
+"""The declared requests, one file for each, and their names on the command line."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from kiwoom_async._protocol.query import Query
+
+from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
+from .program_trades import ProgramTradeQuery
+
+REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
+    {
+        "program-trades": ProgramTradeQuery,
+        "amount-ranking": ProgramAmountRankingQuery,
+        "quantity-ranking": ProgramQuantityRankingQuery,
+    }
+)

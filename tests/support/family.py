@@ -1,0 +1,56 @@
+"""Pages of the program-trading requests: recorded bodies, decoded by the engine under test."""
+
+import json
+
+from support.decoding import decode_page
+from support.recorded import recorded
+
+from kiwoom_async import (
+    Exchange,
+    Market,
+    ProgramAmountRankingQuery,
+    Side,
+    Walk,
+)
+from kiwoom_async._protocol.messages import Request, Response
+from kiwoom_async._protocol.pages import first_cursor
+
+KOSPI = Market.KOSPI, Exchange.KRX
+# What was asked for each recorded body, as far as it is known.
+RECORDED = {
+    "ka90003_official_20260701": ProgramAmountRankingQuery(*KOSPI, side=Side.SELL),
+    "ka90003_chunsam_20260710_kospi_net_buy_amount": ProgramAmountRankingQuery(*KOSPI),
+}
+WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
+
+
+def sent_rows(name):
+    """Return the rows of a recorded body as they were sent."""
+    return recorded(name)[RECORDED[name].rows_key]
+
+
+def page_of(query, rows, headers=None):
+    """Return the page that is decoded from these rows."""
+    body = {query.rows_key: rows, "return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
+    request = Request(query.api_id, "/", {}, b"", ())
+    headers = {"api-id": query.api_id, "cont-yn": "N"} | (headers or {})
+    answer = Response(request, 200, headers, json.dumps(body).encode())
+    return decode_page(answer, query, first_cursor(query))
+
+
+def recorded_rows(name):
+    """Return the rows of a recorded body, decoded."""
+    return page_of(RECORDED[name], sent_rows(name)).rows
+
+
+def first_row(name, **changes):
+    """Return the first row of a recorded body with these changes, decoded."""
+    (row,) = page_of(RECORDED[name], [sent_rows(name)[0] | changes]).rows
+    return row
+
+
+def findings(name, number=0, **changes):
+    """Return what the audit finds in a recorded body with these changes of one row."""
+    rows = sent_rows(name)
+    rows[number] |= changes
+    return Walk.from_pages(RECORDED[name], [page_of(RECORDED[name], rows)]).audit.findings
