@@ -6,12 +6,14 @@ from typing import Any, Final
 
 from kiwoom_async._protocol.query import Query
 
+from .program_market_intraday import ProgramMarketIntradayQuery
 from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
 from .program_trades import ProgramTradeQuery
 
 REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
     {
         "program-trades": ProgramTradeQuery,
+        "market-intraday": ProgramMarketIntradayQuery,
         "amount-ranking": ProgramAmountRankingQuery,
         "quantity-ranking": ProgramQuantityRankingQuery,
     }

@@ -9,6 +9,7 @@ from kiwoom_async import (
     Exchange,
     Market,
     ProgramAmountRankingQuery,
+    ProgramMarketIntradayQuery,
     Side,
     Walk,
 )
@@ -20,6 +21,9 @@ KOSPI = Market.KOSPI, Exchange.KRX
 RECORDED = {
     "ka90003_official_20260701": ProgramAmountRankingQuery(*KOSPI, side=Side.SELL),
     "ka90003_chunsam_20260710_kospi_net_buy_amount": ProgramAmountRankingQuery(*KOSPI),
+    "ka90005_official_20260701": ProgramMarketIntradayQuery(*KOSPI),
+    "ka90005_chunsam_20260724_subset": ProgramMarketIntradayQuery(*KOSPI),
+    "ka90005_hogaops_20260805_subset": ProgramMarketIntradayQuery(*KOSPI),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
