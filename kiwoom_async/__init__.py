@@ -20,6 +20,7 @@ from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wi
 from ._protocol.records import to_dict
 from ._version import __version__
 from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
+from .catalog.program_arbitrage_daily import ProgramArbitrageDaily, ProgramArbitrageDailyQuery
 from .catalog.program_market_intraday import ProgramMarketIntraday, ProgramMarketIntradayQuery
 from .catalog.program_rankings import (
     ProgramAmountRanking,
@@ -82,6 +83,8 @@ __all__ = [
     "Program",
     "ProgramAmountRanking",
     "ProgramAmountRankingQuery",
+    "ProgramArbitrageDaily",
+    "ProgramArbitrageDailyQuery",
     "ProgramMarketIntraday",
     "ProgramMarketIntradayQuery",
     "ProgramQuantityRanking",

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kiwoom_async._protocol.query import Query
 
+from .program_arbitrage_daily import ProgramArbitrageDailyQuery
 from .program_market_intraday import ProgramMarketIntradayQuery
 from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
 from .program_trades import ProgramTradeQuery
@@ -14,6 +15,7 @@ REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
     {
         "program-trades": ProgramTradeQuery,
         "market-intraday": ProgramMarketIntradayQuery,
+        "arbitrage-daily": ProgramArbitrageDailyQuery,
         "amount-ranking": ProgramAmountRankingQuery,
         "quantity-ranking": ProgramQuantityRankingQuery,
     }

@@ -9,6 +9,7 @@ from kiwoom_async import (
     Exchange,
     Market,
     ProgramAmountRankingQuery,
+    ProgramArbitrageDailyQuery,
     ProgramMarketIntradayQuery,
     Side,
     Walk,
@@ -24,6 +25,7 @@ RECORDED = {
     "ka90005_official_20260701": ProgramMarketIntradayQuery(*KOSPI),
     "ka90005_chunsam_20260724_subset": ProgramMarketIntradayQuery(*KOSPI),
     "ka90005_hogaops_20260805_subset": ProgramMarketIntradayQuery(*KOSPI),
+    "ka90006_official_20260526": ProgramArbitrageDailyQuery("2026-05-26", Exchange.KRX),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
