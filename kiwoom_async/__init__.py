@@ -21,6 +21,7 @@ from ._protocol.records import to_dict
 from ._version import __version__
 from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
 from .catalog.program_arbitrage_daily import ProgramArbitrageDaily, ProgramArbitrageDailyQuery
+from .catalog.program_market_cumulative import ProgramMarketCumulative, ProgramMarketCumulativeQuery
 from .catalog.program_market_intraday import ProgramMarketIntraday, ProgramMarketIntradayQuery
 from .catalog.program_rankings import (
     ProgramAmountRanking,
@@ -85,6 +86,8 @@ __all__ = [
     "ProgramAmountRankingQuery",
     "ProgramArbitrageDaily",
     "ProgramArbitrageDailyQuery",
+    "ProgramMarketCumulative",
+    "ProgramMarketCumulativeQuery",
     "ProgramMarketIntraday",
     "ProgramMarketIntradayQuery",
     "ProgramQuantityRanking",

@@ -7,6 +7,7 @@ from typing import Any, Final
 from kiwoom_async._protocol.query import Query
 
 from .program_arbitrage_daily import ProgramArbitrageDailyQuery
+from .program_market_cumulative import ProgramMarketCumulativeQuery
 from .program_market_intraday import ProgramMarketIntradayQuery
 from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
 from .program_trades import ProgramTradeQuery
@@ -15,6 +16,7 @@ REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
     {
         "program-trades": ProgramTradeQuery,
         "market-intraday": ProgramMarketIntradayQuery,
+        "market-cumulative": ProgramMarketCumulativeQuery,
         "arbitrage-daily": ProgramArbitrageDailyQuery,
         "amount-ranking": ProgramAmountRankingQuery,
         "quantity-ranking": ProgramQuantityRankingQuery,

@@ -10,6 +10,7 @@ from kiwoom_async import (
     Market,
     ProgramAmountRankingQuery,
     ProgramArbitrageDailyQuery,
+    ProgramMarketCumulativeQuery,
     ProgramMarketIntradayQuery,
     Side,
     Walk,
@@ -26,6 +27,7 @@ RECORDED = {
     "ka90005_chunsam_20260724_subset": ProgramMarketIntradayQuery(*KOSPI),
     "ka90005_hogaops_20260805_subset": ProgramMarketIntradayQuery(*KOSPI),
     "ka90006_official_20260526": ProgramArbitrageDailyQuery("2026-05-26", Exchange.KRX),
+    "ka90007_official_20260604": ProgramMarketCumulativeQuery("2026-05-28", *KOSPI),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
