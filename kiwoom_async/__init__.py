@@ -29,6 +29,7 @@ from .catalog.program_rankings import (
     ProgramQuantityRanking,
     ProgramQuantityRankingQuery,
 )
+from .catalog.program_stock_intraday import ProgramStockIntraday, ProgramStockIntradayQuery
 from .catalog.program_trades import ProgramTrade, ProgramTradeQuery, ProgramTradeTotals
 from .client import KiwoomClient
 from .errors import (
@@ -92,6 +93,8 @@ __all__ = [
     "ProgramMarketIntradayQuery",
     "ProgramQuantityRanking",
     "ProgramQuantityRankingQuery",
+    "ProgramStockIntraday",
+    "ProgramStockIntradayQuery",
     "ProgramTrade",
     "ProgramTradeQuery",
     "ProgramTradeTotals",

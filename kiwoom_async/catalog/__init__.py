@@ -10,11 +10,13 @@ from .program_arbitrage_daily import ProgramArbitrageDailyQuery
 from .program_market_cumulative import ProgramMarketCumulativeQuery
 from .program_market_intraday import ProgramMarketIntradayQuery
 from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
+from .program_stock_intraday import ProgramStockIntradayQuery
 from .program_trades import ProgramTradeQuery
 
 REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
     {
         "program-trades": ProgramTradeQuery,
+        "stock-intraday": ProgramStockIntradayQuery,
         "market-intraday": ProgramMarketIntradayQuery,
         "market-cumulative": ProgramMarketCumulativeQuery,
         "arbitrage-daily": ProgramArbitrageDailyQuery,

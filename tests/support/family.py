@@ -12,6 +12,7 @@ from kiwoom_async import (
     ProgramArbitrageDailyQuery,
     ProgramMarketCumulativeQuery,
     ProgramMarketIntradayQuery,
+    ProgramStockIntradayQuery,
     Side,
     Walk,
 )
@@ -28,6 +29,9 @@ RECORDED = {
     "ka90005_hogaops_20260805_subset": ProgramMarketIntradayQuery(*KOSPI),
     "ka90006_official_20260526": ProgramArbitrageDailyQuery("2026-05-26", Exchange.KRX),
     "ka90007_official_20260604": ProgramMarketCumulativeQuery("2026-05-28", *KOSPI),
+    "ka90008_official_20260701": ProgramStockIntradayQuery("005930"),
+    "ka90008_chunsam_20260807_005930_AL": ProgramStockIntradayQuery("005930_AL"),
+    "ka90008_chunsam_20260807_000660_AL": ProgramStockIntradayQuery("000660_AL"),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
