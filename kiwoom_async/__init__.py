@@ -22,6 +22,7 @@ from ._version import __version__
 from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
 from .catalog.program_arbitrage_daily import ProgramArbitrageDaily, ProgramArbitrageDailyQuery
 from .catalog.program_market_cumulative import ProgramMarketCumulative, ProgramMarketCumulativeQuery
+from .catalog.program_market_daily import ProgramMarketDaily, ProgramMarketDailyQuery
 from .catalog.program_market_intraday import ProgramMarketIntraday, ProgramMarketIntradayQuery
 from .catalog.program_rankings import (
     ProgramAmountRanking,
@@ -89,6 +90,8 @@ __all__ = [
     "ProgramArbitrageDailyQuery",
     "ProgramMarketCumulative",
     "ProgramMarketCumulativeQuery",
+    "ProgramMarketDaily",
+    "ProgramMarketDailyQuery",
     "ProgramMarketIntraday",
     "ProgramMarketIntradayQuery",
     "ProgramQuantityRanking",

@@ -8,6 +8,7 @@ from kiwoom_async._protocol.query import Query
 
 from .program_arbitrage_daily import ProgramArbitrageDailyQuery
 from .program_market_cumulative import ProgramMarketCumulativeQuery
+from .program_market_daily import ProgramMarketDailyQuery
 from .program_market_intraday import ProgramMarketIntradayQuery
 from .program_rankings import ProgramAmountRankingQuery, ProgramQuantityRankingQuery
 from .program_stock_intraday import ProgramStockIntradayQuery
@@ -17,6 +18,7 @@ REQUESTS: Final[Mapping[str, type[Query[Any, Any]]]] = MappingProxyType(
     {
         "program-trades": ProgramTradeQuery,
         "stock-intraday": ProgramStockIntradayQuery,
+        "market-daily": ProgramMarketDailyQuery,
         "market-intraday": ProgramMarketIntradayQuery,
         "market-cumulative": ProgramMarketCumulativeQuery,
         "arbitrage-daily": ProgramArbitrageDailyQuery,

@@ -11,6 +11,7 @@ from kiwoom_async import (
     ProgramAmountRankingQuery,
     ProgramArbitrageDailyQuery,
     ProgramMarketCumulativeQuery,
+    ProgramMarketDailyQuery,
     ProgramMarketIntradayQuery,
     ProgramStockIntradayQuery,
     Side,
@@ -32,6 +33,9 @@ RECORDED = {
     "ka90008_official_20260701": ProgramStockIntradayQuery("005930"),
     "ka90008_chunsam_20260807_005930_AL": ProgramStockIntradayQuery("005930_AL"),
     "ka90008_chunsam_20260807_000660_AL": ProgramStockIntradayQuery("000660_AL"),
+    "ka90010_official_20240625": ProgramMarketDailyQuery("2024-06-27", *KOSPI),
+    "ka90010_official_20241121": ProgramMarketDailyQuery("2024-11-21", *KOSPI),
+    "ka90010_hogaops_20260805_subset": ProgramMarketDailyQuery("2026-08-05", *KOSPI),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
