@@ -30,6 +30,7 @@ from .catalog.program_rankings import (
     ProgramQuantityRanking,
     ProgramQuantityRankingQuery,
 )
+from .catalog.program_stock_daily import ProgramStockDaily, ProgramStockDailyQuery
 from .catalog.program_stock_intraday import ProgramStockIntraday, ProgramStockIntradayQuery
 from .catalog.program_trades import ProgramTrade, ProgramTradeQuery, ProgramTradeTotals
 from .client import KiwoomClient
@@ -96,6 +97,8 @@ __all__ = [
     "ProgramMarketIntradayQuery",
     "ProgramQuantityRanking",
     "ProgramQuantityRankingQuery",
+    "ProgramStockDaily",
+    "ProgramStockDailyQuery",
     "ProgramStockIntraday",
     "ProgramStockIntradayQuery",
     "ProgramTrade",

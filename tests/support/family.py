@@ -13,6 +13,7 @@ from kiwoom_async import (
     ProgramMarketCumulativeQuery,
     ProgramMarketDailyQuery,
     ProgramMarketIntradayQuery,
+    ProgramStockDailyQuery,
     ProgramStockIntradayQuery,
     Side,
     Walk,
@@ -36,6 +37,7 @@ RECORDED = {
     "ka90010_official_20240625": ProgramMarketDailyQuery("2024-06-27", *KOSPI),
     "ka90010_official_20241121": ProgramMarketDailyQuery("2024-11-21", *KOSPI),
     "ka90010_hogaops_20260805_subset": ProgramMarketDailyQuery("2026-08-05", *KOSPI),
+    "ka90013_official_20260630": ProgramStockDailyQuery("005930", "2026-06-30"),
 }
 WHOLE = [name for name in RECORDED if not name.endswith("_subset")]
 
