@@ -21,14 +21,20 @@ from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wi
 from ._protocol.records import to_dict
 from ._protocol.reply import Reply
 from ._version import __version__
-from .catalog.program_trades import (
-    Exchange,
-    Market,
-    PriceMove,
-    ProgramTrade,
-    ProgramTradeQuery,
-    ProgramTradeTotals,
+from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
+from .catalog.program_arbitrage_daily import ProgramArbitrageDaily, ProgramArbitrageDailyQuery
+from .catalog.program_market_cumulative import ProgramMarketCumulative, ProgramMarketCumulativeQuery
+from .catalog.program_market_daily import ProgramMarketDaily, ProgramMarketDailyQuery
+from .catalog.program_market_intraday import ProgramMarketIntraday, ProgramMarketIntradayQuery
+from .catalog.program_rankings import (
+    ProgramAmountRanking,
+    ProgramAmountRankingQuery,
+    ProgramQuantityRanking,
+    ProgramQuantityRankingQuery,
 )
+from .catalog.program_stock_daily import ProgramStockDaily, ProgramStockDailyQuery
+from .catalog.program_stock_intraday import ProgramStockIntraday, ProgramStockIntradayQuery
+from .catalog.program_trades import ProgramTrade, ProgramTradeQuery, ProgramTradeTotals
 from .client import KiwoomClient
 from .errors import (
     ApiError,
@@ -71,6 +77,7 @@ __all__ = [
     "Event",
     "Exchange",
     "Failure",
+    "Interval",
     "KiwoomClient",
     "KiwoomError",
     "Market",
@@ -80,6 +87,22 @@ __all__ = [
     "PriceMove",
     "Priority",
     "Program",
+    "ProgramAmountRanking",
+    "ProgramAmountRankingQuery",
+    "ProgramArbitrageDaily",
+    "ProgramArbitrageDailyQuery",
+    "ProgramMarketCumulative",
+    "ProgramMarketCumulativeQuery",
+    "ProgramMarketDaily",
+    "ProgramMarketDailyQuery",
+    "ProgramMarketIntraday",
+    "ProgramMarketIntradayQuery",
+    "ProgramQuantityRanking",
+    "ProgramQuantityRankingQuery",
+    "ProgramStockDaily",
+    "ProgramStockDailyQuery",
+    "ProgramStockIntraday",
+    "ProgramStockIntradayQuery",
     "ProgramTrade",
     "ProgramTradeQuery",
     "ProgramTradeTotals",
@@ -92,6 +115,7 @@ __all__ = [
     "Sharing",
     "SharingError",
     "SharingReport",
+    "Side",
     "SlotWaited",
     "Token",
     "TokenRenewed",

@@ -6,61 +6,36 @@ Field meanings are ka90004-spec.md's, units and signs wire-facts.md's (section 6
 import datetime
 from collections.abc import Hashable, Iterator, Sequence
 from decimal import Decimal
-from enum import StrEnum
 from operator import attrgetter
 from typing import Final
 
 from attrs import field, frozen
 
 from kiwoom_async._protocol import records
-from kiwoom_async._protocol.arguments import checked_day, checked_member
+from kiwoom_async._protocol.arguments import checked_day
 from kiwoom_async._protocol.audit import Check
 from kiwoom_async._protocol.convert import magnitude, read_stock_code
 from kiwoom_async._protocol.query import Environment, Query, wire
 
-THOUSAND_SHARES: Final = "thousand shares"
-MILLION_WON: Final = "million won"
+from .codes import (
+    EXCHANGE_CODES,
+    MARKET_CODES,
+    MILLION_WON,
+    MOVE_CODES,
+    PERCENT,
+    THOUSAND_SHARES,
+    WON,
+    Exchange,
+    Market,
+    PriceMove,
+    doubt_of_exchange,
+    exchange_argument,
+    market_argument,
+    no_rows,
+    refuse_future_day,
+)
+
 _SATURDAY: Final = 5
-
-
-class Market(StrEnum):
-    """The listing market (시장구분)."""
-
-    KOSPI = "KOSPI"
-    KOSDAQ = "KOSDAQ"
-
-
-class Exchange(StrEnum):
-    """The venue of the trades (거래소구분).
-
-    CONSOLIDATED (통합) is KRX and NXT together; it can differ from KRX even in sign.
-    """
-
-    KRX = "KRX"
-    NXT = "NXT"
-    CONSOLIDATED = "CONSOLIDATED"
-
-
-class PriceMove(StrEnum):
-    """The price against the previous close (등락기호)."""
-
-    UPPER_LIMIT = "UPPER_LIMIT"
-    UP = "UP"
-    FLAT = "FLAT"
-    LOWER_LIMIT = "LOWER_LIMIT"
-    DOWN = "DOWN"
-
-
-_MARKET_CODES: Final = {Market.KOSPI: "P00101", Market.KOSDAQ: "P10102"}
-_EXCHANGE_CODES: Final = {Exchange.KRX: "1", Exchange.NXT: "2", Exchange.CONSOLIDATED: "3"}
-_MOVE_CODES: Final = {
-    None: "0",  # seen, and says nothing (wire-facts.md, section 6)
-    PriceMove.UPPER_LIMIT: "1",
-    PriceMove.UP: "2",
-    PriceMove.FLAT: "3",
-    PriceMove.LOWER_LIMIT: "4",
-    PriceMove.DOWN: "5",
-}
 # Pages of a whole day, as walked on 2026-08-10 (wire-facts.md, fact 2).
 _EXPECTED_PAGES: Final = {Market.KOSPI: 50, Market.KOSDAQ: 61}
 # A share is rounded to two decimals.
@@ -88,16 +63,16 @@ class ProgramTrade:
 
     symbol: str = field(metadata=wire("stk_cd", "종목코드", read=read_stock_code))
     stock_name: str = field(metadata=wire("stk_nm", "종목명"))
-    price: int | None = field(metadata=wire("cur_prc", "현재가", unit="won", read=magnitude))
-    move: PriceMove | None = field(metadata=wire("flu_sig", "등락기호", codes=_MOVE_CODES))
-    change: int = field(metadata=wire("pred_pre", "전일대비", unit="won"))
+    price: int | None = field(metadata=wire("cur_prc", "현재가", unit=WON, read=magnitude))
+    move: PriceMove | None = field(metadata=wire("flu_sig", "등락기호", codes=MOVE_CODES))
+    change: int = field(metadata=wire("pred_pre", "전일대비", unit=WON))
     buy_quantity: int = field(metadata=wire("buy_cntr_qty", "매수체결수량", unit=THOUSAND_SHARES))
     buy_amount: int = field(metadata=wire("buy_cntr_amt", "매수체결금액", unit=MILLION_WON))
     sell_quantity: int = field(metadata=wire("sel_cntr_qty", "매도체결수량", unit=THOUSAND_SHARES))
     sell_amount: int = field(metadata=wire("sel_cntr_amt", "매도체결금액", unit=MILLION_WON))
     net_buy_amount: int = field(metadata=wire("netprps_prica", "순매수대금", unit=MILLION_WON))
     turnover_share: Decimal = field(
-        metadata=wire("all_trde_rt", "전체거래비율", unit="percent", decimals=2)
+        metadata=wire("all_trde_rt", "전체거래비율", unit=PERCENT, decimals=2)
     )
     date: datetime.date
     market: Market
@@ -141,14 +116,6 @@ def _date(value: datetime.date | str) -> datetime.date:
     return checked_day("date", value)
 
 
-def _market(value: Market) -> Market:
-    return checked_member("market", value, Market)
-
-
-def _exchange(value: Exchange) -> Exchange:
-    return checked_member("exchange", value, Exchange)
-
-
 @frozen
 class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
     """A day, market and exchange to ask for.
@@ -164,10 +131,10 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
 
     date: datetime.date = field(converter=_date, metadata=wire("dt", "일자"))
     market: Market = field(
-        converter=_market, metadata=wire("mrkt_tp", "시장구분", codes=_MARKET_CODES)
+        converter=market_argument, metadata=wire("mrkt_tp", "시장구분", codes=MARKET_CODES)
     )
     exchange: Exchange = field(
-        converter=_exchange, metadata=wire("stex_tp", "거래소구분", codes=_EXCHANGE_CODES)
+        converter=exchange_argument, metadata=wire("stex_tp", "거래소구분", codes=EXCHANGE_CODES)
     )
 
     def __str__(self) -> str:
@@ -179,14 +146,8 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
 
     def check(self, today: datetime.date, environment: Environment) -> str | None:
         """Raise ValueError for a day that has not come; doubt NXT on the mock host."""
-        if self.date > today:
-            raise ValueError(f"date: {self.date} has not come yet; today is {today} in Korea")
-        if environment is Environment.MOCK and self.exchange is not Exchange.KRX:
-            return (
-                f"the specification says that the mock host knows Exchange.KRX only, not "
-                f"Exchange.{self.exchange.name}; one measurement contradicts it, so it is sent"
-            )
-        return None
+        refuse_future_day("date", self.date, today)
+        return doubt_of_exchange(self.exchange, environment)
 
     def day(self) -> datetime.date:
         """Return the date."""
@@ -217,12 +178,7 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
             unit="%",
             tolerance=traded * _SHARE_ROUNDING,
         )
-        unbalanced = [
-            row.symbol for row in rows if row.net_buy_amount != row.buy_amount - row.sell_amount
-        ]
-        yield Check(
-            name="count of rows whose net is not buy minus sell",
-            actual=len(unbalanced),
-            expected=0,
-            examples=tuple(unbalanced),
+        yield no_rows(
+            "whose net is not buy minus sell",
+            (row.symbol for row in rows if row.net_buy_amount != row.buy_amount - row.sell_amount),
         )
