@@ -1,9 +1,10 @@
 """Pages to and from the columns in which the manifest stores them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -11,7 +12,7 @@ from kiwoom_async import Cursor, Page, Query, Rows, Undecoded
 from kiwoom_async.errors import require_extra
 from kiwoom_async.tables import rows_of, to_arrow
 
-from ._records import decode_records, encode_records
+from ._records import decode_records, encode_record
 
 with require_extra("archive", "pyarrow"):
     import pyarrow as pa
@@ -40,25 +41,19 @@ def decode_pages(query: Query[Any, Any], stored: Sequence[Mapping[str, Any]]) ->
     # Converted together: a table of fifty rows takes as long as one of a thousand.
     rows = iter(rows_of(pa.concat_tables(tables), query.row_class) if tables else ())
     return [
-        _decode_page(query, columns, list(islice(rows, table.num_rows)))
+        Page(
+            query=query,
+            number=columns["number"],
+            rows=Rows(islice(rows, table.num_rows), query.row_class),
+            totals=decode_totals(columns["totals"], query.totals_class),
+            next=None if columns["next"] is None else Cursor.parse(columns["next"]),
+            blank_rows=columns["blank_rows"],
+            undecoded=[Undecoded(**row) for row in json.loads(columns["undecoded"])],
+            stated_rows=columns["stated_rows"],
+            restarted=bool(columns["restarted"]),
+        )
         for columns, table in zip(stored, tables, strict=True)
     ]
-
-
-def _decode_page(
-    query: Query[Any, Any], columns: Mapping[str, Any], rows: Sequence[Any]
-) -> WalkPage:
-    return Page(
-        query=query,
-        number=columns["number"],
-        rows=Rows(rows, query.row_class),
-        totals=decode_totals(columns["totals"], query),
-        next=None if columns["next"] is None else Cursor.parse(columns["next"]),
-        blank_rows=columns["blank_rows"],
-        undecoded=[Undecoded(**row) for row in json.loads(columns["undecoded"])],
-        stated_rows=columns["stated_rows"],
-        restarted=bool(columns["restarted"]),
-    )
 
 
 def _encode_rows(page: WalkPage) -> bytes:
@@ -71,18 +66,26 @@ def _encode_rows(page: WalkPage) -> bytes:
 
 
 def encode_totals(totals: Any) -> str:
-    """Return the stated totals as JSON, "" for a request that has none."""
+    """Return the stated totals as JSON, "" for a request that has none.
+
+    ValueError for totals that could not be read back.
+    """
     if totals is None:
         return ""
-    (record,) = encode_records([totals], type(totals))
-    return json.dumps(record, ensure_ascii=False)
+    text = json.dumps(encode_record(totals), ensure_ascii=False)
+    decode_totals(text, type(totals))
+    return text
 
 
-def decode_totals(text: str, query: Query[Any, Any]) -> Any:
+def _decode_totals(text: str, totals_class: Any) -> Any:
     """Return the totals from JSON; unstated ones for an empty text."""
-    if query.totals_class is None:
+    if totals_class is None:
         return None
     if not text:
-        return query.totals_class()
-    (totals,) = decode_records([json.loads(text)], query.totals_class)
+        return totals_class()
+    (totals,) = decode_records([json.loads(text)], totals_class)
     return totals
+
+
+# Every page repeats the totals of its walk. Not as a decorator: mypy takes no class for Hashable.
+decode_totals: Final[Callable[[str, Any], Any]] = lru_cache(maxsize=64)(_decode_totals)

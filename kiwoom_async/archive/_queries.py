@@ -14,7 +14,7 @@ from kiwoom_async.errors import short_repr
 
 from ._data_set import DataSet, data_set_name, data_set_of, file_paths
 from ._entry import Entry, Key, State, key_of_body
-from ._records import decode_records, encode_records
+from ._records import decode_records, encode_record
 
 
 def key_of(query: Query[Any, Any]) -> Key:
@@ -36,20 +36,20 @@ def new_entries(queries: Sequence[Query[Any, Any]]) -> list[Entry]:
     entries: dict[Any, Entry] = {}
     for query_class, group in groups.items():
         try:
-            fields, files = encode_records(group, query_class), file_paths(group)
+            files = file_paths(group)
         except (TypeError, ValueError) as error:
             raise ValueError(f"{query_class.__name__}: cannot be archived: {error}") from error
-        entries |= {each.query: each for each in map(_new_entry, group, fields, files)}
+        entries |= {each.query: each for each in map(_new_entry, group, files)}
     return [entries[query] for query in queries]
 
 
-def _new_entry(query: Query[Any, Any], fields: dict[str, Any], file: str) -> Entry:
+def _new_entry(query: Query[Any, Any], file: str) -> Entry:
     return Entry(
         query=query,
         state=State.UNFINISHED,
         api_id=query.api_id,
         body=dict(first_cursor(query).body),
-        fields=fields,
+        fields=encode_record(query),
         label=str(query),
         day=query.day(),
         data_set=data_set_of(type(query)).name,

@@ -3,10 +3,13 @@
 import datetime
 import json
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, TypeVar
 
+import attrs
+
 from kiwoom_async.errors import require_extra
-from kiwoom_async.tables import rows_of, schema, to_arrow
+from kiwoom_async.tables import rows_of, schema
 
 with require_extra("archive", "pyarrow"):
     import pyarrow as pa
@@ -14,11 +17,16 @@ with require_extra("archive", "pyarrow"):
 T = TypeVar("T")
 
 
-def encode_records(values: Sequence[T], cls: type[T]) -> list[dict[str, Any]]:
+def encode_record(value: Any) -> dict[str, Any]:
     """Return the fields as JSON has them: numbers, booleans, None; anything else as text."""
-    # A table without columns has no rows.
-    records = to_arrow(values, cls).to_pylist() or [{} for _ in values]
-    return [json.loads(json.dumps(record, default=str)) for record in records]
+    fields = attrs.asdict(value, recurse=False, value_serializer=_plain)
+    plain: dict[str, Any] = json.loads(json.dumps(fields, default=str))
+    return plain
+
+
+def _plain(_: object, __: object, value: Any) -> Any:
+    # As in a table.
+    return value.name if isinstance(value, Enum) else value
 
 
 def decode_records(records: Sequence[Mapping[str, Any]], cls: type[T]) -> list[T]:

@@ -94,7 +94,7 @@ def _audit_file(entry: Entry, files: ParquetFiles) -> Audit:
         query=entry.query,
         number=1,
         rows=files.read(entry.query, entry),
-        totals=decode_totals(entry.totals, entry.query),
+        totals=decode_totals(entry.totals, entry.query.totals_class),
         next=None,
     )
     return Walk.from_pages(entry.query, [page]).audit

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -413,6 +414,22 @@ async def test_a_value_that_no_column_can_hold_fails_its_walk_only(archive):
     with pytest.raises(IncompleteArchive, match="page 2 cannot be kept") as caught:
         await fetch_from(Server(), archive, [query_without_fields(Number), CANDLES])
     assert len(caught.value.entries) == 1
+    assert archive.read(CANDLES) == (await walk_of(CANDLES)).rows
+
+
+async def test_totals_that_no_column_can_hold_fail_their_walk_only(archive):
+    @frozen
+    class Totals:
+        mean: Decimal = field(default=Decimal(0), metadata=wire("tot_avg", decimals=2))
+
+    @frozen
+    class Averaged(Query[Tick, Totals]):
+        api_id = "ka10003"
+        path = "/api/dostk/stkinfo"
+        rows_key = "cntr_infr"
+
+    with pytest.raises(IncompleteArchive, match=r"page 1 cannot be kept: .*Totals"):
+        await fetch_from(Server(), archive, [Averaged(), CANDLES])
     assert archive.read(CANDLES) == (await walk_of(CANDLES)).rows
 
 
