@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.declaration import check_declaration
+from kiwoom_async._protocol.declaration import check_declaration, check_hashable
 from kiwoom_async._protocol.estimate import Estimate, PageCounts
 from kiwoom_async._protocol.headers import header_secrets
 from kiwoom_async._protocol.messages import (
@@ -131,13 +131,7 @@ class Calls:
         if not isinstance(query, Query):
             raise ValueError(f"query: got {short_repr(query)}; expected a query object")
         check_declaration(type(query))
-        try:
-            hash(query)
-        except TypeError as error:
-            raise ValueError(
-                f"query: got {short_repr(query)}, which cannot be compared with others ({error}); "
-                "use a tuple in place of a list"
-            ) from error
+        check_hashable(query)
         doubt = query.check(datetime.now(KST).date(), self._environment)
         if doubt is not None and doubt not in self._doubts:
             self._doubts.add(doubt)

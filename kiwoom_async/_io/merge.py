@@ -21,6 +21,7 @@ from attrs import frozen
 from typing_extensions import TypeVar
 
 from kiwoom_async._protocol.cursor import Cursor
+from kiwoom_async._protocol.declaration import check_hashable
 from kiwoom_async._protocol.query import Query, RowT, TotalsT
 from kiwoom_async.errors import KiwoomError, short_repr
 
@@ -177,8 +178,8 @@ class _Merge:
         closing = aclosing(asynchronous) if isinstance(asynchronous, AsyncGenerator) else None
         async with closing or nullcontext():
             async for query in asynchronous:
-                self._calls.check(query)
                 check_query(query, seen)
+                self._calls.check(query)
                 await self._queries_in.send(query)
         check_all_asked(self._start, seen)
         self._queries_in.close()
@@ -244,6 +245,7 @@ def check_query(query: object, seen: set[object]) -> None:
     """Raise ValueError for what is no query, and for one seen before; then it is seen."""
     if not isinstance(query, Query):
         raise ValueError(f"queries: got {short_repr(query)} among them, which is no query")
+    check_hashable(query)
     # Its pages would be mixed up with those of the other.
     if query in seen:
         raise ValueError(f"queries: {query} comes twice")

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import attrs
 
+from kiwoom_async.errors import short_repr
+
 from .convert import query_fields, reader_of, wire_names
 from .encode import FieldWriter
 from .read_only import check_reads_only
@@ -36,6 +38,17 @@ def check_declaration(query_class: type[Any]) -> None:
     _check_fields(query_class, name, FieldWriter)
     _check_rows(query_class, name)
     _checked.add(query_class)
+
+
+def check_hashable(query: object) -> None:
+    """Raise ValueError for a query that holds what has no hash: it cannot be told from others."""
+    try:
+        hash(query)
+    except TypeError as error:
+        raise ValueError(
+            f"query: got {short_repr(query)}, which cannot be compared with others ({error}); use "
+            "a tuple in place of a list"
+        ) from error
 
 
 def _has_fields_of_its_own(query_class: type[Any]) -> bool:

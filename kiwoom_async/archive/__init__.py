@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from kiwoom_async import KiwoomClient, ProgramTradeQuery, Query, Rows
+from kiwoom_async._protocol.declaration import check_hashable
 from kiwoom_async.errors import require_extra
 
 with require_extra("archive", "pyarrow", "duckdb", "holidays"):
@@ -37,7 +38,7 @@ from ._manifest import Manifest
 from ._owner_lock import OwnerLock
 from ._parquet import ParquetFiles
 from ._plan import Plan, make_plan
-from ._queries import check_hashable, check_places, new_entries, with_queries
+from ._queries import check_places, new_entries, with_queries
 from ._sql import run_sql
 from ._verify import Finding, findings
 
@@ -273,6 +274,7 @@ def _validated(kiwoom: KiwoomClient, queries: Iterable[Query[Any, Any]]) -> list
     """Return the queries as a list; raise ValueError for any that the client would refuse."""
     listed = list(queries) if isinstance(queries, Iterable) else queries
     if isinstance(listed, list):
-        check_hashable(listed)
+        for query in listed:
+            check_hashable(query)
     kiwoom.estimate(listed)
     return listed

@@ -1,7 +1,7 @@
 """Queries of any request: the entry of one, the query of an entry, and which cannot be archived."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +10,6 @@ import attrs
 from kiwoom_async import Query
 from kiwoom_async._protocol.declaration import check_declaration
 from kiwoom_async._protocol.pages import first_cursor
-from kiwoom_async.errors import short_repr
 
 from ._data_set import DataSet, data_set_name, data_set_of, file_paths
 from ._entry import Entry, Key, State, key_of_body
@@ -55,18 +54,6 @@ def _new_entry(query: Query[Any, Any], file: str) -> Entry:
         data_set=data_set_of(type(query)).name,
         file=file,
     )
-
-
-def check_hashable(queries: Iterable[object]) -> None:
-    """Raise ValueError for a query that cannot be told from others."""
-    for query in queries:
-        try:
-            hash(query)
-        except TypeError:
-            raise ValueError(
-                f"queries: got {short_repr(query)}, which has no hash; expected a query whose "
-                "class is attrs.frozen and whose fields can be hashed"
-            ) from None
 
 
 def check_places(

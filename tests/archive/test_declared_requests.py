@@ -343,7 +343,7 @@ class Twins:
     [
         (["2026-11-20"], "which is no query"),
         ([CandleQuery], "which is no query"),
-        ([Labelled("005930")], "which has no hash"),
+        ([Labelled("005930")], "which cannot be compared with others"),
         (
             [query_without_fields(Priced)],
             r"Priced: no table can hold it: prices: got type list\[int\]",
