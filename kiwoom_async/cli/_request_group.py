@@ -1,5 +1,6 @@
 """Commands that take a request by name, ka90004 where no name is given."""
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc
 from typing import Any, ClassVar, Final
@@ -14,6 +15,7 @@ from ._request_options import request_command
 DEFAULT_REQUEST: Final = "program-trades"
 # The heading in help.
 PANEL: Final = "Requests"
+_LINE_END_WITHIN_PARAGRAPH: Final = re.compile(r"(?<!\n)\n(?!\n|\w+: )\s*")
 
 
 class RequestGroup(TyperGroup):
@@ -29,6 +31,10 @@ class RequestGroup(TyperGroup):
         return super().parse_args(
             ctx, args if named or first == "--help" else [DEFAULT_REQUEST, *args]
         )
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the words behind the command in its usage; click would put options first."""
+        return [self.subcommand_metavar]
 
 
 def add_requests(
@@ -48,4 +54,6 @@ def _help(query_class: type[Query[Any, Any]]) -> str:
     """Return the api-id, the Korean name and what the query's docstring says."""
     api_id = query_class.api_id
     names = [each.korean_name for each in published_requests(api_id) if each.api_id == api_id]
-    return f"{' '.join([api_id, *names])}: {cleandoc(query_class.__doc__ or '')}"
+    # A line for each paragraph, and for each field that is described.
+    text = _LINE_END_WITHIN_PARAGRAPH.sub(" ", cleandoc(query_class.__doc__ or ""))
+    return f"{' '.join([api_id, *names])}: {text}"

@@ -98,6 +98,8 @@ class QueryOption:
 
     def _help(self) -> str:
         korean, unit = (self.field.metadata.get(key, "") for key in ("korean", "unit"))
+        if not korean and issubclass(self._kind, Enum):
+            korean = (self._kind.__doc__ or "").partition("\n")[0].rstrip(".")
         named = korean + (f" ({unit})" if unit else "")
         return ". ".join(filter(None, (named, "May be repeated." if self.repeatable else "")))
 

@@ -37,11 +37,10 @@ from ._text import count_of
 
 commands = typer.Typer(
     cls=RequestGroup,
-    options_metavar="",
     subcommand_metavar="[REQUEST] [OPTIONS]",
     help=f"""Write every row of a request: as a table to read, or into a file.
 
-    Without a REQUEST it is {DEFAULT_REQUEST}. Each one's options: kiwoom-async rows REQUEST --help
+    Without a REQUEST it is {DEFAULT_REQUEST}. Options: kiwoom-async rows REQUEST --help
 
     Ends with 3 where every row came, but something does not add up.
 

@@ -5,7 +5,15 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from support.family_queries import RECORDED, WHOLE, findings, first_row, page_of, recorded_rows, sent_rows
+from support.family_queries import (
+    RECORDED,
+    WHOLE,
+    findings,
+    first_row,
+    page_of,
+    recorded_rows,
+    sent_rows,
+)
 
 from kiwoom_async import (
     DecodeError,
