@@ -21,7 +21,7 @@ _LINE_END_WITHIN_PARAGRAPH: Final = re.compile(r"(?<!\n)\n(?!\n|\w+: )\s*")
 class RequestGroup(TyperGroup):
     """A command for each request, by its name; ka90004's where a command begins with an option."""
 
-    # Another first word than a request's name is ka90004's, too: not a name typed wrongly.
+    # True if a first word that is no request's name is an argument of ka90004's command.
     takes_path: ClassVar[bool] = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
