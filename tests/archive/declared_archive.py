@@ -144,7 +144,8 @@ ANSWERS = {
     "ka10003": [*map(tick, range(5))],
     "ka90010": [{"amt": f"--{number}"} for number in range(5)],
 }
-TOTALS = {"tot_qty": "12345", "tot_avg": "1.0000000001", "tot_tm": "153000"}
+# Beside the rows, in every answer.
+TOTALS = {"tot_qty": "12345", "tot_avg": "1.0000000001", "tot_tm": "153000", "250hgst": "98000"}
 ROWS_KEYS = {each.api_id: each.rows_key for each in (CandleQuery, TickQuery, MarketDayQuery)}
 
 

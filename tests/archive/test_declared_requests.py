@@ -452,3 +452,32 @@ async def test_a_request_without_fields_is_one_file(archive):
     assert len(archive.read(query)) == 5
     assert archive.query("select count(*) as n from ka10003_tick").to_pylist() == [{"n": 5}]
     assert archive.verify() == []
+
+
+@frozen
+class StockInfo:
+    """A stock, in an answer that is no list; its names on the wire are no names in Python."""
+
+    highest: int = field(metadata=wire("250hgst", unit="won"))
+    stock_code: str
+
+
+@frozen
+class StockInfoQuery(Query[StockInfo]):
+    """A request whose answer is one row."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = None
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+async def test_a_request_whose_answer_is_one_row(archive):
+    query = StockInfoQuery("005930")
+    (entry,) = await fetch_from(Server(ka10003=[]), archive, [query])
+    assert (entry.state, entry.rows) == (State.COMPLETE, 1)
+    assert archive.read(query) == [StockInfo(98000, "005930")]
+    table = archive.query("select * from ka10003_stock_info")
+    assert table.to_pylist() == [{"highest": 98000, "stock_code": "005930"}]
+    assert archive.verify() == []
