@@ -160,6 +160,8 @@ def _conclusion(job: RowsJob) -> str:
     if not file:
         return earlier.removeprefix("; ")
     conclusion = job.findings.conclusion(len(job.queries))
+    if type(job.queries[0]).checks is Query.checks and not job.findings:
+        conclusion = ", nothing amiss; no sums were compared"
     if job.continued_walks and not job.findings:
         begun = count_of(job.continued_walks, "walk")
         conclusion = f", nothing found in them; the sums of {begun} begun before are not compared"
