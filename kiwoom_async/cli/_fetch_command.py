@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -39,7 +39,14 @@ if TYPE_CHECKING:
 
 
 class _FetchGroup(RequestGroup):
-    takes_path: ClassVar[bool] = True
+    """A command for each request; any other first word is the path of ka90004's command."""
+
+    def names_request(self, args: list[str]) -> bool:
+        """Return True for a request's name; for ka90004's own, only with a path behind it."""
+        first, *others = args
+        # "fetch program-trades --date ..." is its documented use, with a folder of that name.
+        is_folder = first == DEFAULT_REQUEST and (not others or others[0].startswith("-"))
+        return first in self.commands and (not is_folder or others == ["--help"])
 
 
 commands = typer.Typer(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -21,16 +21,14 @@ _LINE_END_WITHIN_PARAGRAPH: Final = re.compile(r"(?<!\n)\n(?!\n|\w+: )\s*")
 class RequestGroup(TyperGroup):
     """A command for each request, by its name; ka90004's where a command begins with an option."""
 
-    # True if a first word that is no request's name is an argument of ka90004's command.
-    takes_path: ClassVar[bool] = False
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put ka90004's name in front where no request is named."""
-        first = args[0] if args else "-"
-        named = first in self.commands if self.takes_path else not first.startswith("-")
-        return super().parse_args(
-            ctx, args if named or first == "--help" else [DEFAULT_REQUEST, *args]
-        )
+        named = bool(args) and (args[0] == "--help" or self.names_request(args))
+        return super().parse_args(ctx, args if named else [DEFAULT_REQUEST, *args])
+
+    def names_request(self, args: list[str]) -> bool:
+        """Return True if the first word stands for a request, be there one of that name or not."""
+        return not args[0].startswith("-")
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the words behind the command in its usage; click would put options first."""

@@ -172,6 +172,16 @@ def test_a_folder_with_the_name_of_a_request_is_named_by_its_path(run, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["stock-daily"]
 
 
+def test_a_folder_with_the_name_of_ka90004_needs_no_more_than_its_name(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    days = ["--date", "2026-11-20", "--market", "kospi", "--sandbox"]
+    assert run("archive", "fetch", "program-trades", *days).exit_code == 0
+    assert run("archive", "fetch", *days, "program-trades").exit_code == 0
+    assert run("archive", "fetch", "program-trades", "program-trades", *days).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["program-trades"]
+    assert "--from" in run("archive", "fetch", "program-trades", "--help").stdout
+
+
 def test_requests_marks_those_that_rows_takes(run):
     lines = run("requests", "프로그램매매").stdout.splitlines()
     marked = {line.split()[0]: line.partition("/mrkcond")[2].strip() for line in lines}
