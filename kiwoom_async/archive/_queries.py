@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
 
 from kiwoom_async import Query
+from kiwoom_async._protocol.declaration import check_declaration
 from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async.errors import short_repr
 
@@ -112,15 +114,17 @@ def with_queries(entries: Sequence[Entry]) -> list[Entry]:
 
 def _imported_classes(name: str) -> list[type[Query[Any, Any]]]:
     """Return the classes of a data set's queries, the latest last."""
-    declared = [each for each in _subclasses(Query) if hasattr(each, "api_id")]
-    return [each for each in declared if data_set_name(each) == name]
+    return [each for each in _subclasses(Query) if data_set_name(each) == name]
 
 
 def _subclasses(cls: type[Any]) -> Iterator[type[Any]]:
+    """Yield every class of queries that works."""
     for each in cls.__subclasses__():
         # Of a class with slots, attrs leaves the one that it was made of, until it is collected.
-        if attrs.has(each):
-            yield each
+        if "__attrs_attrs__" in vars(each):
+            with suppress(TypeError, ValueError):
+                check_declaration(each)
+                yield each
         yield from _subclasses(each)
 
 

@@ -1,4 +1,4 @@
-"""Every Python program of both READMEs runs unchanged against the sandbox on a real socket."""
+"""Every Python program of both READMEs and of the page on other requests runs unchanged."""
 
 import ast
 import os
@@ -45,6 +45,10 @@ NUMBERED += [
     (f"README.ko.md-{number}", block)
     for number, block in enumerate(KOREAN, 1)
     if structure_of(block) not in {*map(structure_of, ENGLISH)}
+]
+NUMBERED += [
+    (f"another-request.md-{number}", block)
+    for number, block in enumerate(programs_of("docs/another-request.md"), 1)
 ]
 BLOCKS = [pytest.param(block, id=name) for name, block in NUMBERED]
 PROGRAMS = [block for block in BLOCKS if "FastAPI(" not in block.values[0]]
@@ -155,7 +159,7 @@ def keys_of(url):
 
 def test_both_readmes_have_the_same_number_of_programs():
     assert len(ENGLISH) == len(KOREAN) == 12
-    assert len(BLOCKS) < 12 + 6
+    assert len(BLOCKS) < 12 + 6 + len(programs_of("docs/another-request.md"))
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
