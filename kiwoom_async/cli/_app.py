@@ -3,12 +3,12 @@
 import sys
 from functools import partial
 from io import TextIOWrapper
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery, __version__
+from kiwoom_async import Exchange, KiwoomClient, Market, __version__
 from kiwoom_async.sandbox import Sandbox
 
 from ._archive import commands as archive_commands
@@ -17,27 +17,23 @@ from ._clients import client_factory, uses_sharing
 from ._demo import print_demo
 from ._diagnosis import Diagnosis
 from ._doctor import DoctorJob
-from ._exit import exit_on_error, fail, run
+from ._exit import exit_on_error, run
+from ._fetch_command import commands as fetch_commands
 from ._findings import findings_of
 from ._options import (
-    ExchangeOption,
     HeaderOption,
-    MarketOption,
     SandboxOption,
     SharingOption,
 )
 from ._progress import Progress
-from ._queries import build_queries, last_weekday, parse_day, today_in_korea
+from ._queries import build_queries, last_weekday
 from ._report import report
 from ._requests import requests
 from ._rows_command import commands as rows_commands
 from ._sandbox import sandbox_server
 from ._token import TokenFormat, TokenJob
 from ._walks import TradeWalk, collect_walks
-from ._watch import WatchJob
-
-# In each market of the sandbox, so that a watch has changes to show.
-_TRADES_PER_SECOND: Final = 20
+from ._watch_command import commands as watch_commands
 
 app = typer.Typer(
     add_completion=False,
@@ -50,6 +46,8 @@ app = typer.Typer(
 )
 
 app.add_typer(rows_commands, name="rows")
+app.add_typer(watch_commands, name="watch")
+archive_commands.add_typer(fetch_commands, name="fetch")
 app.add_typer(archive_commands, name="archive")
 app.command()(report)
 app.command()(call)
@@ -66,50 +64,6 @@ def version(
     if show_version:
         print(__version__)
         raise typer.Exit
-
-
-@app.command()
-def watch(  # noqa: PLR0917 - typer calls it by name
-    date: Annotated[
-        str | None, typer.Option(help="A day in Korea; today, or the sandbox's last weekday.")
-    ] = None,
-    market: MarketOption = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer copies defaults
-    exchange: ExchangeOption = [Exchange.KRX],  # noqa: B006
-    every: Annotated[
-        float, typer.Option(min=0, help="Seconds from one round to the next, at least.")
-    ] = 0.0,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many rounds; never, without it.")
-    ] = None,
-    sandbox: SandboxOption = False,
-    sharing: SharingOption = None,
-    header: HeaderOption = [],  # noqa: B006
-) -> None:
-    """Show what changes: a table that updates in place, or JSON lines where output is piped.
-
-    Pages that came incomplete are named on standard error, and end it with 3. Sums are not
-    compared: the market moves while it is read.
-    """
-    with exit_on_error():
-        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
-        if sandbox:
-            make_client = _trading_sandbox
-
-        def make_queries() -> list[ProgramTradeQuery]:
-            day = parse_day(date or str(last_weekday() if sandbox else today_in_korea()))
-            return build_queries([day], market, exchange)
-
-        make_queries()  # raises for a wrong date before a client is made
-        job = WatchJob(make_queries, every, rounds)
-        run(partial(job.run, make_client), on_stop=job.print_all_findings)
-        job.print_all_findings()
-    if not job.any_complete:
-        fail("no walk was complete", code=1)
-    job.findings.exit()
-
-
-def _trading_sandbox(**options: Any) -> KiwoomClient:
-    return KiwoomClient.sandbox(Sandbox(trades_per_second=_TRADES_PER_SECOND), **options)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`kiwoom-async archive`: fetching into an archive, and its state, checks and contents."""
+"""`kiwoom-async archive`: an archive's state, checks and contents; `_fetch_command` fills it."""
 
 import csv
 import json
@@ -7,34 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from rich.cells import cell_len
 
-from kiwoom_async import Exchange, KiwoomClient, Market, Query
-
-from ._clients import client_factory
-from ._exit import exit_on_error, fail, printed_warnings, run, stderr
-from ._findings import Findings, listeners
-from ._options import (
-    DateOption,
-    DryRunOption,
-    ExchangeOption,
-    FromOption,
-    HeaderOption,
-    MarketOption,
-    RefreshOption,
-    SandboxOption,
-    SharingOption,
-    ToOption,
-)
-from ._progress import Progress
-from ._queries import build_queries, parse_days
+from ._exit import fail, printed_warnings, stderr
+from ._options import FolderArgument
 from ._text import count_of
-from ._walks import estimated_calls
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,8 +34,6 @@ commands = typer.Typer(
     help="Whole walks as Parquet files on disk, a data set for each request (extra: archive).",
 )
 
-FolderArgument = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
-
 
 class QueryFormat(StrEnum):
     """The values of `archive query --format`."""
@@ -65,91 +44,9 @@ class QueryFormat(StrEnum):
 
 
 @commands.command()
-def fetch(  # noqa: PLR0917 - typer calls it by name
-    path: FolderArgument,
-    date: DateOption = None,
-    first: FromOption = None,
-    last: ToOption = None,
-    market: MarketOption = [Market.KOSPI, Market.KOSDAQ],  # noqa: B006 - typer copies defaults
-    exchange: ExchangeOption = [Exchange.KRX],  # noqa: B006
-    pace: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Requests a second; lower, where other programs use the key."),
-    ] = None,
-    dry_run: DryRunOption = False,
-    refresh: RefreshOption = False,
-    sandbox: SandboxOption = False,
-    sharing: SharingOption = None,
-    header: HeaderOption = [],  # noqa: B006
-) -> None:
-    """Collect what the archive lacks of some days, markets and exchanges.
-
-    Stop it, kill it, run it again: it goes on where it was. Today's walks are provisional, and
-    collected again another day; so are walks whose files are missing or damaged. Ends with 3 where
-    the archive has all of it, but something does not add up.
-    """
-    with exit_on_error():
-        queries = build_queries(parse_days(first, last, date), market, exchange)
-        make_client = client_factory(sandbox=sandbox, sharing=sharing, headers=header)
-        if pace is not None:
-            make_client = partial(make_client, requests_per_second=pace)
-    fetch_queries(path, queries, make_client, dry_run=dry_run, refresh=refresh)
-
-
-def fetch_queries(
-    path: Path,
-    queries: Sequence[Query[Any, Any]],
-    make_client: Callable[..., KiwoomClient],
-    *,
-    dry_run: bool,
-    refresh: bool,
-) -> None:
-    """Fetch queries of any requests into an archive; exit as `archive fetch` does."""
-    archive = _open_archive(path)
-    findings = Findings()
-    with exit_on_error():
-        if dry_run:
-            print(archive.plan(make_client(), queries, refresh=refresh))
-            return
-        run(
-            partial(_fetch, archive, queries, make_client, findings, refresh),
-            on_stop=partial(_print_how_to_go_on, findings),
-        )
-    findings.print()
-    findings.exit()
-
-
-async def _fetch(
-    archive: "Archive",
-    queries: Sequence[Query[Any, Any]],
-    make_client: Callable[..., KiwoomClient],
-    findings: Findings,
-    refresh: bool,
-) -> None:
-    """Fetch, and print the summary; `findings` are those of the walks that came, then of all."""
-    progress = Progress()
-    on_event = listeners(progress.on_event, findings.on_event)
-    async with make_client(on_event=on_event) as kiwoom:
-        plan = archive.plan(kiwoom, queries, refresh=refresh)
-        stderr.print(str(plan))
-        progress.expect(estimated_calls(kiwoom, plan.queries), plan.kept)
-        with progress:
-            entries = await archive.fetch(kiwoom, queries, refresh=refresh)
-    findings.of_walk.clear()
-    for entry in entries:
-        findings.add(entry.query, entry.findings)
-    print(_summary(entries))
-
-
-def _print_how_to_go_on(findings: Findings) -> None:
-    findings.print()
-    stderr.print("What has come is kept: the same command goes on where this stopped.")
-
-
-@commands.command()
 def status(path: FolderArgument) -> None:
     """Say what the archive holds, what is not whole, and what does not add up."""
-    archive = _open_archive(path)
+    archive = open_archive(path)
     entries = _or_fail(archive.entries)
     for line in _overview(entries):
         print(line)
@@ -164,7 +61,7 @@ def verify(path: FolderArgument) -> None:
 
     What is missing or DAMAGED a fetch of those days collects again, where it says so.
     """
-    archive = _open_archive(path)
+    archive = open_archive(path)
     findings = _or_fail(archive.verify)
     for finding in findings:
         print(f"{'DAMAGED ' if finding.damaged else ''}{finding}")
@@ -172,10 +69,10 @@ def verify(path: FolderArgument) -> None:
     if unknown := sum(entry.query is None for entry in entries):
         # Audits are made by a request's class, which is the program's that fetched it.
         stderr.print(f"{count_of(unknown, 'walk')} of requests unknown here: files checked only")
-    summary = _summary(entries)
+    counted = summary(entries)
     if findings:
-        fail(f"{len(findings):,} findings in {summary}", code=1)
-    print(f"nothing found in {summary}")
+        fail(f"{len(findings):,} findings in {counted}", code=1)
+    print(f"nothing found in {counted}")
 
 
 @commands.command()
@@ -189,7 +86,7 @@ def query(
     ] = QueryFormat.TABLE,
 ) -> None:
     """Ask the archive in SQL: a table for each request, such as `trades`, and `walks`."""
-    archive = _open_archive(path)
+    archive = open_archive(path)
     with printed_warnings():
         table = _or_fail(lambda: archive.query(sql))
     write = {
@@ -200,7 +97,8 @@ def query(
     write(table)
 
 
-def _open_archive(path: Path) -> "Archive":
+def open_archive(path: Path) -> "Archive":
+    """Return the archive in a folder; exit with 1 where its extra is missing."""
     try:
         from kiwoom_async.archive import Archive  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
@@ -216,7 +114,8 @@ def _or_fail(read: Callable[[], T]) -> T:
         fail(str(error), code=1)
 
 
-def _summary(entries: Sequence["Entry"]) -> str:
+def summary(entries: Sequence["Entry"]) -> str:
+    """Return how many walks are in which state, and what they hold."""
     states = Counter(str(entry.state) for entry in entries)
     provisional = sum(entry.provisional for entry in entries)
     walks = ", ".join(f"{number:,} {state}" for state, number in states.items()) or "no walks"
@@ -239,7 +138,7 @@ def _overview(entries: Sequence["Entry"]) -> list[str]:
         is_trade = entry.data_set == "trades"
         name = "{market} {exchange}".format(**entry.fields) if is_trade else entry.data_set
         groups[name].append(entry)
-    return [f"{name}{_day_range(group)}: {_summary(group)}" for name, group in groups.items()]
+    return [f"{name}{_day_range(group)}: {summary(group)}" for name, group in groups.items()]
 
 
 def _day_range(entries: Sequence["Entry"]) -> str:

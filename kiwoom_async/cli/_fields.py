@@ -21,6 +21,13 @@ def field_kind(field: "attrs.Attribute[Any]") -> type[Any]:
     return kinds[0] if len(kinds) == 1 and isinstance(kinds[0], type) else object
 
 
+def type_text(field: "attrs.Attribute[Any]") -> str:
+    """Return the type of a field's values: its name, or the names of an enum's members."""
+    kind = field_kind(field)
+    name = "|".join(kind.__members__) if issubclass(kind, Enum) else kind.__name__
+    return f"{name} or None" if types.NoneType in typing.get_args(field.type) else name
+
+
 def plain_text(value: object) -> str:
     """Return a value as other programs read it: exact, ISO dates, members by name, None empty."""
     match value:

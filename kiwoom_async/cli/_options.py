@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,6 +41,11 @@ HeaderOption = Annotated[
         "which a list of processes does not show.",
         show_default=False,
     ),
+]
+FolderArgument = Annotated[Path, typer.Argument(help="The archive's folder.", show_default=False)]
+PaceOption = Annotated[
+    float | None,
+    typer.Option(min=0.01, help="Requests a second; lower, where other programs use the key."),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, and leave.")]
 RefreshOption = Annotated[

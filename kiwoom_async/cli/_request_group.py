@@ -1,8 +1,9 @@
 """Commands that take a request by name, ka90004 where no name is given."""
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import cleandoc
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -14,21 +15,24 @@ from ._request_options import request_command
 DEFAULT_REQUEST: Final = "program-trades"
 # The heading in help.
 PANEL: Final = "Requests"
+_LINE_END_WITHIN_PARAGRAPH: Final = re.compile(r"(?<!\n)\n(?!\n|\w+: )\s*")
 
 
 class RequestGroup(TyperGroup):
     """A command for each request, by its name; ka90004's where a command begins with an option."""
 
-    # Another first word than a request's name is ka90004's, too: not a name typed wrongly.
-    takes_path: ClassVar[bool] = False
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put ka90004's name in front where no request is named."""
-        first = args[0] if args else "-"
-        named = first in self.commands if self.takes_path else not first.startswith("-")
-        return super().parse_args(
-            ctx, args if named or first == "--help" else [DEFAULT_REQUEST, *args]
-        )
+        named = bool(args) and (args[0] == "--help" or self.names_request(args))
+        return super().parse_args(ctx, args if named else [DEFAULT_REQUEST, *args])
+
+    def names_request(self, args: list[str]) -> bool:
+        """Return True if the first word stands for a request, be there one of that name or not."""
+        return not args[0].startswith("-")
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the words behind the command in its usage; click would put options first."""
+        return [self.subcommand_metavar]
 
 
 def add_requests(
@@ -48,4 +52,6 @@ def _help(query_class: type[Query[Any, Any]]) -> str:
     """Return the api-id, the Korean name and what the query's docstring says."""
     api_id = query_class.api_id
     names = [each.korean_name for each in published_requests(api_id) if each.api_id == api_id]
-    return f"{' '.join([api_id, *names])}: {cleandoc(query_class.__doc__ or '')}"
+    # A line for each paragraph, and for each field that is described.
+    text = _LINE_END_WITHIN_PARAGRAPH.sub(" ", cleandoc(query_class.__doc__ or ""))
+    return f"{' '.join([api_id, *names])}: {text}"

@@ -68,6 +68,38 @@ class QueryOption:
         return issubclass(self._kind, str | Enum)
 
     @property
+    def required(self) -> bool:
+        """True if the query has no value without the option."""
+        return self.field.default is attrs.NOTHING
+
+    @property
+    def expected(self) -> str:
+        """The form of a value, as help and errors say it; "" for a flag."""
+        if issubclass(self._kind, Enum):
+            return "|".join(self._kind.__members__)
+        return "" if self._is_flag else _KINDS[self._kind][0]
+
+    @property
+    def korean(self) -> str:
+        """The specification's name of the field, or what an enum's docstring says of it."""
+        korean: str = self.field.metadata.get("korean", "")
+        if not korean and issubclass(self._kind, Enum):
+            return (self._kind.__doc__ or "").partition("\n")[0].rstrip(".")
+        return korean
+
+    @property
+    def default(self) -> Any:
+        """The field's default as it would be typed, for help to show; None without any."""
+        default: Any = self.field.default
+        # An attrs.Factory makes the value for each query.
+        if default in (None, attrs.NOTHING) or hasattr(default, "factory"):
+            return None
+        if self._is_flag:
+            return default
+        text = plain_text(default)
+        return [text] if self.repeatable else text
+
+    @property
     def _kind(self) -> type[Any]:
         return field_kind(self.field)
 
@@ -84,34 +116,20 @@ class QueryOption:
         annotation: Any = bool if self._is_flag else list[str] if self.repeatable else str
         option = typer.Option(
             f"{self.flag}/{self._no_flag}" if self._is_flag else self.flag,
-            metavar=None if self._is_flag else self._expected("|"),
+            metavar=self.expected or None,
             help=self._help(),
         )
-        default = self._default()
-        annotation = annotation | None if default is None else annotation
         return Parameter(
             self.name,
             Parameter.KEYWORD_ONLY,
-            default=default,
-            annotation=Annotated[annotation, option],
+            default=Parameter.empty if self.required else self.default,
+            annotation=Annotated[annotation if self.required else annotation | None, option],
         )
 
     def _help(self) -> str:
-        korean, unit = (self.field.metadata.get(key, "") for key in ("korean", "unit"))
-        named = korean + (f" ({unit})" if unit else "")
+        unit = self.field.metadata.get("unit")
+        named = f"{self.korean} ({unit})" if unit else self.korean
         return ". ".join(filter(None, (named, "May be repeated." if self.repeatable else "")))
-
-    def _default(self) -> Any:
-        """Return the field's default as it would be typed, for help to show."""
-        default: Any = self.field.default
-        if default is attrs.NOTHING:
-            return Parameter.empty
-        if default is None or self._is_flag:
-            return default
-        if hasattr(default, "factory"):  # an attrs.Factory, which makes it for each query
-            return None
-        text = plain_text(default)
-        return [text] if self.repeatable else text
 
     def values(self, given: Any) -> list[Any]:
         """Return the values of an option that was given; ValueError names the option."""
@@ -125,14 +143,8 @@ class QueryOption:
             return _KINDS[self._kind][1](text)
         except (ArithmeticError, LookupError, ValueError):
             raise ValueError(
-                f"{self.flag}: got {excerpt(text)}; expected {self._expected(', ')}"
+                f"{self.flag}: got {excerpt(text)}; expected {self.expected.replace('|', ', ')}"
             ) from None
-
-    def _expected(self, separator: str) -> str:
-        """Return the form of a value, as help and errors say it."""
-        if issubclass(self._kind, Enum):
-            return separator.join(self._kind.__members__)
-        return _KINDS[self._kind][0]
 
     def words(self, given: Any) -> list[str]:
         """Return the words of a command line that give the option again."""

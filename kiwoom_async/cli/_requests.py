@@ -11,6 +11,7 @@ from kiwoom_async import PublishedRequest, published_requests
 from ._exit import run, stderr
 from ._formats import json_line
 from ._output import StandardOutput
+from ._request_details import details, names_of
 
 # A Korean letter takes two cells; the longest name has 34.
 _NAME_CELLS: Final = 34
@@ -34,14 +35,18 @@ def requests(
 ) -> None:
     """List the published requests: api-id, Korean name and path. No keys, no network.
 
-    `call` serves all of them but those that trade.
+    `call` serves all of them but those that trade; `rows`, `watch` and `archive fetch` those with a
+    name of their own, whose options and fields are shown where only one request is found.
     """
     words = " ".join(text or [])
     found = published_requests(words)
     describe = _json if form is RequestsFormat.JSONL else _line
+    lines = [*map(describe, found)]
+    if len(found) == 1 and form is RequestsFormat.TEXT:
+        lines += [text for name in names_of(found[0].api_id) for text in ("\n", details(name))]
 
     async def write() -> None:
-        StandardOutput().write("".join(map(describe, found)))
+        StandardOutput().write("".join(lines))
 
     # For its treatment of a closed pipe and of an encoding without Korean.
     run(write, on_stop=lambda: None)
@@ -61,9 +66,12 @@ def _json(request: PublishedRequest) -> str:
             "korean_name": request.korean_name,
             "path": request.path,
             "trades": request.trades,
+            "names": names_of(request.api_id),
         }
     )
 
 
 def _remark(request: PublishedRequest) -> str:
-    return "trades: not served" if request.trades else ""
+    if request.trades:
+        return "trades: not served"
+    return ", ".join(f"rows {name}" for name in names_of(request.api_id))

@@ -37,11 +37,10 @@ from ._text import count_of
 
 commands = typer.Typer(
     cls=RequestGroup,
-    options_metavar="",
     subcommand_metavar="[REQUEST] [OPTIONS]",
     help=f"""Write every row of a request: as a table to read, or into a file.
 
-    Without a REQUEST it is {DEFAULT_REQUEST}. Each one's options: kiwoom-async rows REQUEST --help
+    Without a REQUEST it is {DEFAULT_REQUEST}. Options: kiwoom-async rows REQUEST --help
 
     Ends with 3 where every row came, but something does not add up.
 
@@ -161,6 +160,8 @@ def _conclusion(job: RowsJob) -> str:
     if not file:
         return earlier.removeprefix("; ")
     conclusion = job.findings.conclusion(len(job.queries))
+    if type(job.queries[0]).checks is Query.checks and not job.findings:
+        conclusion = ", nothing amiss; no sums were compared"
     if job.continued_walks and not job.findings:
         begun = count_of(job.continued_walks, "walk")
         conclusion = f", nothing found in them; the sums of {begun} begun before are not compared"

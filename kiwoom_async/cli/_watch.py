@@ -3,8 +3,9 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal, Self, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
 
+import attrs
 from attrs import define, field
 from rich.cells import set_cell_size
 from rich.console import Console, Group
@@ -19,8 +20,10 @@ from kiwoom_async import (
     KiwoomClient,
     ProgramTrade,
     ProgramTradeQuery,
+    Query,
     SharingError,
     WalkComplete,
+    to_dict,
 )
 
 from ._findings import Findings
@@ -28,7 +31,7 @@ from ._formats import json_line
 from ._output import StandardOutput, stdout_is_terminal
 from ._table import BLUE, RED, coloured_price, eok_won
 
-Item: TypeAlias = Change[ProgramTrade] | WalkComplete | Failure
+Item: TypeAlias = Change[Any] | WalkComplete | Failure
 _NAME_CELLS: Final = 18
 # A redraw draws the whole table, so it does not follow every change.
 _REDRAW_SECONDS: Final = 0.25
@@ -41,28 +44,30 @@ class WatchJob:
     """One `watch` command: `rounds` rounds of the queries, or endless if None.
 
     Each round asks `make_queries` for them, so that a watch without a date goes on after midnight.
+    has_board: True for ka90004, which is shown as a table on a terminal.
     """
 
-    make_queries: Callable[[], Sequence[ProgramTradeQuery]]
+    make_queries: Callable[[], Sequence[Query[Any, Any]]]
     every_seconds: float
     rounds: int | None
-    queries: Sequence[ProgramTradeQuery] = ()
+    has_board: bool
+    queries: Sequence[Query[Any, Any]] = ()
     any_complete: bool = False
     findings: Findings = field(factory=Findings)
     # The findings of each query that are on standard error already.
-    _printed: dict[ProgramTradeQuery, Sequence[str]] = field(factory=dict)
+    _printed: dict[Any, Sequence[str]] = field(factory=dict)
 
     async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
         """Show every item as it comes, and on standard error the findings of its walk."""
         async with make_client(on_event=self.findings.on_event) as kiwoom:
             items = kiwoom.watch(self._queries_of_round, every=self.every_seconds)
-            if stdout_is_terminal():
+            if self.has_board and stdout_is_terminal():
                 with Board(Console(), lambda: f"{kiwoom.estimate(self.queries)} a round") as board:
                     await self._show(items, board.update)
             else:
                 await self._show(items, self._print_json)
 
-    def _queries_of_round(self) -> Sequence[ProgramTradeQuery]:
+    def _queries_of_round(self) -> Sequence[Query[Any, Any]]:
         self.queries = self.make_queries()
         return self.queries
 
@@ -74,7 +79,7 @@ class WatchJob:
         """Print the findings of all queries that were not printed before."""
         self.print_findings(*self.findings.of_walk)
 
-    def print_findings(self, *queries: ProgramTradeQuery) -> None:
+    def print_findings(self, *queries: Query[Any, Any]) -> None:
         """Print the findings of these queries that were not printed before."""
         for query in queries:
             found = self.findings.of_walk.get(query)
@@ -100,12 +105,11 @@ class WatchJob:
 
 
 def _item_fields(item: Item) -> dict[str, object]:
-    query = item.query
-    of_query = {"date": query.date, "market": query.market, "exchange": query.exchange}
+    of_query = _query_fields(item.query)
     match item:
         case Change():
             rows = {"earlier": item.earlier, "later": item.later}
-            fields = {name: row and row.to_dict() for name, row in rows.items()}
+            fields = {name: None if row is None else to_dict(row) for name, row in rows.items()}
             return {"item": "change", **fields}
         case WalkComplete():
             walk = {"walk": item.number, "changes": item.changes, "audit": str(item.audit)}
@@ -113,6 +117,12 @@ def _item_fields(item: Item) -> dict[str, object]:
         case Failure():
             error = f"{type(item.error).__name__}: {item.error}"
             return {"item": "failure", **of_query, "error": error}
+
+
+def _query_fields(query: Any) -> dict[str, object]:
+    """Return what was asked for, without the fields that the query's class sets itself."""
+    asked = [field.name for field in attrs.fields(type(query)) if field.init]
+    return {name: value for name, value in to_dict(query).items() if name in asked}
 
 
 @define

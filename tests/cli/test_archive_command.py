@@ -17,7 +17,7 @@ from support.exchange import small_sandbox
 from support.servers import on_a_port
 
 from kiwoom_async.archive import Archive
-from kiwoom_async.cli._archive import fetch_queries
+from kiwoom_async.cli._fetch_command import fetch_queries
 from kiwoom_async.sandbox import Fault, Sandbox
 
 DAYS = ["--from", "2026-11-19", "--to", "2026-11-21"]

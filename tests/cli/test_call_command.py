@@ -272,6 +272,7 @@ def test_requests_as_json_lines():
             "korean_name": "신용 매수주문",
             "path": "/api/dostk/crdordr",
             "trades": True,
+            "names": [],
         }
     ]
 

@@ -22,6 +22,7 @@ from kiwoom_async.cli._request_group import RequestGroup, add_requests
 from kiwoom_async.cli._rows_command import write_request
 from kiwoom_async.sandbox import Fault, Recorded
 
+NO_SUMS = ", nothing amiss; no sums were compared"
 KST = dt.timezone(dt.timedelta(hours=9))
 
 
@@ -58,7 +59,10 @@ class Everything:
 class EverythingQuery(Query[Everything]):
     """All there is of a stock.
 
-    In this process only.
+    most: how many
+        there are.
+    A sentence that goes on
+    after its line.
     """
 
     api_id = "ka10081"
@@ -156,7 +160,7 @@ def from_arrow(file):
 def test_columnar_files_hold_every_kind_of_value(run_declared, tmp_path, form, read):
     file = tmp_path / f"stock.{form}"
     result = run_declared(*STOCK, "--output", str(file))
-    assert (result.exit_code, result.stderr) == (0, f"{file}: 8 rows, everything adds up\n")
+    assert (result.exit_code, result.stderr) == (0, f"{file}: 8 rows{NO_SUMS}\n")
     assert read(file) == ROWS
 
 
@@ -273,6 +277,10 @@ def test_values_are_sent_as_the_query_declares_them(run_declared):
         "--least", "0.25", "--at", "09:00", "--moment", "2026-11-20T15:00:00", sandbox=asked,
     )  # fmt: skip
     assert (result.exit_code, result.stderr) == (0, "")
+    elsewhere = run_declared(
+        *STOCK, "--moment", "2026-11-20T06:00:00+00:00", sandbox=exchange(at="20261120150000")
+    )
+    assert elsewhere.exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -307,7 +315,9 @@ def test_a_required_option_is_asked_for(run_declared):
 
 
 def test_help_says_what_is_asked_for_and_what_the_options_mean(run_declared):
-    text = " ".join(run_declared("--help").stdout.split())
+    shown = run_declared("--help").stdout
+    assert "\n most: how many there are. A sentence that goes on after its line. " in shown
+    text = " ".join(shown.split())
     assert "ka10081 주식일봉차트조회요청: All there is of a stock." in text
     for words in ("종목코드", "일자", "YYYY-MM-DD", "방향", "RISING|FALLING", "default: FALLING",
                   "수정주가", "--no-adjusted", "(won)", "default: 0.5", "required"):  # fmt: skip

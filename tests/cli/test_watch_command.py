@@ -26,7 +26,7 @@ from kiwoom_async import (
     TransportError,
     WalkComplete,
 )
-from kiwoom_async.cli import _app, _watch
+from kiwoom_async.cli import _watch, _watch_command
 from kiwoom_async.sandbox import Fault, Sandbox
 
 KOSPI = ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX)
@@ -209,10 +209,10 @@ def test_ctrl_c_ends_a_watch_after_a_whole_line():
 
 def test_the_sandbox_of_a_watch_has_trades(monkeypatch):
     sandboxes = []
-    monkeypatch.setattr(_app.KiwoomClient, "sandbox", sandboxes.append)
-    monkeypatch.setattr(_app.WatchJob, "run", lambda _, make: _call(make))
-    monkeypatch.setattr(_app, "fail", lambda *_, **__: None)
-    _app.watch(date="2026-11-20", sandbox=True)
+    monkeypatch.setattr(_watch_command.KiwoomClient, "sandbox", sandboxes.append)
+    monkeypatch.setattr(_watch_command.WatchJob, "run", lambda _, make: _call(make))
+    monkeypatch.setattr(_watch_command, "fail", lambda *_, **__: None)
+    _watch_command.program_trades(date="2026-11-20", sandbox=True)
     (sandbox,) = sandboxes
     assert sandbox.changes is not None
     assert sandbox._market_data.live_markets is not None
@@ -224,7 +224,7 @@ async def _call(make):
 
 def test_without_a_date_each_round_watches_the_day_of_its_own(run, monkeypatch):
     days = iter(["2026-11-19", "2026-11-19", "2026-11-20"])
-    monkeypatch.setattr("kiwoom_async.cli._app.last_weekday", lambda: next(days))
+    monkeypatch.setattr("kiwoom_async.cli._watch_command.last_weekday", lambda: next(days))
     command = ["watch", "--sandbox", "--market", "kospi", "--rounds", "2"]
     lines = [json.loads(line) for line in run(*command).stdout.splitlines()]
     complete = [line for line in lines if "audit" in line or line.get("number")]
