@@ -173,6 +173,7 @@ def test_the_suffix_of_a_symbol_is_doubted_on_the_mock_host(query_class):
 
 @pytest.mark.parametrize("query", RECORDED.values(), ids=RECORDED)
 def test_a_query_is_frozen_equal_to_another_and_picklable(query):
+    query = attrs.evolve(query)  # made today, however long ago this file was read
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         query.api_id = "ka90004"
     assert pickle.loads(pickle.dumps(query)) == query == attrs.evolve(query)
