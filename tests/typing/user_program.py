@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import httpx
@@ -19,17 +19,35 @@ from kiwoom_async import (
     Environment,
     Exchange,
     Failure,
+    Interval,
     KiwoomClient,
     KiwoomError,
     Market,
     Page,
     PriceMove,
+    ProgramAmountRanking,
+    ProgramAmountRankingQuery,
+    ProgramArbitrageDaily,
+    ProgramArbitrageDailyQuery,
+    ProgramMarketCumulative,
+    ProgramMarketCumulativeQuery,
+    ProgramMarketDaily,
+    ProgramMarketDailyQuery,
+    ProgramMarketIntraday,
+    ProgramMarketIntradayQuery,
+    ProgramQuantityRanking,
+    ProgramQuantityRankingQuery,
+    ProgramStockDaily,
+    ProgramStockDailyQuery,
+    ProgramStockIntraday,
+    ProgramStockIntradayQuery,
     ProgramTrade,
     ProgramTradeQuery,
     ProgramTradeTotals,
     PublishedRequest,
     RateLimited,
     Reply,
+    Side,
     TransportError,
     TransportTimeout,
     Walk,
@@ -138,6 +156,44 @@ async def call(kiwoom: KiwoomClient) -> list[str]:
     await kiwoom.call("ka10001", stock, path="/api/dostk/stkinfo")
     chart: list[PublishedRequest] = [each for each in published_requests("차트") if not each.trades]
     return [reply.body["return_msg"], *(each.korean_name + each.path for each in chart)]
+
+
+async def walk_the_family(kiwoom: KiwoomClient) -> None:
+    kospi = Market.KOSPI, Exchange.KRX
+    async for ranked in kiwoom.rows(ProgramAmountRankingQuery(*kospi, side=Side.SELL)):
+        by_amount: ProgramAmountRanking = ranked
+        million_won: int = by_amount.net_buy_amount
+        print(by_amount.rank, by_amount.stock_code, million_won, by_amount.change_rate)
+    async for counted in kiwoom.rows(ProgramQuantityRankingQuery(Market.KOSDAQ, Exchange.NXT)):
+        by_quantity: ProgramQuantityRanking = counted
+        shares: int = by_quantity.net_buy_quantity
+        print(by_quantity.rank, shares)
+    intraday = await kiwoom.page(ProgramMarketIntradayQuery(*kospi, interval=Interval.TICK))
+    minute: ProgramMarketIntraday = intraday.rows[0]
+    at: time = minute.time
+    index: Decimal | None = minute.kospi200
+    print(at, index, minute.non_arbitrage_net_buy_quantity)
+    arbitrage = await kiwoom.collect(ProgramArbitrageDailyQuery("2026-11-20", Exchange.KRX))
+    turnover: list[ProgramArbitrageDaily] = arbitrage.rows
+    print(turnover[0].arbitrage_buy_amount_change, arbitrage.totals)
+    sums = await kiwoom.collect(
+        ProgramMarketCumulativeQuery(date(2026, 11, 2), *kospi),
+        stop_when=lambda row: row.date < date(2026, 11, 10),
+    )
+    summed: ProgramMarketCumulative = sums.rows[0]
+    since: date = summed.since
+    print(since, summed.total_cumulative_net_buy_amount)
+    async for tick in kiwoom.rows(ProgramStockIntradayQuery("005930_AL")):
+        stock_now: ProgramStockIntraday = tick
+        venue: Exchange = stock_now.exchange
+        print(stock_now.time, venue, stock_now.net_buy_quantity_change)
+    async for market_day in kiwoom.rows(ProgramMarketDailyQuery("20261120", *kospi)):
+        day_of_market: ProgramMarketDaily = market_day
+        print(day_of_market.date, day_of_market.basis, day_of_market.total_net_buy_amount)
+    async for stock_day in kiwoom.rows(ProgramStockDailyQuery("005930", until="2026-11-20")):
+        day_of_stock: ProgramStockDaily = stock_day
+        price: int | None = day_of_stock.price
+        print(day_of_stock.symbol, day_of_stock.date, price, day_of_stock.balance_quantity)
 
 
 async def say_what_went_wrong(kiwoom: KiwoomClient) -> Cursor | None:
