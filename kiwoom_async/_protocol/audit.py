@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import asdict, define, evolve, frozen
 
 from kiwoom_async.errors import ContinuationError
 
@@ -40,17 +40,6 @@ class Check:
         """True unless the two are further apart than they may be."""
         difference = self.difference
         return difference is None or -self.tolerance <= difference <= self.tolerance
-
-    def __add__(self, later: "Check") -> "Check":
-        """Return the check of both parts of a walk; the later expectation counts, if any."""
-        return Check(
-            name=later.name,
-            unit=later.unit,
-            actual=self.actual + later.actual,
-            expected=self.expected if later.expected is None else later.expected,
-            tolerance=self.tolerance + later.tolerance,
-            examples=(self.examples + later.examples)[:_MOST_EXAMPLES],
-        )
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
@@ -118,6 +107,26 @@ class Audit:
         return f"{counted}: {'; '.join(self.findings) or result}"
 
 
+@define
+class _CheckTally:
+    """Adds up the checks of one name, page by page; quicker than a new `Check` for each page."""
+
+    unit: str
+    actual: int | Decimal = 0
+    expected: int | Decimal | None = None
+    tolerance: int | Decimal = 0
+    examples: tuple[Hashable, ...] = ()
+
+    def add(self, check: Check) -> None:
+        """Take the check of the next page into account; its expectation counts, if it has one."""
+        self.actual += check.actual
+        self.tolerance += check.tolerance
+        if check.expected is not None:
+            self.expected = check.expected
+        if check.examples:
+            self.examples = (self.examples + check.examples)[:_MOST_EXAMPLES]
+
+
 class AuditTally:
     """Adds up the pages of a walk."""
 
@@ -134,7 +143,7 @@ class AuditTally:
         self._page_hashes: set[int] = set()
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
-        self._checks: dict[str, Check] = {}
+        self._checks: dict[str, _CheckTally] = {}
 
     def add(self, page: Any) -> Any:
         """Take the next page into account; return it, without rows if the server began again.
@@ -174,9 +183,10 @@ class AuditTally:
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
-        for check in list(self._query.checks(page.rows, self.totals)):
-            earlier = self._checks.get(check.name)
-            self._checks[check.name] = check if earlier is None else earlier + check
+        for check in self._query.checks(page.rows, self.totals):
+            if check.name not in self._checks:
+                self._checks[check.name] = _CheckTally(check.unit)
+            self._checks[check.name].add(check)
         distinct = len(set(hashes))
         if distinct < len(hashes) or not self._key_hashes.isdisjoint(hashes):
             self._add_repeated_keys(keys, hashes)
@@ -199,6 +209,8 @@ class AuditTally:
         sums: compare figures with the stated totals, too; not for a part of a walk, nor where the
             market moves between two pages.
         """
+        compared = sums and self._from_first_page
+        checks = [Check(name=name, **asdict(tally, recurse=False)) for name, tally in self._checks.items()]
         return Audit(
             pages=self.pages,
             rows=self.rows,
@@ -209,7 +221,7 @@ class AuditTally:
             totals_vary=self._totals_vary and sums,
             miscounted_pages=tuple(self._miscounted_pages),
             restarted=self._restarted,
-            checks=tuple(self._checks.values()) if sums and self._from_first_page else (),
+            checks=tuple(checks) if compared else (),
         )
 
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:
