@@ -152,7 +152,8 @@ class AuditTally:
         another, and for one where the server began again with other rows than before.
         """
         self._from_first_page |= page.number == 1
-        keys = [*map(self._query.row_key, page.rows)]
+        row_key = self._query.row_key
+        keys = [row_key(row) for row in page.rows]
         # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
         hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
         if page.restarted and page.rows:
@@ -187,12 +188,12 @@ class AuditTally:
             if check.name not in self._checks:
                 self._checks[check.name] = _CheckTally(check.unit)
             self._checks[check.name].add(check)
-        distinct = len(set(hashes))
-        if distinct < len(hashes) or not self._key_hashes.isdisjoint(hashes):
+        distinct = set(hashes)
+        if len(distinct) < len(hashes) or not self._key_hashes.isdisjoint(distinct):
             self._add_repeated_keys(keys, hashes)
-        self._key_hashes.update(hashes)
+        self._key_hashes |= distinct
         # One key, a time of many rows perhaps, does not tell a page from the next.
-        compared = hashes if distinct > 1 else [hash(repr(row)) for row in page.rows]
+        compared = hashes if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
         repeated = page_hash in self._page_hashes and (page.rows or page.undecoded)
         self._page_hashes.add(page_hash)
@@ -210,7 +211,9 @@ class AuditTally:
             market moves between two pages.
         """
         compared = sums and self._from_first_page
-        checks = [Check(name=name, **asdict(tally, recurse=False)) for name, tally in self._checks.items()]
+        checks = [
+            Check(name=name, **asdict(tally, recurse=False)) for name, tally in self._checks.items()
+        ]
         return Audit(
             pages=self.pages,
             rows=self.rows,

@@ -37,6 +37,7 @@ _RowFunction = Callable[[Iterable[tuple[Any, ...]], Sequence[Any]], list[RowT]]
 
 # More digits than any amount has; less than fit into 64 bits, as bounds of msgspec must.
 _LARGEST_INTEGER: Final = 10**18
+_TEXT_READERS: Final = (read_text, read_stock_code)
 # msgspec's errors are ValueErrors from 0.21 on only.
 _FAST_PATH_MISS: Final = (*UNREADABLE, msgspec.MsgspecError)
 
@@ -56,7 +57,8 @@ def read_page(
         if len(columns[0]) > MOST_ROWS:
             return None
         from_query = [getattr(query, name) for name in reader.builder.query_fields]
-        return reader.builder.build(columns, from_query), beside
+        escaped = b"\\" in response.body
+        return reader.builder.build(columns, from_query, escaped=escaped), beside
     except _FAST_PATH_MISS:
         return None
 
@@ -122,18 +124,26 @@ class _RowBuilder(Generic[RowT]):
     def __init__(self, cls: type[RowT], twin: type[Any]) -> None:
         self._rows = _row_function(cls, twin)
         self.query_fields = query_fields(cls)
-        self._readers = [
-            column_reader(reader_of(field))
+        readers = [
+            reader_of(field)
             for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[arg-type,type-var]
             if "wire" in field.metadata
         ]
+        self._readers = [*map(column_reader, readers)]
+        # Only an escape spells half a character: without any, text is as it was sent.
+        self._readers_without_escapes = [
+            tuple if reader in _TEXT_READERS else column_reader(reader) for reader in readers
+        ]
 
-    def build(self, columns: Sequence[Column], from_query: Sequence[Any]) -> list[RowT]:
+    def build(
+        self, columns: Sequence[Column], from_query: Sequence[Any], *, escaped: bool
+    ) -> list[RowT]:
         """Return the rows; an error of `_FAST_PATH_MISS` if one is blank or unreadable."""
         # A row that begins with something is not blank.
         if not all(map(str.strip, columns[0])):
             raise ValueError("a row may be blank")
-        values = [read(column) for read, column in zip(self._readers, columns, strict=True)]
+        readers = self._readers if escaped else self._readers_without_escapes
+        values = [read(column) for read, column in zip(readers, columns, strict=True)]
         return self._rows(zip(*values, strict=True), from_query)
 
 
@@ -151,7 +161,7 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
         field.validator or field.converter or not field.init for field in fields
     ):
         return None
-    twin = type(cls.__name__, (), {"__slots__": [field.name for field in fields]})
+    twin: Any = type(cls.__name__, (), {"__slots__": [field.name for field in fields]})
     try:
         twin().__class__ = cls
     except TypeError:  # another layout: no slots, weak references, a base class
@@ -165,7 +175,7 @@ def _row_function(cls: type[RowT], twin: type[Any]) -> _RowFunction[RowT]:
     Written for the class, as attrs writes constructors: a call for each row, or for each value,
     would take longer than all the rest.
     """
-    fields = attrs.fields(cls)  # type: ignore[arg-type,type-var]
+    fields = attrs.fields(cls)  # type: ignore[arg-type]
     sent = [f"value{index}" for index, field in enumerate(fields) if "wire" in field.metadata]
     asked = [f"value{index}" for index, field in enumerate(fields) if "wire" not in field.metadata]
     lines = [
