@@ -2,7 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from kiwoom_async._protocol.credentials import decode_token, encode_issue, encode_revoke
 from kiwoom_async._protocol.messages import (
@@ -20,7 +20,7 @@ from .rate_limit import Priority, RateLimiter
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Call(Generic[T]):
     """A call: its request, and its answer decoded. `query` is for events only."""
 
@@ -41,7 +41,7 @@ class Call(Generic[T]):
         raise NotImplementedError
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class IssueCall(Call[Token]):
     """A call that issues a token."""
 
@@ -56,7 +56,7 @@ class IssueCall(Call[Token]):
         return decode_token(response)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class RevokeCall(Call[object]):
     """A call that revokes a token."""
 

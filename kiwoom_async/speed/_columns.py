@@ -166,7 +166,8 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
         twin().__class__ = cls
     except TypeError:  # another layout: no slots, weak references, a base class
         return None
-    return twin
+    twin_class: type[Any] = twin
+    return twin_class
 
 
 def _row_function(cls: type[RowT], twin: type[Any]) -> _RowFunction[RowT]:
