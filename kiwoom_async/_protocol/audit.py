@@ -184,7 +184,8 @@ class AuditTally:
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
-        for check in self._query.checks(page.rows, self.totals):
+        # All of them first: one that raises leaves the sums as they were.
+        for check in list(self._query.checks(page.rows, self.totals)):
             if check.name not in self._checks:
                 self._checks[check.name] = _CheckTally(check.unit)
             self._checks[check.name].add(check)
