@@ -2,7 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
-from attrs import frozen
+from attrs import define
 
 from kiwoom_async._protocol.credentials import decode_token, encode_issue, encode_revoke
 from kiwoom_async._protocol.cursor import Cursor
@@ -14,7 +14,7 @@ from kiwoom_async._protocol.messages import (
     Token,
     decode_body,
 )
-from kiwoom_async._protocol.reply import Reply, decode_reply, encode_raw
+from kiwoom_async._protocol.reply import RawRequest, Reply, decode_reply, encode_raw
 
 from .accounts import Account
 from .rate_limit import Priority, RateLimiter
@@ -22,7 +22,7 @@ from .rate_limit import Priority, RateLimiter
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Call(Generic[T]):
     """A call: its request, and its answer decoded. `query` is for events only."""
 
@@ -43,7 +43,7 @@ class Call(Generic[T]):
         raise NotImplementedError
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class IssueCall(Call[Token]):
     """A call that issues a token."""
 
@@ -58,7 +58,7 @@ class IssueCall(Call[Token]):
         return decode_token(response)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class RevokeCall(Call[object]):
     """A call that revokes a token."""
 
@@ -74,10 +74,11 @@ class RevokeCall(Call[object]):
         return decode_body(response)
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class RawCall(Call[Reply]):
     """A call for the page at `cursor` of a request that no class declares."""
 
+    query: RawRequest
     cursor: Cursor
     needs_token: bool = True
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import anyio
 from anyio import current_time
-from attrs import evolve, frozen
+from attrs import define, evolve
 
 from kiwoom_async._protocol.credentials import Credentials
 from kiwoom_async._protocol.cursor import Cursor
@@ -52,7 +52,7 @@ from .sharing import Sharing
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class PageCall(Call[Any]):
     """A call for the page at `cursor`; here, where a page is followed from top to bottom."""
 

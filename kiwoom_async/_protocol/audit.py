@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import asdict, define, evolve, frozen
 
 from kiwoom_async.errors import ContinuationError
 
@@ -21,6 +21,8 @@ class Check:
     name: what was added up or counted. expected: None where the server stated no figure.
     tolerance: how far the two may be apart, where figures are rounded.
     examples: rows that do not hold, by key.
+    each_row: it counts rows that do not hold by themselves, so that any part of a walk can show it;
+        a sum needs the whole walk.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Check:
     unit: str = ""
     tolerance: int | Decimal = 0
     examples: tuple[Hashable, ...] = ()
+    each_row: bool = False
 
     @property
     def difference(self) -> int | Decimal | None:
@@ -40,17 +43,6 @@ class Check:
         """True unless the two are further apart than they may be."""
         difference = self.difference
         return difference is None or -self.tolerance <= difference <= self.tolerance
-
-    def __add__(self, later: "Check") -> "Check":
-        """Return the check of both parts of a walk; the later expectation counts, if any."""
-        return Check(
-            name=later.name,
-            unit=later.unit,
-            actual=self.actual + later.actual,
-            expected=self.expected if later.expected is None else later.expected,
-            tolerance=self.tolerance + later.tolerance,
-            examples=(self.examples + later.examples)[:_MOST_EXAMPLES],
-        )
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
@@ -72,8 +64,8 @@ class Audit:
         that was taken for the end (wire-facts.md, section 5).
     stopped: the walk was ended before the server's end, by `stop_when`, or by `watch` at rows that
         it knows.
-    checks: figures of the rows beside what they should be, as the query declares them; none for
-        a walk that did not begin at its first page, or was stopped.
+    checks: figures of the rows beside what they should be, as the query declares them; of a walk
+        that did not begin at its first page, or was stopped, only those of single rows.
 
     During trading hours values move while a walk runs, so that a row may come twice and sums may
     differ. A whole day after the close is expected to add up.
@@ -116,10 +108,32 @@ class Audit:
     def __str__(self) -> str:
         blank = f", {self.blank_rows} blank" if self.blank_rows else ""
         counted = f"{self.pages} pages, {self.rows:,} rows{blank}"
-        result = "everything adds up" if self.checks else "nothing amiss; no sums were compared"
-        result = "stopped early; no sums were compared" if self.stopped else result
+        result = "stopped early" if self.stopped else "nothing amiss"
+        sums = any(not check.each_row for check in self.checks)
+        result = "everything adds up" if sums else f"{result}; no sums were compared"
         result = result if self.rows else "no data"
         return f"{counted}: {'; '.join(self.findings) or result}"
+
+
+@define
+class _CheckTally:
+    """Adds up the checks of one name, page by page; quicker than a new `Check` for each page."""
+
+    unit: str
+    each_row: bool
+    actual: int | Decimal = 0
+    expected: int | Decimal | None = None
+    tolerance: int | Decimal = 0
+    examples: tuple[Hashable, ...] = ()
+
+    def add(self, check: Check) -> None:
+        """Take the check of the next page into account; its expectation counts, if it has one."""
+        self.actual += check.actual
+        self.tolerance += check.tolerance
+        if check.expected is not None:
+            self.expected = check.expected
+        if check.examples:
+            self.examples = (self.examples + check.examples)[:_MOST_EXAMPLES]
 
 
 class AuditTally:
@@ -139,7 +153,7 @@ class AuditTally:
         self._page_hashes: set[int] = set()
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
-        self._checks: dict[str, Check] = {}
+        self._checks: dict[str, _CheckTally] = {}
 
     def add(self, page: Any) -> Any:
         """Take the next page into account; return it, without rows if the server began again.
@@ -148,7 +162,8 @@ class AuditTally:
         another, and for one where the server began again with other rows than before.
         """
         self._from_first_page |= page.number == 1
-        keys = [*map(self._query.row_key, page.rows)]
+        row_key = self._query.row_key
+        keys = [row_key(row) for row in page.rows]
         # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
         hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
         if page.restarted and page.rows:
@@ -179,15 +194,17 @@ class AuditTally:
         if page.totals != self._no_totals:
             self._totals_vary |= self.totals not in (self._no_totals, page.totals)
             self.totals = page.totals
+        # All of them first: one that raises leaves the sums as they were.
         for check in list(self._query.checks(page.rows, self.totals)):
-            earlier = self._checks.get(check.name)
-            self._checks[check.name] = check if earlier is None else earlier + check
-        distinct = len(set(hashes))
-        if distinct < len(hashes) or not self._key_hashes.isdisjoint(hashes):
+            if check.name not in self._checks:
+                self._checks[check.name] = _CheckTally(check.unit, check.each_row)
+            self._checks[check.name].add(check)
+        distinct = set(hashes)
+        if len(distinct) < len(hashes) or not self._key_hashes.isdisjoint(distinct):
             self._add_repeated_keys(keys, hashes)
-        self._key_hashes.update(hashes)
+        self._key_hashes |= distinct
         # One key, a time of many rows perhaps, does not tell a page from the next.
-        compared = hashes if distinct > 1 else [hash(repr(row)) for row in page.rows]
+        compared = hashes if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
         repeated = page_hash in self._page_hashes and (page.rows or page.undecoded)
         self._page_hashes.add(page_hash)
@@ -204,7 +221,12 @@ class AuditTally:
         sums: compare figures with the stated totals, too; not for a part of a walk, nor where the
             market moves between two pages.
         """
-        whole = sums and self._from_first_page and not self.stopped
+        compared = sums and self._from_first_page and not self.stopped
+        checks = [
+            Check(name=name, **asdict(tally, recurse=False))
+            for name, tally in self._checks.items()
+            if compared or tally.each_row
+        ]
         return Audit(
             pages=self.pages,
             rows=self.rows,
@@ -216,7 +238,7 @@ class AuditTally:
             miscounted_pages=tuple(self._miscounted_pages),
             restarted=self._restarted,
             stopped=self.stopped,
-            checks=tuple(self._checks.values()) if whole else (),
+            checks=tuple(checks),
         )
 
     def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:

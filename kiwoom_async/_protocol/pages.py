@@ -1,7 +1,7 @@
 """A page: the request for it, and its rows from the answer."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
@@ -67,25 +67,29 @@ def decode_page(
             raise
         rows, undecoded = _decode_one_by_one(raw_rows, query, from_query)
     totals = structure_totals(body, query.totals_class)
-    return make_page(query, cursor, response, rows, totals, undecoded=undecoded)
+    present = [row for row in rows if row is not None]
+    blank_rows = len(rows) - len(present)
+    return make_page(
+        query, cursor, response, present, totals, blank_rows=blank_rows, undecoded=undecoded
+    )
 
 
 def make_page(
     query: Query[RowT, TotalsT],
     cursor: Cursor,
     response: Response,
-    rows: Sequence[RowT | None],
+    rows: list[RowT],
     totals: Any,
     *,
+    blank_rows: int,
     undecoded: list[Undecoded],
 ) -> Page[RowT, TotalsT]:
-    """Return the page of these rows, None among them for each blank one."""
-    present = [row for row in rows if row is not None]
-    empty = not present and not undecoded
+    """Return the page of these rows, besides which so many blank ones came."""
+    empty = not rows and not undecoded
     restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
     # The rows of a restart stay: only who has seen the walk can tell that they came before.
     following = None if restarted else next_cursor(response.headers, cursor, empty=empty)
-    if rows and empty and following is None and not restarted and cursor.page > 1:
+    if blank_rows and empty and following is None and not restarted and cursor.page > 1:
         # Nothing but blank rows is how the server answers what it does not accept, a dead key
         # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
         raise ContinuationError('more pages were announced, and then came "no data"')
@@ -93,10 +97,10 @@ def make_page(
     return Page(
         query=query,
         number=cursor.page,
-        rows=Rows(present, query.row_class),
+        rows=Rows(rows, query.row_class),
         totals=totals,
         next=following,
-        blank_rows=len(rows) - len(present),
+        blank_rows=blank_rows,
         undecoded=undecoded,
         stated_rows=int(row_count) if _COUNT.fullmatch(row_count) else None,
         restarted=restarted,

@@ -189,7 +189,8 @@ def doubt_of_day(day: datetime.date, today: datetime.date) -> str | None:
 def no_rows(condition: str, keys: Iterable[Hashable]) -> Check:
     """Return the check that there are no rows of a condition; `keys` are those of such rows."""
     found = tuple(keys)
-    return Check(name=f"count of rows {condition}", actual=len(found), expected=0, examples=found)
+    name = f"count of rows {condition}"
+    return Check(name=name, actual=len(found), expected=0, examples=found, each_row=True)
 
 
 def differ(stated: int, computed: int) -> bool:

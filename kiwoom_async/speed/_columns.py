@@ -4,10 +4,9 @@ What is read here is what the converter would read. Anything out of the ordinary
 the default way then judges the page.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import repeat
 from typing import Annotated, Any, Final, Generic, NamedTuple
 
 import attrs
@@ -34,9 +33,11 @@ from kiwoom_async._protocol.query import Query, RowT
 
 Column = Sequence[str]
 ColumnReader = Callable[[Column], Sequence[Any]]
+_RowFunction = Callable[[Iterable[tuple[Any, ...]], Sequence[Any]], list[RowT]]
 
 # More digits than any amount has; less than fit into 64 bits, as bounds of msgspec must.
 _LARGEST_INTEGER: Final = 10**18
+_TEXT_READERS: Final = (read_text, read_stock_code)
 # msgspec's errors are ValueErrors from 0.21 on only.
 _FAST_PATH_MISS: Final = (*UNREADABLE, msgspec.MsgspecError)
 
@@ -56,7 +57,8 @@ def read_page(
         if len(columns[0]) > MOST_ROWS:
             return None
         from_query = [getattr(query, name) for name in reader.builder.query_fields]
-        return reader.builder.build(columns, from_query), beside
+        escaped = b"\\" in response.body
+        return reader.builder.build(columns, from_query, escaped=escaped), beside
     except _FAST_PATH_MISS:
         return None
 
@@ -120,33 +122,37 @@ class _RowBuilder(Generic[RowT]):
     """Builds the rows of a class from columns in the order of its wire names."""
 
     def __init__(self, cls: type[RowT], twin: type[Any]) -> None:
-        self._cls = cls
-        self._twin = twin
+        self._rows = _row_function(cls, twin)
         self.query_fields = query_fields(cls)
-        self._readers = [
-            column_reader(reader_of(field))
+        readers = [
+            reader_of(field)
             for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[arg-type,type-var]
             if "wire" in field.metadata
         ]
+        self._readers = [*map(column_reader, readers)]
+        # Only an escape spells half a character: without any, text is as it was sent.
+        self._readers_without_escapes = [
+            tuple if reader in _TEXT_READERS else column_reader(reader) for reader in readers
+        ]
 
-    def build(self, columns: Sequence[Column], from_query: Sequence[Any]) -> list[RowT]:
+    def build(
+        self, columns: Sequence[Column], from_query: Sequence[Any], *, escaped: bool
+    ) -> list[RowT]:
         """Return the rows; an error of `_FAST_PATH_MISS` if one is blank or unreadable."""
         # A row that begins with something is not blank.
         if not all(map(str.strip, columns[0])):
             raise ValueError("a row may be blank")
-        values = [read(column) for read, column in zip(self._readers, columns, strict=True)]
-        rows: list[Any] = [*map(self._twin, *values, *map(repeat, from_query))]
-        for row in rows:
-            row.__class__ = self._cls  # from here on it is frozen
-        return rows
+        readers = self._readers if escaped else self._readers_without_escapes
+        values = [read(column) for read, column in zip(readers, columns, strict=True)]
+        return self._rows(zip(*values, strict=True), from_query)
 
 
 def _mutable_twin(cls: type[Any]) -> type[Any] | None:
     """Return a class of the same slots, whose instances can become those of the frozen `cls`.
 
     A frozen class goes round its own guard for each field, which is a third of all work on a row.
-    The constructor takes the sent fields first. None if instances of `cls` are more than their
-    slots: an attrs converter, validator or hook would be passed over.
+    None if instances of `cls` are more than their slots: an attrs converter, validator or hook
+    would be passed over.
     """
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     # The last is there beside an `__init__` of the class's own.
@@ -155,14 +161,39 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
         field.validator or field.converter or not field.init for field in fields
     ):
         return None
-    sent = [field.name for field in fields if "wire" in field.metadata]
-    names = [*sent, *query_fields(cls)]
-    twin = attrs.make_class(cls.__name__, names, slots=True, weakref_slot=False, eq=False)
+    twin: Any = type(cls.__name__, (), {"__slots__": [field.name for field in fields]})
     try:
-        twin(*names).__class__ = cls
+        twin().__class__ = cls
     except TypeError:  # another layout: no slots, weak references, a base class
         return None
-    return twin
+    twin_class: type[Any] = twin
+    return twin_class
+
+
+def _row_function(cls: type[RowT], twin: type[Any]) -> _RowFunction[RowT]:
+    """Return a function that makes rows of tuples of values, and of those of the query.
+
+    Written for the class, as attrs writes constructors: a call for each row, or for each value,
+    would take longer than all the rest.
+    """
+    fields = attrs.fields(cls)  # type: ignore[arg-type]
+    sent = [f"value{index}" for index, field in enumerate(fields) if "wire" in field.metadata]
+    asked = [f"value{index}" for index, field in enumerate(fields) if "wire" not in field.metadata]
+    lines = [
+        "def rows_of(tuples, from_query):",
+        f"    [{', '.join(asked)}] = from_query",
+        "    rows = []",
+        f"    for [{', '.join(sent)}] in tuples:",
+        "        row = twin()",
+        *(f"        row.{field.name} = value{index}" for index, field in enumerate(fields)),
+        "        row.__class__ = cls  # from here on it is frozen",
+        "        rows.append(row)",
+        "    return rows",
+    ]
+    names: dict[str, Any] = {"twin": twin, "cls": cls}
+    exec("\n".join(lines), names)  # noqa: S102 - of names that attrs has used in this way, too
+    rows_of: _RowFunction[RowT] = names["rows_of"]
+    return rows_of
 
 
 def column_reader(reader: Reader) -> ColumnReader:
@@ -225,23 +256,44 @@ _signed_integers: Final[Callable[[str], list[int]]] = msgspec.json.Decoder(
 
 def _integers(column: Column) -> list[int]:
     """Return whole numbers, read as a list of JSON."""
-    # JSON knows no plus, but blanks behind one, and a minus.
+    return _numbers(_joined(column), len(column))
+
+
+def _magnitudes(column: Column) -> list[int]:
+    joined = _joined(column).replace(",-", ",")
+    if "-" in joined:
+        raise ValueError("two signs of a number")
+    return _numbers(joined, len(column))
+
+
+def _joined(column: Column) -> str:
+    """Return whole numbers with a comma before each, and without a plus, which JSON lacks."""
     joined = "," + ",".join(column)
+    # JSON knows blanks behind a plus, and a minus.
     if "+-" in joined or len(joined.split()) != 1:
         raise ValueError("a number out of the ordinary")
-    numbers = _signed_integers(f"[{joined.replace(',+', ',')[1:]}]")
-    if len(numbers) != len(column):
+    return joined.replace(",+", ",")
+
+
+def _numbers(joined: str, count: int) -> list[int]:
+    numbers = _signed_integers(f"[{joined[1:]}]")
+    if len(numbers) != count:
         raise ValueError("a comma in a number")
     return numbers
 
 
-def _magnitudes(column: Column) -> list[int]:
-    return [*map(abs, _integers(column))]
+class _Shares(dict[str, Decimal]):
+    """Nearly every share there is; any other is read, and not kept."""
+
+    def __missing__(self, value: str) -> Decimal:
+        return read_decimal(value)
+
+
+_shares: Final = _Shares(SMALL_SHARES)
 
 
 def _decimals(column: Column) -> list[Decimal]:
-    small = SMALL_SHARES
-    return [small[value] if value in small else read_decimal(value) for value in column]
+    return [*map(_shares.__getitem__, column)]
 
 
 # Rows that begin with nothing are not read by columns, so that a stock code is never blank here.

@@ -1,11 +1,13 @@
 """Connections on asyncio's sockets, parsed by httptools, each with one call at a time."""
 
 import asyncio
+import select
 import selectors
 import ssl
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Final, NamedTuple, cast
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final, NamedTuple, cast
 
 import httptools
 import httpx
@@ -18,10 +20,6 @@ _IDLE_SECONDS: Final = 5.0
 _MOST_HEADER_BYTES: Final = 64 * 1024
 # A page fits. asyncio's own buffer is larger, and made anew for each.
 _BUFFER_BYTES: Final = 64 * 1024
-# Needs no file descriptor of its own; Windows has none.
-_Poll: Final[type[selectors.BaseSelector]] = getattr(
-    selectors, "PollSelector", selectors.SelectSelector
-)
 Headers = list[tuple[bytes, bytes]]
 Origin = tuple[str, str, int | None]
 
@@ -77,7 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         # Over TLS, `connection_lost` comes a turn later than the end.
         ended = self._transport.is_closing()
         # Bytes may have come, or the end, that the loop has not reported yet.
-        return self.reusable and recent and not ended and not self._poll.select(0)
+        return self.reusable and recent and not ended and not self._arrived()
 
     def abort(self) -> None:
         """Close it now."""
@@ -86,8 +84,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's over TLS is one by what it does, not by its class.
         self._transport = cast("asyncio.Transport", transport)
-        self._poll = _Poll()
-        self._poll.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
+        self._arrived = _poll(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         return self._buffer
@@ -159,6 +156,18 @@ class Connection(asyncio.BufferedProtocol):
             self._waiting.set_exception(error)
 
 
+def _poll(socket: Any) -> Callable[[], Any]:
+    """Return a function that says whether bytes, or the end, have arrived at a socket."""
+    # A poll needs no file descriptor of its own; Windows has none.
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(socket, select.POLLIN)
+        return partial(poll.poll, 0)
+    selector = selectors.SelectSelector()
+    selector.register(socket, selectors.EVENT_READ)
+    return partial(selector.select, 0)
+
+
 class Connections:
     """The connections to all hosts, kept while they are fit for another call."""
 
@@ -225,11 +234,10 @@ class Connections:
                 await connection.lost.wait()
 
 
-def encode_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """Return the head of a request; httpx.LocalProtocolError for a line break in a header."""
-    lines = [b"%b %b HTTP/1.1" % (method.encode(), target)]
-    lines += [b"%b: %b" % header for header in headers]
-    head = b"\r\n".join(lines)
-    if head.count(b"\n") >= len(lines) or head.count(b"\r") >= len(lines):
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    head = "\r\n".join(lines)
+    if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
         raise httpx.LocalProtocolError("a line break in a header")
-    return head + b"\r\n\r\n"
+    return f"{head}\r\n\r\n".encode("latin-1")

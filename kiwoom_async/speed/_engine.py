@@ -63,7 +63,7 @@ class FastEngine:
             return decode_page(response, query, cursor, on_undecoded)
         rows, body = result
         totals = structure_totals(body, query.totals_class)
-        return make_page(query, cursor, response, rows, totals, undecoded=[])
+        return make_page(query, cursor, response, rows, totals, blank_rows=0, undecoded=[])
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -94,24 +94,25 @@ class FastRoundTrip(RoundTrip):
 
     def _encoded(self) -> bytes:
         request = self.request
-        headers = {"content-length": str(len(request.body)), **request.headers}
-        pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        head = encode_head("POST", self.address.target, [(b"host", self.address.host), *pairs])
-        return head + request.body
+        length = str(len(request.body))
+        headers = {"host": self.address.host, "content-length": length, **request.headers}
+        return encode_head("POST", self.address.target, headers.items()) + request.body
 
 
 class _Address(NamedTuple):
     """The parts of a URL."""
 
     origin: Origin
-    host: bytes
-    target: bytes
+    host: str
+    target: str
 
 
 @lru_cache(maxsize=64)
 def _address(url: str) -> _Address:
     parsed = httpx.URL(url)
-    return _Address(origin_of(parsed), parsed.netloc, parsed.raw_path)
+    return _Address(
+        origin_of(parsed), parsed.netloc.decode("ascii"), parsed.raw_path.decode("ascii")
+    )
 
 
 def _decode_headers(pairs: list[tuple[bytes, bytes]]) -> dict[str, str]:

@@ -23,7 +23,10 @@ class CompiledTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and return the answer when all of it is there."""
-        content = encode_head(request.method, request.url.raw_path, request.headers.raw)
+        pairs = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
+        ]
+        content = encode_head(request.method, request.url.raw_path.decode("ascii"), pairs)
         content += await request.aread()
         origin = origin_of(request.url)
         connection = self._connections.idle(origin)

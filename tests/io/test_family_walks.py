@@ -58,6 +58,20 @@ async def test_a_walk_ends_where_it_is_told_to(name):
     assert (walk.rows, walk.audit.stopped, walk.next is None) == (rows[:2], True, False)
 
 
+async def test_a_walk_that_is_stopped_tells_of_rows_that_do_not_add_up():
+    exchange = PagesOfTwo("ka90013_official_20260630")
+    exchange.rows[1] = exchange.rows[1] | {"prm_netprps_amt": "7"}
+    async with KiwoomClient("key", "secret", transport=exchange) as kiwoom:
+        walk = await kiwoom.collect(exchange.query, stop_when=lambda _: True)
+        page = await kiwoom.page(exchange.query)
+        resumed = await kiwoom.collect(exchange.query, start=page.next)
+        exchange.rows[2] = exchange.rows[1]
+        later = await kiwoom.collect(exchange.query, start=page.next)
+    [finding] = walk.audit.findings
+    assert "count of rows whose net is not buy minus sell is 1, expected 0" in finding
+    assert (resumed.audit.findings, len(later.audit.findings)) == ([], 1)
+
+
 @pytest.mark.parametrize("name", [name for name in SEVERAL_PAGES if RECORDED[name].newest_first])
 async def test_a_second_round_of_a_watch_walks_no_further_than_known_rows(name):
     exchange = PagesOfTwo(name)

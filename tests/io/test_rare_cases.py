@@ -100,7 +100,7 @@ async def test_a_walk_from_a_later_page_is_not_compared_with_the_totals():
     async with KiwoomClient("app-key", "secret-key", transport=CannedPages(canned)) as kiwoom:
         first = await kiwoom.page(QUERY)
         walk = await kiwoom.collect(QUERY, start=first.next)
-    assert walk.audit.checks == ()
+    assert [check for check in walk.audit.checks if not check.each_row] == []
     assert walk.audit.findings == []
 
 

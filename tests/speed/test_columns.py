@@ -287,6 +287,8 @@ def test_annotations_may_be_text_or_optional():
 @example(read_integer, ["1e2"])
 @example(read_integer, ["9" * 20, "1"])
 @example(read_integer, ["0" * 21])
+@example(magnitude, ["--7", "5"])
+@example(magnitude, ["5", "-+5"])
 @example(read_text, ["a", "\ud800"])
 def test_a_column_read_as_a_whole_equals_its_values_read_one_by_one(reader, column):
     def outcome(read):
