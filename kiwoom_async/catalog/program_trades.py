@@ -30,7 +30,6 @@ from .codes import (
     doubt_of_exchange,
     exchange_argument,
     market_argument,
-    no_rows,
     refuse_future_day,
 )
 
@@ -187,7 +186,13 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
             unit="%",
             tolerance=traded * _SHARE_ROUNDING,
         )
-        yield no_rows(
-            "whose net is not buy minus sell",
-            (row.symbol for row in rows if row.net_buy_amount != row.buy_amount - row.sell_amount),
+        unbalanced = [
+            row.symbol for row in rows if row.net_buy_amount != row.buy_amount - row.sell_amount
+        ]
+        yield Check(
+            name="count of rows whose net is not buy minus sell",
+            actual=len(unbalanced),
+            expected=0,
+            examples=tuple(unbalanced),
+            each_row=True,
         )
