@@ -17,9 +17,10 @@ from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.messages import Token
 from ._protocol.published import PublishedRequest, published_requests
-from ._protocol.query import Environment, Page, Query, Rows, Undecoded, Walk, wire
+from ._protocol.query import Environment, Query, wire
 from ._protocol.records import to_dict
 from ._protocol.reply import Reply
+from ._protocol.results import Page, Rows, Undecoded, Walk
 from ._version import __version__
 from .catalog.codes import Exchange, Interval, Market, PriceMove, Side
 from .catalog.program_arbitrage_daily import ProgramArbitrageDaily, ProgramArbitrageDailyQuery

@@ -46,8 +46,9 @@ from ._protocol.cursor import Cursor
 from ._protocol.estimate import Estimate
 from ._protocol.headers import checked_headers, parse_headers
 from ._protocol.pages import start_cursor
-from ._protocol.query import Environment, Page, Query, Rows, RowT, TotalsT, Walk
+from ._protocol.query import Environment, Query, RowT, TotalsT
 from ._protocol.reply import Reply, raw_request, reply_cursor
+from ._protocol.results import Page, Rows, Walk
 from .errors import KiwoomError, short_repr
 from .events import EventEmitter, Listener
 

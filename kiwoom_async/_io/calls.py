@@ -28,8 +28,9 @@ from kiwoom_async._protocol.messages import (
     redact,
 )
 from kiwoom_async._protocol.pages import encode_page
-from kiwoom_async._protocol.query import Environment, Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.query import Environment, Query, RowT, TotalsT
 from kiwoom_async._protocol.reply import RawRequest, Reply
+from kiwoom_async._protocol.results import Page
 from kiwoom_async._protocol.times import KST
 from kiwoom_async.errors import KiwoomError, TransportTimeout, short_repr
 from kiwoom_async.events import (

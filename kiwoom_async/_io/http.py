@@ -19,7 +19,8 @@ from attrs import define, field
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES, Request, Response, unpack_body
 from kiwoom_async._protocol.pages import decode_page
-from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.query import Query, RowT, TotalsT
+from kiwoom_async._protocol.results import Page
 from kiwoom_async.errors import KiwoomError, TransportError, TransportTimeout
 
 from .http_errors import transport_error

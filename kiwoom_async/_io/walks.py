@@ -13,7 +13,8 @@ from anyio import current_time
 from kiwoom_async._protocol.audit import AuditTally
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.pages import start_cursor
-from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.query import Query, RowT, TotalsT
+from kiwoom_async._protocol.results import Page
 from kiwoom_async.errors import KiwoomError
 from kiwoom_async.events import WalkFinished
 

@@ -13,7 +13,8 @@ from typing_extensions import TypeVar
 
 from kiwoom_async._protocol.audit import Audit, AuditTally
 from kiwoom_async._protocol.pages import first_cursor
-from kiwoom_async._protocol.query import Page, Query, RowT
+from kiwoom_async._protocol.query import Query, RowT
+from kiwoom_async._protocol.results import Page
 from kiwoom_async._protocol.times import KST
 from kiwoom_async.errors import KiwoomError, short_repr
 from kiwoom_async.events import WalkFinished

@@ -174,7 +174,7 @@ class AuditTally:
                     "rows that did not come before"
                 )
             keys, hashes = [], []
-            # `Rows`, which this file cannot import: query.py imports it.
+            # `Rows`, which this file cannot import: results.py imports it.
             page = evolve(page, rows=type(page.rows)((), self._query.row_class), undecoded=[])
         self.pages += 1
         self.rows += len(page.rows)

@@ -5,7 +5,8 @@ from typing import Any
 
 from attrs import frozen
 
-from .query import Page, Query
+from .query import Query
+from .results import Page
 
 
 @frozen

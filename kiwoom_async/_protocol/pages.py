@@ -10,7 +10,8 @@ from .convert import MOST_ROWS, query_fields, structure_rows, structure_totals
 from .cursor import Cursor, begins_again, next_cursor
 from .encode import request_body
 from .messages import Request, Response, Token, decode_body, encode_call
-from .query import Page, Query, Rows, RowT, TotalsT, Undecoded
+from .query import Query, RowT, TotalsT
+from .results import Page, Rows, Undecoded
 
 _COUNT: Final = re.compile(r"[0-9]{1,9}")
 

@@ -14,7 +14,8 @@ from kiwoom_async._protocol.convert import structure_totals
 from kiwoom_async._protocol.cursor import Cursor
 from kiwoom_async._protocol.messages import Request, Response, unpack_body
 from kiwoom_async._protocol.pages import decode_page, make_page
-from kiwoom_async._protocol.query import Page, Query, RowT, TotalsT
+from kiwoom_async._protocol.query import Query, RowT, TotalsT
+from kiwoom_async._protocol.results import Page
 
 from ._columns import read_page
 from ._connections import Connection, Connections, Origin, encode_head, origin_of
