@@ -14,7 +14,7 @@ from kiwoom_async._protocol.messages import (
     Token,
     decode_body,
 )
-from kiwoom_async._protocol.reply import RawRequest, Reply, decode_reply, encode_raw
+from kiwoom_async._protocol.reply import Reply, decode_reply, encode_raw
 
 from .accounts import Account
 from .rate_limit import Priority, RateLimiter
@@ -78,7 +78,6 @@ class RevokeCall(Call[object]):
 class RawCall(Call[Reply]):
     """A call for the page at `cursor` of a request that no class declares."""
 
-    query: RawRequest
     cursor: Cursor
     needs_token: bool = True
 

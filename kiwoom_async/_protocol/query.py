@@ -1,4 +1,4 @@
-"""Query: the declaration of any request (TR) that Kiwoom answers in pages, and its answers.
+"""Query: the declaration of a request (TR) that Kiwoom answers in pages, or with one object.
 
 @frozen
 class DailyCandleQuery(Query[Candle]):
