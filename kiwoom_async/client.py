@@ -182,6 +182,11 @@ class KiwoomClient:
         """
         from .sandbox import Sandbox  # noqa: PLC0415 - only programs that want it pay for it
 
+        if "engine" in options:
+            raise ValueError(
+                "engine: the sandbox in this process is reached by the default engine; for another "
+                "one, serve it on a port (kiwoom-async sandbox) and name it with base_url"
+            )
         limit = None if "requests_per_second" in options else 5
         exchange = Sandbox(requests_per_second=limit) if sandbox is None else sandbox
         defaults: dict[str, Any] = {

@@ -131,7 +131,7 @@ def read_float(value: Any, _: object = None) -> float:
 def read_bool(value: Any, _: object = None) -> bool:
     """Return True for `1`, False for `0`."""
     if value not in ("0", "1"):
-        raise ValueError(f"{short_repr(value)} is neither 1 nor 0")
+        raise ValueError(f"{short_repr(value)} is neither 1 nor 0; wire(codes=...) reads others")
     return bool(value == "1")
 
 
@@ -158,13 +158,15 @@ def _moment(value: Any, length: int, parse: Callable[[str], T], what: str) -> T:
             return parse(text)
     except (AttributeError, ValueError):
         pass
-    raise ValueError(f"{short_repr(value)} is not a {what}")
+    blank = "; where blanks come, the type is one or None" if is_blank(value) else ""
+    raise ValueError(f"{short_repr(value)} is not a {what}{blank}")
 
 
 def _number(value: object, form: re.Pattern[str], kind: type[N], what: str) -> N:
     match = form.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{short_repr(value)} is not a {what} number")
+        blank = "; where blanks come, the type is one or None" if is_blank(value) else ""
+        raise ValueError(f"{short_repr(value)} is not a {what} number{blank}")
     sign, digits = match.groups("")
     # Decimal's own minus would round to the context of its caller. There is no minus zero.
     minus = "-" if "-" in sign and digits.strip("0.") else ""
@@ -270,6 +272,12 @@ _READERS: Final[dict[Any, Reader]] = {
 }
 # These take what cattrs passes; any other `read=` is a function of the text alone.
 _OWN_READERS: Final = frozenset({magnitude, hundredths, read_stock_code})
+# What they return; a column of a table would cut off the rest of any other type.
+_READ_AS: Final[dict[Any, tuple[Any, ...]]] = {
+    magnitude: (int, Decimal),
+    hundredths: (Decimal,),
+    read_stock_code: (str,),
+}
 
 
 def reader_of(field: "attrs.Attribute[Any]") -> Reader:
@@ -279,11 +287,18 @@ def reader_of(field: "attrs.Attribute[Any]") -> Reader:
         return CodeReader(field.metadata["wire"], codes, optional=optional)
     if read := field.metadata.get("read"):
         reader: Reader = read if read in _OWN_READERS else TextReader(read)
+        if kind not in _READ_AS.get(read, (kind,)):
+            names = " or ".join(each.__name__ for each in _READ_AS[read])
+            raise TypeError(
+                f"{field.name}: {read.__name__} reads {names}; the type is {_type_name(field.type)}"
+            )
         reader = _decimal_magnitude if read is magnitude and kind is Decimal else reader
     elif optional and kind is str:
         return read_optional_text
     elif kind in _READERS:
         reader = _READERS[kind]
+    elif field.type is None:
+        raise TypeError(f"{field.name}: it has no type; write {field.name}: str = field(...)")
     else:
         raise TypeError(
             f"{field.name}: got type {_type_name(field.type)}; no reader is known for it: use "
@@ -439,7 +454,7 @@ def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:
-    return "is missing" if isinstance(error, KeyError) else str(error)
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:

@@ -37,6 +37,7 @@ def check_declaration(query_class: type[Any]) -> None:
     _check_request(query_class, name)
     _check_fields(query_class, name, FieldWriter)
     _check_rows(query_class, name)
+    _check_unsent_fields(query_class, name)
     _checked.add(query_class)
 
 
@@ -64,10 +65,17 @@ def _check_request(query_class: Any, name: str) -> None:
         ("path", _PATH, "/api/dostk/chart"),
     ):
         value = getattr(query_class, attribute, None)
+        if attribute in attrs.fields_dict(query_class):
+            raise TypeError(f"{name}.{attribute}: it is a field; write it without a type")
         if not isinstance(value, str) or not form.fullmatch(value):
             raise TypeError(f"{name}.{attribute}: got {value!r}; expected text like {example!r}")
-    check_reads_only(query_class.api_id, query_class.path)
+    try:
+        check_reads_only(query_class.api_id, query_class.path)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     rows_key = getattr(query_class, "rows_key", "")
+    if "rows_key" in attrs.fields_dict(query_class):
+        raise TypeError(f"{name}.rows_key: it is a field; write it without a type")
     if rows_key is not None and (not isinstance(rows_key, str) or not rows_key):
         raise TypeError(
             f"{name}.rows_key: got {rows_key!r}; expected the name of the list of rows in the "
@@ -77,6 +85,9 @@ def _check_request(query_class: Any, name: str) -> None:
 
 def _check_rows(query_class: Any, name: str) -> None:
     row_class, totals_class = query_class.row_class, query_class.totals_class
+    if isinstance(row_class, type) and not attrs.has(row_class) and row_class is not dict:
+        row_name = row_class.__name__
+        raise TypeError(f"{row_name}: rows are of an attrs class; decorate it with attrs.frozen")
     if not attrs.has(row_class):
         raise TypeError(
             f"{name}: got {row_class!r} for its rows; expected an attrs class, named as in "
@@ -105,6 +116,10 @@ def _check_fields(cls: Any, name: str, handler: Callable[["attrs.Attribute[Any]"
             "`if TYPE_CHECKING`, or define it at the top of the module"
         ) from error
     for field in fields:
+        if isinstance(field.default, dict) and "wire" in field.default:
+            raise TypeError(
+                f"{name}.{field.name}: its default is wire(...); write field(metadata=wire(...))"
+            )
         if "wire" in field.metadata:
             try:
                 handler(field)
@@ -115,6 +130,22 @@ def _check_fields(cls: Any, name: str, handler: Callable[["attrs.Attribute[Any]"
             raise TypeError(
                 f"{name}: {count} fields have the wire name {wire_name!r}; keep one, and make "
                 "properties of the others"
+            )
+
+
+def _check_unsent_fields(query_class: Any, name: str) -> None:
+    """Raise TypeError for a field that is not sent, and that no row and no other field takes."""
+    fields = attrs.fields(query_class)
+    if any("wire" in field.metadata and not field.init for field in fields):
+        return  # made of other fields
+    used = query_fields(query_class.row_class)
+    for field in fields:
+        own = field.name.startswith("_")
+        if "wire" not in field.metadata and field.name not in used and not own:
+            raise TypeError(
+                f"{name}.{field.name}: it is not sent, as it has no wire name, and no field of "
+                f"{query_class.row_class.__name__} takes it; give it metadata=wire(...), or begin "
+                "its name with _ if only the program uses it"
             )
 
 

@@ -82,7 +82,8 @@ def wire(
         isinstance(codes, Mapping) and all(isinstance(code, str) for code in codes.values())
     ):
         raise TypeError(
-            f"wire({name!r}): codes: got {short_repr(codes)}; expected a mapping of member to code"
+            f"wire({name!r}): codes: got {short_repr(codes)}; expected a mapping of member to the "
+            "text sent, as in {Side.BUY: '1'}"
         )
     metadata: dict[str, Any] = {"wire": name, "korean": korean, "unit": unit}
     options = {"decimals": decimals, "read": read, "codes": codes}

@@ -38,6 +38,16 @@ _ARROW_TYPES: Final[dict[Any, pa.DataType]] = {
     datetime.time: pa.time32("s"),
     datetime.datetime: pa.timestamp("s", "Asia/Seoul"),
 }
+# What a column of each type takes; of decimals, numbers.
+_PYTHON_TYPES: Final[dict[pa.DataType, tuple[type[Any], ...]]] = {
+    pa.int64(): (int,),
+    pa.float64(): (float, int, Decimal),
+    pa.bool_(): (bool,),
+    pa.date32(): (datetime.date,),
+    pa.time32("s"): (datetime.time,),
+    pa.timestamp("s", "Asia/Seoul"): (datetime.datetime,),
+    pa.string(): (str, Enum),
+}
 
 
 def schema(row: type[Any], *, floats: bool = False) -> pa.Schema:
@@ -178,6 +188,7 @@ def _decimal_type(metadata: Mapping[str, Any]) -> pa.DataType:
 
 def _column(rows: Sequence[Any], field: pa.Field) -> pa.Array:
     values = [getattr(row, field.name) for row in rows]
+    _check_types(values, field)
     if field.type == pa.float64():
         values = [None if value is None else float(value) for value in values]
     elif field.type == pa.string():
@@ -186,6 +197,25 @@ def _column(rows: Sequence[Any], field: pa.Field) -> pa.Array:
         return pa.array(values, field.type)
     except (pa.ArrowInvalid, OverflowError) as error:
         raise ValueError(_too_much(values, field, error)) from error
+
+
+def _check_types(values: list[Any], field: pa.Field) -> None:
+    """Raise ValueError for a value that the column would hold in part only, or not at all."""
+    unfit = {kind for kind in {*map(type, values)} if not _fits(kind, field.type)}
+    for index, value in enumerate(values):
+        if type(value) in unfit or getattr(value, "microsecond", None):
+            raise ValueError(
+                f"{field.name} of row {index} is {value!r}: a column of {field.type} cannot hold "
+                "it; declare the field with the type that is read"
+            )
+
+
+def _fits(kind: type[Any], column: pa.DataType) -> bool:
+    if kind is bool:  # an int elsewhere
+        return bool(column == pa.bool_())
+    if issubclass(kind, datetime.datetime):  # a date elsewhere
+        return bool(column == pa.timestamp("s", "Asia/Seoul"))
+    return issubclass(kind, (*_PYTHON_TYPES.get(column, (Decimal, int)), type(None)))
 
 
 def _too_much(values: list[Any], field: pa.Field, error: Exception) -> str:

@@ -320,7 +320,7 @@ def query_without_fields(row):
 class Labelled(TickQuery):
     """A query that cannot be hashed."""
 
-    labels: list[str] = field(factory=list)
+    _labels: list[str] = field(factory=list)
 
 
 @frozen

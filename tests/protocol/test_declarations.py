@@ -202,7 +202,15 @@ def test_a_list_that_is_not_there_is_an_error_that_names_those_that_are():
 
 
 @frozen
-class EverythingQuery(Query[Basics]):
+class Noted:
+    """A row that takes a note from its query."""
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+    note: str
+
+
+@frozen
+class EverythingQuery(Query[Noted]):
     """A query with a field of every kind."""
 
     api_id = "ka10001"
@@ -263,6 +271,12 @@ def row_class(**fields: Any) -> Any:
     return attrs.make_class("Row", fields)
 
 
+class Undecorated:
+    """A row class that was not decorated."""
+
+    code: str = "x"
+
+
 CODE = field(type=str, metadata=wire("stk_cd"))
 
 
@@ -293,6 +307,22 @@ CODE = field(type=str, metadata=wire("stk_cd"))
         ({"symbols": field(type=list[str], metadata=wire("stk_cd"))},
          r"Declared.symbols: got type list\[str\], which no request can send"),
         ({"a": CODE, "b": CODE}, "Declared: 2 fields have the wire name 'stk_cd'"),
+        ({"market": field(type=str, default="10")},
+         "Declared.market: it is not sent, as it has no wire name, and no field of Basics takes"),
+        ({"market": field(type=Any, default=wire("mrkt_tp"))},
+         r"Declared.market: its default is wire\(...\); write field\(metadata=wire"),
+        ({"row": row_class(code=CODE, name=field(type=Any, default=wire("stk_nm")))},
+         r"Row.name: its default is wire\(...\); write field\(metadata=wire"),
+        ({"row": Undecorated}, "Undecorated: rows are of an attrs class; decorate it with"),
+        ({"rows_key": field(type=str, default="list")},
+         "Declared.rows_key: it is a field; write it without a type"),
+        ({"api_id": field(type=str, default="ka10081")},
+         "Declared.api_id: it is a field; write it without a type"),
+        ({"row": row_class(code=field(metadata=wire("x")))}, "Row.code: it has no type; write"),
+        ({"row": row_class(d=field(type=int, metadata=wire("x", read=hundredths)))},
+         "Row.d: hundredths reads Decimal; the type is int"),
+        ({"row": row_class(d=field(type=float, metadata=wire("x", read=magnitude)))},
+         "Row.d: magnitude reads int or Decimal; the type is float"),
     ],
 )  # fmt: skip
 def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
@@ -306,8 +336,13 @@ def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
      ("kt10000", "/api/dostk/stkinfo"), ("au10001", "/oauth2/token")],
 )  # fmt: skip
 def test_a_request_that_trades_or_carries_keys_cannot_be_declared(api_id, path):
-    with pytest.raises(ValueError, match=r"trades, which this library does not|of the token"):
+    with pytest.raises(ValueError, match=r"Declared: .*(trades, which this|of the token)"):
         declare(Basics, api_id=api_id, path=path)
+
+
+def test_a_query_may_have_fields_of_the_program_s_own():
+    query = declare(Basics, _label=field(type=str, default="mine"), code=CODE)("005930")
+    assert request_body(query) == {"stk_cd": "005930"}
 
 
 def test_a_row_class_may_have_fields_that_it_makes_itself():
@@ -384,7 +419,7 @@ def test_queries_may_share_a_generic_base():
         ({"name": "x", "decimals": 2.5}, "decimals: got 2.5"),
         (
             {"name": "x", "codes": ["1"]},
-            r"codes: got \['1'\]; expected a mapping of member to code",
+            r"codes: got \['1'\]; expected a mapping of member to the",
         ),
         ({"name": "x", "codes": {Side.BUY: 1}}, r"codes: got .*; expected a mapping"),
     ],

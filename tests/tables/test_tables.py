@@ -378,3 +378,28 @@ def test_a_class_with_a_field_that_no_column_holds_is_a_type_error():
     row = attrs.make_class("Row", {"tags": attrs.field(type=list)})
     with pytest.raises(TypeError, match=r"tags: got type <class 'list'>; a column can hold str"):
         tables.schema(row)
+
+
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [
+        ({"rate": 0.5}, r"rate of row 1 is 0.5: a column of decimal128\(38, 10\)"),
+        ({"ratio": "x"}, "ratio of row 1 is 'x': a column of double"),
+        ({"halted": 1}, "halted of row 1 is 1: a column of bool"),
+        ({"day": MOMENT}, r"day of row 1 is datetime.datetime.*: a column of date32"),
+        ({"time": dt.time(9, 0, 0, 5)}, r"time of row 1 is .*: a column of time32"),
+        ({"moment": MOMENT.date()}, r"moment of row 1 is .*: a column of timestamp"),
+        ({"text": 5}, "text of row 1 is 5: a column of string"),
+    ],
+)
+def test_a_value_that_a_column_would_cut_off_is_refused(changes, column):
+    rows = [EVERYTHING[0], attrs.evolve(EVERYTHING[0], **changes)]
+    with pytest.raises(ValueError, match=column + ".* cannot hold it; declare"):
+        tables.to_arrow(rows)
+
+
+def test_a_whole_number_column_takes_whole_numbers_only():
+    row = attrs.make_class("Row", {"number": attrs.field(type=int)})
+    for value in (Decimal("60.10"), 60.1, True):
+        with pytest.raises(ValueError, match=r"number of row 0 is .*: a column of int64 cannot"):
+            tables.to_arrow([row(value)])
