@@ -245,8 +245,17 @@ class AuditTally:
         seen = set(self._key_hashes)
         for key, key_hash in zip(keys, hashes, strict=True):
             if key_hash in seen:
-                self._repeated_keys[key if isinstance(key, Hashable) else repr(key)] = None
+                self._repeated_keys[hashable(key)] = None
             seen.add(key_hash)
+
+
+def hashable(key: object) -> Hashable:
+    """Return the key of a row; its text where it has no hash, as a row that can change."""
+    try:
+        hash(key)
+    except TypeError:
+        return repr(key)
+    return key
 
 
 def _listed(keys: tuple[Hashable, ...]) -> str:

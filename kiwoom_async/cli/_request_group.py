@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from kiwoom_async import Query, published_requests
+from kiwoom_async.catalog import REQUESTS
 
 from ._request_options import request_command
 
@@ -29,6 +30,11 @@ class RequestGroup(TyperGroup):
     def names_request(self, args: list[str]) -> bool:
         """Return True if the first word stands for a request, be there one of that name or not."""
         return not args[0].startswith("-")
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a request's name, or of its api-id where only one has it."""
+        names = [name for name, request in REQUESTS.items() if request.api_id == cmd_name]
+        return super().get_command(ctx, names[0] if len(names) == 1 else cmd_name)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the words behind the command in its usage; click would put options first."""

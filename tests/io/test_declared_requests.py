@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 
 import pytest
+from attrs import define, field, frozen
 from support.candles import Candle, DailyCandleQuery, ListServer, TickQuery, candle, client_of, tick
 from support.walks import watch_rounds
 
@@ -12,8 +13,10 @@ from kiwoom_async import (
     Cursor,
     DecodeError,
     Failure,
+    Query,
     WalkComplete,
     WalkFinished,
+    wire,
 )
 
 pytestmark = pytest.mark.anyio
@@ -104,6 +107,12 @@ async def test_what_is_no_plain_function_cannot_stop_a_walk(stop_when):
     assert not server.calls
 
 
+async def test_a_stop_when_that_returns_a_coroutine_is_refused():
+    async with client_of(candles()) as kiwoom:
+        with pytest.raises(ValueError, match=r"stop_when: it returned a coroutine"):
+            await kiwoom.collect(QUERY, stop_when=lambda row: asynchronous(row))  # noqa: PLW0108
+
+
 async def test_a_validator_that_refuses_a_row_is_an_error_that_names_the_field():
     server = candles()
     server.rows["ka10081"][4]["trde_qty"] = "-1"
@@ -168,6 +177,55 @@ async def test_two_rows_of_one_key_in_one_walk_are_two_rows():
     async with client_of(ListServer(2, ka10081=doubled)) as kiwoom:
         items = await watch_rounds(kiwoom, [QUERY], rounds=2)
     assert [item.changes for item in items if isinstance(item, WalkComplete)] == [3, 0]
+
+
+@define
+class ChangingTick:
+    """A row that has no hash, as it can change."""
+
+    volume: int = field(metadata=wire("trde_qty"))
+
+
+@frozen
+class ChangingTickQuery(Query[ChangingTick]):
+    """ka10003 again."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+@frozen
+class TaggedTick:
+    """A row that has no hash, as it holds a list."""
+
+    volume: list[str] = field(metadata=wire("trde_qty", read=str.split))
+
+
+@frozen
+class TaggedTickQuery(Query[TaggedTick]):
+    """ka10003 once more."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+@pytest.mark.parametrize("query_class", [ChangingTickQuery, TaggedTickQuery])
+async def test_rows_without_a_hash_are_audited_and_watched(query_class):
+    server = ListServer(2, ka10003=[tick(1, 5), tick(2, 7), tick(3, 7)])
+    async with client_of(server) as kiwoom:
+        watch = kiwoom.watch([query_class("005930")])
+        *new, first = [await anext(watch) for _ in range(4)]
+        assert (len(new), first.changes, len(first.audit.repeated_keys)) == (3, 3, 1)
+        server.rows["ka10003"][0] = tick(1, 6)
+        items = [await anext(watch) for _ in range(3)]
+    assert [type(item) for item in items] == [Change, Change, WalkComplete]
+    assert (items[0].later, items[1].earlier) != (None, None)
 
 
 async def test_an_empty_page_amid_a_walk_is_a_finding_of_every_request(caplog):

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 import pytest
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from kiwoom_async import DecodeError, KiwoomClient, Query, hundredths, magnitude, wire
 from kiwoom_async._protocol.encode import request_body
@@ -145,6 +145,16 @@ def test_a_validator_or_converter_that_refuses_is_an_error_that_names_the_field(
         rows(prc="50")
     with pytest.raises(DecodeError, match=r"by zero @ rows\[1\].half \(half\)"):
         rows(half="0")
+
+
+def test_a_validator_of_attrs_says_what_it_refuses_and_no_more():
+    @frozen
+    class Row:
+        price: int = field(metadata=wire("prc"), validator=validators.in_([1, 2]))
+
+    with pytest.raises(DecodeError) as caught:
+        answer({"rows": [{"prc": "1"}, {"prc": "3"}]}, query_of(Row))
+    assert caught.value.problems == ["'price' must be in [1, 2] (got 3) @ rows[1].price (prc)"]
 
 
 def test_a_validator_that_looks_at_other_fields_is_run():
@@ -323,6 +333,24 @@ CODE = field(type=str, metadata=wire("stk_cd"))
          "Row.d: hundredths reads Decimal; the type is int"),
         ({"row": row_class(d=field(type=float, metadata=wire("x", read=magnitude)))},
          "Row.d: magnitude reads int or Decimal; the type is float"),
+        ({"row": row_class(code=CODE, day=field(type=dt.date))},
+         "Row.day: it has no wire name, and Declared has no attribute of that name"),
+        ({"row": row_class(code=CODE, own=field(type=str, init=False, metadata=wire("x")))},
+         "Row.own: it has a wire name, and init=False"),
+        ({"totals": row_class(own=field(type=str, init=False, default="", metadata=wire("x")))},
+         "Row.own: it has a wire name, and init=False"),
+        ({"row": attrs.make_class("Row", {"code": CODE}, eq=False)},
+         "Row: no two of its instances are equal"),
+        ({"row": list[int]}, r"Declared: got list\[int\] for its rows; expected an attrs class"),
+        *(({"row": row_class(code=field(type=str, metadata={"wire": "x"} | by_hand))}, message)
+          for by_hand, message in [
+              ({"wire": None}, "Row.code: wire: got None; expected the field's name on the wire"),
+              ({"wire": 5}, "Row.code: wire: got 5"),
+              ({"codes": ["1"]}, r"Row.code: wire\('x'\): codes: got \['1'\]"),
+              ({"read": "int"}, r"Row.code: wire\('x'\): read: got 'int'"),
+              ({"decimals": "2"}, r"Row.code: wire\('x'\): decimals: got '2'"),
+              ({"unit": 5}, r"Row.code: wire\('x'\): unit: got 5; expected text"),
+          ]),
     ],
 )  # fmt: skip
 def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
@@ -343,6 +371,33 @@ def test_a_request_that_trades_or_carries_keys_cannot_be_declared(api_id, path):
 def test_a_query_may_have_fields_of_the_program_s_own():
     query = declare(Basics, _label=field(type=str, default="mine"), code=CODE)("005930")
     assert request_body(query) == {"stk_cd": "005930"}
+
+
+def test_the_rows_of_a_generic_class_need_a_class_of_their_own():
+    T = TypeVar("T")
+
+    @frozen
+    class Row(Generic[T]):
+        value: T = field(metadata=wire("x"))
+
+    with pytest.raises(TypeError, match=r"Declared: got .*Row\[int\] for its rows"):
+        declare(Row[int])
+
+
+def test_a_query_without_equality_is_a_type_error():
+    with pytest.raises(TypeError, match="Unequal: no two of its instances are equal"):
+
+        @frozen(eq=False)
+        class Unequal(Query[Basics]):
+            api_id = "ka10001"
+            path = "/api/dostk/stkinfo"
+            rows_key = None
+
+
+def test_a_moment_with_a_zone_is_sent_in_korean_time():
+    moment = dt.datetime(2026, 11, 27, 23, 30, tzinfo=dt.UTC)
+    body = request_body(attrs.evolve(EVERYTHING, moment=moment))
+    assert body["moment"] == "20261128083000"
 
 
 def test_a_row_class_may_have_fields_that_it_makes_itself():
