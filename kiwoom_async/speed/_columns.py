@@ -37,6 +37,7 @@ _RowFunction = Callable[[Iterable[tuple[Any, ...]], Sequence[Any]], list[RowT]]
 
 # More digits than any amount has; less than fit into 64 bits, as bounds of msgspec must.
 _LARGEST_INTEGER: Final = 10**18
+# Rows that begin with nothing are not read by columns, so that a stock code is never blank here.
 _TEXT_READERS: Final = (read_text, read_stock_code)
 # msgspec's errors are ValueErrors from 0.21 on only.
 _FAST_PATH_MISS: Final = (*UNREADABLE, msgspec.MsgspecError)
@@ -57,8 +58,7 @@ def read_page(
         if len(columns[0]) > MOST_ROWS:
             return None
         from_query = [getattr(query, name) for name in reader.builder.query_fields]
-        escaped = b"\\" in response.body
-        return reader.builder.build(columns, from_query, escaped=escaped), beside
+        return reader.builder.build(columns, from_query), beside
     except _FAST_PATH_MISS:
         return None
 
@@ -129,21 +129,17 @@ class _RowBuilder(Generic[RowT]):
             for field in attrs.fields(attrs.resolve_types(cls))  # type: ignore[arg-type,type-var]
             if "wire" in field.metadata
         ]
-        self._readers = [*map(column_reader, readers)]
-        # Only an escape spells half a character: without any, text is as it was sent.
-        self._readers_without_escapes = [
+        # Text is as it was sent: msgspec has refused half a character, the only text that is none.
+        self._readers: list[ColumnReader] = [
             tuple if reader in _TEXT_READERS else column_reader(reader) for reader in readers
         ]
 
-    def build(
-        self, columns: Sequence[Column], from_query: Sequence[Any], *, escaped: bool
-    ) -> list[RowT]:
+    def build(self, columns: Sequence[Column], from_query: Sequence[Any]) -> list[RowT]:
         """Return the rows; an error of `_FAST_PATH_MISS` if one is blank or unreadable."""
         # A row that begins with something is not blank.
         if not all(map(str.strip, columns[0])):
             raise ValueError("a row may be blank")
-        readers = self._readers if escaped else self._readers_without_escapes
-        values = [read(column) for read, column in zip(readers, columns, strict=True)]
+        values = [read(column) for read, column in zip(self._readers, columns, strict=True)]
         return self._rows(zip(*values, strict=True), from_query)
 
 
@@ -243,12 +239,6 @@ class _CodeColumn(_ValueByValue):
             return super().__call__(column)
 
 
-def _texts(column: Column) -> Column:
-    """Return strings exactly as sent; ValueError for half a character."""
-    "".join(column).encode()
-    return column
-
-
 _signed_integers: Final[Callable[[str], list[int]]] = msgspec.json.Decoder(
     list[Annotated[int, msgspec.Meta(ge=-_LARGEST_INTEGER, le=_LARGEST_INTEGER)]]
 ).decode
@@ -296,10 +286,7 @@ def _decimals(column: Column) -> list[Decimal]:
     return [*map(_shares.__getitem__, column)]
 
 
-# Rows that begin with nothing are not read by columns, so that a stock code is never blank here.
 _COLUMN_READERS: Final[dict[Reader, ColumnReader]] = {
-    read_text: _texts,
-    read_stock_code: _texts,
     read_integer: _integers,
     magnitude: _magnitudes,
     read_decimal: _decimals,

@@ -17,7 +17,6 @@ from kiwoom_async._protocol.convert import (
     read_integer,
     read_stock_code,
     read_text,
-    reader_of,
     structure_rows,
 )
 from kiwoom_async._protocol.encode import request_body
@@ -120,9 +119,15 @@ def test_recorded_pages_are_read_by_columns():
 
 
 def test_every_column_of_ka90004_is_read_as_a_whole():
-    for field in attrs.fields(ProgramTrade):
-        if "wire" in field.metadata:
-            assert type(column_reader(reader_of(field))) is not _columns._ValueByValue, field.name
+    readers = _columns._page_reader(ProgramTradeQuery).builder._readers
+    assert _columns._ValueByValue not in [type(reader) for reader in readers]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\udc00", "\ud800x"])
+def test_half_a_character_is_left_to_the_converter(name):
+    assert read_by_columns([RECORDED[0] | {"stk_nm": name}]) is None
+    with pytest.raises(DecodeError, match="half a character"):
+        decoded([RECORDED[0] | {"stk_nm": name}])
 
 
 def test_a_row_is_a_frozen_slotted_instance_of_its_class():
