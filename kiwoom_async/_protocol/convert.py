@@ -455,7 +455,7 @@ def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:
     if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing"
+        return f"{error} is missing"
     # Beside their message, attrs's validators pass the whole declaration of the field.
     says_more = len(error.args) > 1 and isinstance(error.args[0], str)
     return error.args[0] if says_more else str(error)
