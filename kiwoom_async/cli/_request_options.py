@@ -96,8 +96,7 @@ class QueryOption:
             return None
         if self._is_flag:
             return default
-        text = plain_text(default)
-        return [text] if self.repeatable else text
+        return [plain_text(default)]
 
     @property
     def _kind(self) -> type[Any]:
@@ -113,7 +112,7 @@ class QueryOption:
 
     def parameter(self) -> Parameter:
         """Return the parameter of a command, for typer; None stands for an option not given."""
-        annotation: Any = bool if self._is_flag else list[str] if self.repeatable else str
+        annotation: Any = bool if self._is_flag else list[str]
         option = typer.Option(
             f"{self.flag}/{self._no_flag}" if self._is_flag else self.flag,
             metavar=self.expected or None,
@@ -133,7 +132,11 @@ class QueryOption:
 
     def values(self, given: Any) -> list[Any]:
         """Return the values of an option that was given; ValueError names the option."""
-        return [given] if self._is_flag else [*map(self._parse, _texts(given))]
+        if self._is_flag:
+            return [given]
+        if not self.repeatable and len(given) > 1:
+            raise ValueError(f"{self.flag}: got {', '.join(given)}; expected one value")
+        return [*map(self._parse, given)]
 
     def _parse(self, text: str) -> Any:
         try:
@@ -150,11 +153,7 @@ class QueryOption:
         """Return the words of a command line that give the option again."""
         if self._is_flag:
             return [self.flag if given else self._no_flag]
-        return [word for text in _texts(given) for word in (self.flag, text)]
-
-
-def _texts(given: str | Sequence[str]) -> Sequence[str]:
-    return [given] if isinstance(given, str) else given
+        return [word for text in given for word in (self.flag, text)]
 
 
 def query_options(query_class: Any) -> list[QueryOption]:
@@ -167,7 +166,7 @@ def query_options(query_class: Any) -> list[QueryOption]:
 class RequestArguments:
     """What a command line says of the queries of one request.
 
-    given: what was typed for each option: a text, several, or True or False.
+    given: what was typed for each option: its texts, or True or False.
     """
 
     request: str

@@ -287,6 +287,10 @@ def test_values_are_sent_as_the_query_declares_them(run_declared):
     ("words", "message"),
     [
         (["--since", "2026-02-30"], "--since: got '2026-02-30'; expected YYYY-MM-DD"),
+        (
+            ["--since", "20261120", "--since", "20261121"],
+            "--since: got 20261120, 20261121; expected one value",
+        ),
         (["--since", "2026-W47-5"], "--since: got '2026-W47-5'; expected YYYY-MM-DD"),
         (["--trend", "sideways"], "--trend: got 'sideways'; expected RISING, FALLING"),
         (["--most", "many"], "--most: got 'many'; expected NUMBER"),
