@@ -439,7 +439,11 @@ def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
 
 
 def _describe(error: BaseException, _: type[Any] | None) -> str:
-    return "is missing" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return "is missing"
+    # Beside their message, attrs's validators pass the whole declaration of the field.
+    says_more = len(error.args) > 1 and isinstance(error.args[0], str)
+    return error.args[0] if says_more else str(error)
 
 
 def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:

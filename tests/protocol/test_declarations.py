@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 import pytest
-from attrs import field, frozen
+from attrs import field, frozen, validators
 
 from kiwoom_async import DecodeError, KiwoomClient, Query, hundredths, magnitude, wire
 from kiwoom_async._protocol.encode import request_body
@@ -145,6 +145,16 @@ def test_a_validator_or_converter_that_refuses_is_an_error_that_names_the_field(
         rows(prc="50")
     with pytest.raises(DecodeError, match=r"by zero @ rows\[1\].half \(half\)"):
         rows(half="0")
+
+
+def test_a_validator_of_attrs_says_what_it_refuses_and_no_more():
+    @frozen
+    class Row:
+        price: int = field(metadata=wire("prc"), validator=validators.in_([1, 2]))
+
+    with pytest.raises(DecodeError) as caught:
+        answer({"rows": [{"prc": "1"}, {"prc": "3"}]}, query_of(Row))
+    assert caught.value.problems == ["'price' must be in [1, 2] (got 3) @ rows[1].price (prc)"]
 
 
 def test_a_validator_that_looks_at_other_fields_is_run():
