@@ -12,6 +12,13 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from kiwoom_async.errors import short_repr
 
 from .convert import field_type, read_text
+from .times import KST
+
+
+def _in_korea(moment: dt.datetime) -> dt.datetime:
+    """Return the moment in Korean time; one without a zone is in it."""
+    return moment if moment.tzinfo is None else moment.astimezone(KST)
+
 
 _WRITERS: Final[dict[Any, Callable[[Any], str]]] = {
     str: read_text,
@@ -20,7 +27,7 @@ _WRITERS: Final[dict[Any, Callable[[Any], str]]] = {
     Decimal: "{:f}".format,
     dt.date: "{:%Y%m%d}".format,
     dt.time: "{:%H%M%S}".format,
-    dt.datetime: "{:%Y%m%d%H%M%S}".format,
+    dt.datetime: lambda value: f"{_in_korea(value):%Y%m%d%H%M%S}",
 }
 
 
