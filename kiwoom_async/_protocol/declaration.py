@@ -4,7 +4,7 @@ import inspect
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -17,6 +17,8 @@ from .read_only import check_reads_only
 
 _PATH: Final = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _API_ID: Final = re.compile(r"[A-Za-z0-9_]{1,20}")
+# As many digits behind the point as a number has that the specification allows.
+MAX_DECIMALS: Final = 20
 _checked: Final[set[type[Any]]] = set()
 
 
@@ -34,10 +36,34 @@ def check_declaration(query_class: type[Any]) -> None:
         raise TypeError(f"{name}: a query is an attrs class; decorate it with attrs.frozen")
     if vars(query_class).get("__hash__", object) is None:
         raise TypeError(f"{name}: its instances can change; decorate it with attrs.frozen")
+    _check_compared(query_class, name)
     _check_request(query_class, name)
     _check_fields(query_class, name, FieldWriter)
     _check_rows(query_class, name)
     _checked.add(query_class)
+
+
+def check_metadata(metadata: Mapping[str, Any]) -> None:
+    """Raise TypeError for the metadata of a field, made by `wire` or by hand, that cannot work."""
+    name, read, codes = (metadata.get(key) for key in ("wire", "read", "codes"))
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"wire: got {short_repr(name)}; expected the field's name on the wire")
+    for key in ("korean", "unit"):
+        if not isinstance(text := metadata.get(key, ""), str):
+            raise TypeError(f"wire({name!r}): {key}: got {short_repr(text)}; expected text")
+    if read is not None and not callable(read):
+        raise TypeError(f"wire({name!r}): read: got {short_repr(read)}; expected a function")
+    decimals = metadata.get("decimals")
+    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= MAX_DECIMALS):
+        raise TypeError(
+            f"wire({name!r}): decimals: got {short_repr(decimals)}; expected 0 to {MAX_DECIMALS}"
+        )
+    if codes is not None and not (
+        isinstance(codes, Mapping) and all(isinstance(code, str) for code in codes.values())
+    ):
+        raise TypeError(
+            f"wire({name!r}): codes: got {short_repr(codes)}; expected a mapping of member to code"
+        )
 
 
 def check_hashable(query: object) -> None:
@@ -77,22 +103,34 @@ def _check_request(query_class: Any, name: str) -> None:
 
 def _check_rows(query_class: Any, name: str) -> None:
     row_class, totals_class = query_class.row_class, query_class.totals_class
-    if not attrs.has(row_class):
+    if not isinstance(row_class, type) or not attrs.has(row_class):
         raise TypeError(
             f"{name}: got {row_class!r} for its rows; expected an attrs class, named as in "
             f"class {name}(Query[Row])"
         )
-    _check_fields(row_class, row_class.__name__, reader_of)
+    _check_compared(row_class, row_class.__name__)
+    _check_fields(row_class, row_class.__name__, _reader_of_argument)
     if not wire_names(row_class):
         raise TypeError(f"{row_class.__name__}: no field has a wire name; add metadata=wire(...)")
     for field in query_fields(row_class):
-        if not hasattr(query_class, field) and field not in attrs.fields_dict(query_class):
+        if field not in attrs.fields_dict(query_class) and not _has_value(query_class, field):
             raise TypeError(
                 f"{row_class.__name__}.{field}: it has no wire name, and {name} has no attribute "
                 f"of that name; give it metadata=wire(...), or {name} a field {field}"
             )
     if totals_class is not None:
         _check_totals(totals_class, name)
+
+
+def _has_value(query_class: Any, attribute: str) -> bool:
+    """Return True for an attribute of a class that is no method: a method is no value of a row."""
+    return hasattr(query_class, attribute) and not callable(getattr(query_class, attribute))
+
+
+def _check_compared(cls: Any, name: str) -> None:
+    """Raise TypeError for a class whose instances equal none but themselves."""
+    if cls.__eq__ is object.__eq__:
+        raise TypeError(f"{name}: no two of its instances are equal; decorate it without eq=False")
 
 
 def _check_fields(cls: Any, name: str, handler: Callable[["attrs.Attribute[Any]"], object]) -> None:
@@ -107,6 +145,10 @@ def _check_fields(cls: Any, name: str, handler: Callable[["attrs.Attribute[Any]"
     for field in fields:
         if "wire" in field.metadata:
             try:
+                check_metadata(field.metadata)
+            except TypeError as error:
+                raise TypeError(f"{name}.{field.name}: {error}") from None
+            try:
                 handler(field)
             except TypeError as error:
                 raise TypeError(f"{name}.{error}") from None
@@ -118,10 +160,20 @@ def _check_fields(cls: Any, name: str, handler: Callable[["attrs.Attribute[Any]"
             )
 
 
+def _reader_of_argument(field: "attrs.Attribute[Any]") -> object:
+    """Return the reader of a field; TypeError for one that no constructor takes."""
+    if not field.init:
+        raise TypeError(
+            f"{field.name}: it has a wire name, and init=False, so that what is sent cannot reach "
+            "it; leave one of them out"
+        )
+    return reader_of(field)
+
+
 def _check_totals(totals_class: Any, name: str) -> None:
-    if not attrs.has(totals_class):
+    if not isinstance(totals_class, type) or not attrs.has(totals_class):
         raise TypeError(f"{name}: got {totals_class!r} for its totals; expected an attrs class")
-    _check_fields(totals_class, totals_class.__name__, reader_of)
+    _check_fields(totals_class, totals_class.__name__, _reader_of_argument)
     for field in attrs.fields(totals_class):
         if "wire" not in field.metadata or field.default is attrs.NOTHING:
             raise TypeError(

@@ -13,14 +13,12 @@ import datetime as dt
 import typing
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar, Final, Generic
+from typing import Any, ClassVar, Generic
 
 from typing_extensions import TypeVar
 
-from kiwoom_async.errors import short_repr
-
 from .audit import Check
-from .declaration import check_declaration
+from .declaration import check_declaration, check_metadata
 
 # The defaults let a bare `Page` or `Page[ProgramTrade]` stand in a strictly typed program.
 RowT = TypeVar("RowT", default=Any)
@@ -28,9 +26,6 @@ TotalsT = TypeVar("TotalsT", default=Any)
 # A query of one kind of row is a query of any of several kinds: `merge` takes a mixed list.
 RowT_co = TypeVar("RowT_co", default=Any, covariant=True)
 TotalsT_co = TypeVar("TotalsT_co", default=Any, covariant=True)
-
-# As many digits behind the point as a number has that the specification allows.
-MAX_DECIMALS: Final = 20
 
 
 class Environment(Enum):
@@ -70,23 +65,11 @@ def wire(
 
     TypeError for what cannot work.
     """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"wire: got {short_repr(name)}; expected the field's name on the wire")
-    if read is not None and not callable(read):
-        raise TypeError(f"wire({name!r}): read: got {short_repr(read)}; expected a function")
-    if decimals is not None and (type(decimals) is not int or not 0 <= decimals <= MAX_DECIMALS):
-        raise TypeError(
-            f"wire({name!r}): decimals: got {short_repr(decimals)}; expected 0 to {MAX_DECIMALS}"
-        )
-    if codes is not None and not (
-        isinstance(codes, Mapping) and all(isinstance(code, str) for code in codes.values())
-    ):
-        raise TypeError(
-            f"wire({name!r}): codes: got {short_repr(codes)}; expected a mapping of member to code"
-        )
     metadata: dict[str, Any] = {"wire": name, "korean": korean, "unit": unit}
     options = {"decimals": decimals, "read": read, "codes": codes}
-    return metadata | {option: value for option, value in options.items() if value is not None}
+    metadata |= {option: value for option, value in options.items() if value is not None}
+    check_metadata(metadata)
+    return metadata
 
 
 class Query(Generic[RowT_co, TotalsT_co]):

@@ -303,6 +303,24 @@ CODE = field(type=str, metadata=wire("stk_cd"))
         ({"symbols": field(type=list[str], metadata=wire("stk_cd"))},
          r"Declared.symbols: got type list\[str\], which no request can send"),
         ({"a": CODE, "b": CODE}, "Declared: 2 fields have the wire name 'stk_cd'"),
+        ({"row": row_class(code=CODE, day=field(type=dt.date))},
+         "Row.day: it has no wire name, and Declared has no attribute of that name"),
+        ({"row": row_class(code=CODE, own=field(type=str, init=False, metadata=wire("x")))},
+         "Row.own: it has a wire name, and init=False"),
+        ({"totals": row_class(own=field(type=str, init=False, default="", metadata=wire("x")))},
+         "Row.own: it has a wire name, and init=False"),
+        ({"row": attrs.make_class("Row", {"code": CODE}, eq=False)},
+         "Row: no two of its instances are equal"),
+        ({"row": list[int]}, r"Declared: got list\[int\] for its rows; expected an attrs class"),
+        *(({"row": row_class(code=field(type=str, metadata={"wire": "x"} | by_hand))}, message)
+          for by_hand, message in [
+              ({"wire": None}, "Row.code: wire: got None; expected the field's name on the wire"),
+              ({"wire": 5}, "Row.code: wire: got 5"),
+              ({"codes": ["1"]}, r"Row.code: wire\('x'\): codes: got \['1'\]"),
+              ({"read": "int"}, r"Row.code: wire\('x'\): read: got 'int'"),
+              ({"decimals": "2"}, r"Row.code: wire\('x'\): decimals: got '2'"),
+              ({"unit": 5}, r"Row.code: wire\('x'\): unit: got 5; expected text"),
+          ]),
     ],
 )  # fmt: skip
 def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
@@ -318,6 +336,33 @@ def test_a_declaration_that_cannot_work_is_a_type_error(arguments, message):
 def test_a_request_that_trades_or_carries_keys_cannot_be_declared(api_id, path):
     with pytest.raises(ValueError, match=r"trades, which this library does not|of the token"):
         declare(Basics, api_id=api_id, path=path)
+
+
+def test_the_rows_of_a_generic_class_need_a_class_of_their_own():
+    T = TypeVar("T")
+
+    @frozen
+    class Row(Generic[T]):
+        value: T = field(metadata=wire("x"))
+
+    with pytest.raises(TypeError, match=r"Declared: got .*Row\[int\] for its rows"):
+        declare(Row[int])
+
+
+def test_a_query_without_equality_is_a_type_error():
+    with pytest.raises(TypeError, match="Unequal: no two of its instances are equal"):
+
+        @frozen(eq=False)
+        class Unequal(Query[Basics]):
+            api_id = "ka10001"
+            path = "/api/dostk/stkinfo"
+            rows_key = None
+
+
+def test_a_moment_with_a_zone_is_sent_in_korean_time():
+    moment = dt.datetime(2026, 11, 27, 23, 30, tzinfo=dt.UTC)
+    body = request_body(attrs.evolve(EVERYTHING, moment=moment))
+    assert body["moment"] == "20261128083000"
 
 
 def test_a_row_class_may_have_fields_that_it_makes_itself():
