@@ -5,6 +5,7 @@ goes on at the same page. Nothing is held or running between two items.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterator
+from inspect import iscoroutine
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
@@ -95,7 +96,7 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
             self._calls.page_counts.learn(page)
         self.cursor = page.next
         if self._stop_when is not None and page.next is not None:
-            self.tally.stopped = any(map(self._stop_when, page.rows))
+            self.tally.stopped = any(_holds(self._stop_when, row) for row in page.rows)
         return page
 
     async def aclose(self) -> None:
@@ -121,6 +122,15 @@ class PageWalk(GeneratorMethods[Page[RowT, TotalsT]]):
             )
             self._calls.emitter.emit(finished)
         self._finished = True
+
+
+def _holds(stop_when: StopWhen, row: Any) -> object:
+    """Return what the function says of a row; ValueError for a coroutine, which is always true."""
+    result = stop_when(row)
+    if iscoroutine(result):
+        result.close()
+        raise ValueError("stop_when: it returned a coroutine; expected a plain function of a row")
+    return result
 
 
 class RowWalk(GeneratorMethods[RowT]):

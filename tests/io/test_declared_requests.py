@@ -104,6 +104,12 @@ async def test_what_is_no_plain_function_cannot_stop_a_walk(stop_when):
     assert not server.calls
 
 
+async def test_a_stop_when_that_returns_a_coroutine_is_refused():
+    async with client_of(candles()) as kiwoom:
+        with pytest.raises(ValueError, match=r"stop_when: it returned a coroutine"):
+            await kiwoom.collect(QUERY, stop_when=lambda row: asynchronous(row))  # noqa: PLW0108
+
+
 async def test_a_validator_that_refuses_a_row_is_an_error_that_names_the_field():
     server = candles()
     server.rows["ka10081"][4]["trde_qty"] = "-1"
