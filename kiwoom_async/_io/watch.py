@@ -11,7 +11,7 @@ from anyio import current_time
 from attrs import frozen
 from typing_extensions import TypeVar
 
-from kiwoom_async._protocol.audit import Audit, AuditTally
+from kiwoom_async._protocol.audit import Audit, AuditTally, hashable
 from kiwoom_async._protocol.pages import first_cursor
 from kiwoom_async._protocol.query import Query, RowT
 from kiwoom_async._protocol.results import Page
@@ -81,7 +81,7 @@ class _WatchedQuery:
         self._undecoded |= bool(page.undecoded)
         settled = False
         for row in page.rows:
-            row_key = self.query.row_key(row)
+            row_key = hashable(self.query.row_key(row))
             key = row_key, self._occurrences[row_key]
             self._occurrences[row_key] += 1
             earlier = self._rows.get(key)

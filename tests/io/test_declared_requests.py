@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 
 import pytest
+from attrs import define, field, frozen
 from support.candles import Candle, DailyCandleQuery, ListServer, TickQuery, candle, client_of, tick
 from support.walks import watch_rounds
 
@@ -12,8 +13,10 @@ from kiwoom_async import (
     Cursor,
     DecodeError,
     Failure,
+    Query,
     WalkComplete,
     WalkFinished,
+    wire,
 )
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +177,86 @@ async def test_two_rows_of_one_key_in_one_walk_are_two_rows():
     async with client_of(ListServer(2, ka10081=doubled)) as kiwoom:
         items = await watch_rounds(kiwoom, [QUERY], rounds=2)
     assert [item.changes for item in items if isinstance(item, WalkComplete)] == [3, 0]
+
+
+@define
+class ChangingTick:
+    """A row that has no hash, as it can change."""
+
+    volume: int = field(metadata=wire("trde_qty"))
+
+
+@frozen
+class ChangingTickQuery(Query[ChangingTick]):
+    """ka10003 again."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+@frozen
+class TaggedTick:
+    """A row that has no hash, as it holds a list."""
+
+    volume: list[str] = field(metadata=wire("trde_qty", read=str.split))
+
+
+@frozen
+class TaggedTickQuery(Query[TaggedTick]):
+    """ka10003 once more."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+@pytest.mark.parametrize("query_class", [ChangingTickQuery, TaggedTickQuery])
+async def test_rows_without_a_hash_are_audited_and_watched(query_class):
+    server = ListServer(2, ka10003=[tick(1, 5), tick(2, 7), tick(3, 7)])
+    async with client_of(server) as kiwoom:
+        watch = kiwoom.watch([query_class("005930")])
+        *new, first = [await anext(watch) for _ in range(4)]
+        assert (len(new), first.changes, len(first.audit.repeated_keys)) == (3, 3, 1)
+        server.rows["ka10003"][0] = tick(1, 6)
+        items = [await anext(watch) for _ in range(3)]
+    assert [type(item) for item in items] == [Change, Change, WalkComplete]
+    assert (items[0].later, items[1].earlier) != (None, None)
+
+
+@frozen
+class LongTick:
+    """A row whose text is long, and which is its own key."""
+
+    name: str = field(metadata=wire("tm", read=lambda text: text * 200))
+    volume: int = field(metadata=wire("trde_qty"))
+
+
+@frozen
+class LongTickQuery(Query[LongTick]):
+    """ka10003 with such rows."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+async def test_no_text_repeats_every_row_that_came_twice(caplog):
+    caplog.set_level(logging.WARNING, "kiwoom_async")
+    rows = [tick(second) for second in range(50)]
+    async with client_of(ListServer(50, ka10003=[*rows, *reversed(rows)])) as kiwoom:
+        walk = await kiwoom.collect(LongTickQuery("005930"))
+    (finding,) = walk.audit.findings
+    assert finding.startswith("seen more than once: LongTick(name='090049")
+    assert finding.endswith("... and 45 more")
+    assert len(walk.audit.repeated_keys) == 50
+    assert max(map(len, (finding, repr(walk), caplog.text))) < 1_500
 
 
 async def test_an_empty_page_amid_a_walk_is_a_finding_of_every_request(caplog):
