@@ -7,11 +7,12 @@ from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Final
 
-from attrs import asdict, define, evolve, frozen
+from attrs import asdict, define, evolve, field, frozen
 
 from kiwoom_async.errors import ContinuationError
 
 _MOST_EXAMPLES: Final = 5
+_LONGEST_KEY: Final = 100
 
 
 @frozen(kw_only=True)
@@ -76,7 +77,7 @@ class Audit:
     blank_rows: int = 0
     undecoded_rows: int = 0
     empty_pages: tuple[int, ...] = ()
-    repeated_keys: tuple[Hashable, ...] = ()
+    repeated_keys: tuple[Hashable, ...] = field(default=(), repr=lambda keys: f"({_listed(keys)})")
     totals_vary: bool = False
     miscounted_pages: tuple[int, ...] = ()
     restarted: bool = False
@@ -260,4 +261,7 @@ def hashable(key: object) -> Hashable:
 
 def _listed(keys: tuple[Hashable, ...]) -> str:
     more = len(keys) - _MOST_EXAMPLES
-    return ", ".join(map(str, keys[:_MOST_EXAMPLES])) + (f" and {more} more" if more > 0 else "")
+    # A key that is a whole row is long.
+    texts = [str(key) for key in keys[:_MOST_EXAMPLES]]
+    named = [text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in texts]
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

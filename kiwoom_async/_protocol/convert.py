@@ -457,8 +457,8 @@ def _describe(error: BaseException, _: type[Any] | None) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing"
     # Beside their message, attrs's validators pass the whole declaration of the field.
-    says_more = len(error.args) > 1 and isinstance(error.args[0], str)
-    return error.args[0] if says_more else str(error)
+    message, *more = error.args or ("",)
+    return message if more and isinstance(message, str) else str(error)
 
 
 def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:

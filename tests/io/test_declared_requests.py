@@ -228,6 +228,37 @@ async def test_rows_without_a_hash_are_audited_and_watched(query_class):
     assert (items[0].later, items[1].earlier) != (None, None)
 
 
+@frozen
+class LongTick:
+    """A row whose text is long, and which is its own key."""
+
+    name: str = field(metadata=wire("tm", read=lambda text: text * 200))
+    volume: int = field(metadata=wire("trde_qty"))
+
+
+@frozen
+class LongTickQuery(Query[LongTick]):
+    """ka10003 with such rows."""
+
+    api_id = "ka10003"
+    path = "/api/dostk/stkinfo"
+    rows_key = "cntr_infr"
+
+    stock_code: str = field(metadata=wire("stk_cd"))
+
+
+async def test_no_text_repeats_every_row_that_came_twice(caplog):
+    caplog.set_level(logging.WARNING, "kiwoom_async")
+    rows = [tick(second) for second in range(50)]
+    async with client_of(ListServer(50, ka10003=[*rows, *reversed(rows)])) as kiwoom:
+        walk = await kiwoom.collect(LongTickQuery("005930"))
+    (finding,) = walk.audit.findings
+    assert finding.startswith("seen more than once: LongTick(name='090049")
+    assert finding.endswith("... and 45 more")
+    assert len(walk.audit.repeated_keys) == 50
+    assert max(map(len, (finding, repr(walk), caplog.text))) < 1_500
+
+
 async def test_an_empty_page_amid_a_walk_is_a_finding_of_every_request(caplog):
     server = candles()
     server.empty = {2}
