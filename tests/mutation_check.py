@@ -277,7 +277,7 @@ CORE = [
          "    check_reads_only(query_class.api_id, query_class.path)\n", ""),
         ("a wire name may come twice", "        if count > 1:\n", "        if False:\n"),
         ("a field may be nowhere",
-         "if not hasattr(query_class, field) and field not in attrs.fields_dict(query_class):",
+         "if field not in attrs.fields_dict(query_class) and not _has_value(query_class, field):",
          "if False:"),
         ("totals need no default",
          'if "wire" not in field.metadata or field.default is attrs.NOTHING:',
