@@ -386,7 +386,7 @@ CORE = [
          "io/test_endings.py"),
         ("blank rows among others are not reported", "if self.blank_rows and self.rows:",
          "if False:"),
-        ("all examples are listed", "keys[:_MOST_EXAMPLES])) + (", "keys)) + ("),
+        ("all examples are listed", "for key in keys[:_MOST_EXAMPLES]]", "for key in keys]"),
     ),
     *in_file(
         "_protocol/estimate.py", "protocol/test_estimate.py",

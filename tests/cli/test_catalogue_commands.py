@@ -210,3 +210,11 @@ def test_requests_shows_the_options_and_fields_of_a_single_one(run):
     # The command has more options than the query has fields.
     assert "rows program-trades --help\nrows: ProgramTrade\n" in run("requests", "ka90004").stdout
     assert run("requests", "ka10081").stdout.count("\n") == 1
+
+
+def test_a_request_is_named_by_its_api_id_too(run):
+    words = ["--symbol", "005930", "--until", "2026-11-20", "--sandbox"]
+    by_name, by_id = (run("rows", name, *words).stdout for name in ("stock-daily", "ka90013"))
+    assert by_id == by_name != ""
+    # Two requests have this one.
+    assert "No such command 'ka90003'" in run("rows", "ka90003").stderr
