@@ -441,9 +441,10 @@ def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
 def _describe(error: BaseException, _: type[Any] | None) -> str:
     if isinstance(error, KeyError):
         return "is missing"
-    # Beside their message, attrs's validators pass the whole declaration of the field.
-    says_more = len(error.args) > 1 and isinstance(error.args[0], str)
-    return error.args[0] if says_more else str(error)
+    # Behind their message, attrs's validators pass the whole declaration of the field.
+    message, *more = error.args or ("",)
+    from_attrs = any(isinstance(each, attrs.Attribute) for each in more)
+    return str(message if from_attrs else error)
 
 
 def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:
