@@ -148,6 +148,18 @@ async def test_a_series_newest_first_is_watched_no_further_than_it_changes():
         assert (change.earlier.date, change.later) == (new[1], None)
 
 
+async def test_one_more_of_several_equal_rows_at_the_end_of_a_page_is_told():
+    rows = [tick(second) for second in (3, 3, 3, 3, 2, 1, 0)]
+    server = ListServer(3, ka10003=rows)
+    async with client_of(server) as kiwoom:
+        watch = kiwoom.watch([TICKS])
+        [await anext(watch) for _ in range(8)]
+        server.rows["ka10003"].insert(0, tick(3))
+        change, complete = [await anext(watch) for _ in range(2)]
+    assert (change.earlier, change.later.time) == (None, dt.time(9, 0, 3))
+    assert (complete.audit.stopped, complete.audit.pages) == (True, 2)
+
+
 async def test_a_failed_walk_of_a_series_hides_no_row_from_the_next():
     server = candles()
     async with client_of(server, attempts=1) as kiwoom:
