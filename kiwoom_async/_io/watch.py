@@ -86,7 +86,9 @@ class _WatchedQuery:
             self._occurrences[row_key] += 1
             earlier = self._rows.get(key)
             self._rows[key] = self._seen[key] = row
-            settled = row == self._settled.get(key)
+            # Of several equal rows, none says how many new ones came before it.
+            several = (row_key, 1) in self._settled
+            settled = row == self._settled.get(key) and not several
             if row != earlier:
                 yield self._change(earlier, row)
         if settled and self.query.newest_first and not self._undecoded:

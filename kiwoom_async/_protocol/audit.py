@@ -3,6 +3,7 @@
 Sums and one hash for each key are kept, no rows.
 """
 
+from collections import Counter
 from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any, Final
@@ -12,6 +13,8 @@ from attrs import asdict, define, evolve, field, frozen
 from kiwoom_async.errors import ContinuationError
 
 _MOST_EXAMPLES: Final = 5
+# Pages that are equal rows alone; more of them are a server that goes round in circles.
+_MAX_EQUAL_PAGES: Final = 20
 _LONGEST_KEY: Final = 100
 
 
@@ -58,7 +61,8 @@ class Audit:
 
     undecoded_rows: rows that could not be read; the checks leave them out.
     empty_pages: numbers of the pages without a row, in a walk of several.
-    repeated_keys: what came twice, as the query's `row_key` tells rows apart.
+    repeated_keys: what came twice, as the query's `row_key` tells rows apart; by default, rows
+        that are equal and do not follow each other.
     totals_vary: different totals came with different pages.
     miscounted_pages: numbers of the pages whose header `resp-cnt` is not their number of rows.
     restarted: the server began the walk again, right after an empty page, instead of ending it;
@@ -151,7 +155,8 @@ class AuditTally:
         self._empty_pages: list[int] = []
         self._miscounted_pages: list[int] = []
         self._key_hashes: set[int] = set()
-        self._page_hashes: set[int] = set()
+        self._page_counts = Counter[int]()
+        self._last_hash: int | None = None
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
         self._checks: dict[str, _CheckTally] = {}
@@ -202,14 +207,17 @@ class AuditTally:
             self._checks[check.name].add(check)
         distinct = set(hashes)
         if len(distinct) < len(hashes) or not self._key_hashes.isdisjoint(distinct):
-            self._add_repeated_keys(keys, hashes)
+            self._add_repeated_keys(keys, hashes, whole_rows=keys[0] is page.rows[0])
         self._key_hashes |= distinct
+        self._last_hash = hashes[-1] if hashes else None
         # One key, a time of many rows perhaps, does not tell a page from the next.
         compared = hashes if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
-        repeated = page_hash in self._page_hashes and (page.rows or page.undecoded)
-        self._page_hashes.add(page_hash)
-        if repeated and page.next is not None:
+        self._page_counts[page_hash] += 1
+        # Equal rows may fill a page: trades of one second, where nothing but the row is the key.
+        may_repeat = len(distinct) == 1 and keys[0] is page.rows[0] and not page.undecoded
+        repeated = self._page_counts[page_hash] > (_MAX_EQUAL_PAGES if may_repeat else 1)
+        if repeated and (page.rows or page.undecoded) and page.next is not None:
             raise ContinuationError(
                 f"page {page.number} has the rows of an earlier page: the server goes round in "
                 "circles"
@@ -242,8 +250,17 @@ class AuditTally:
             checks=tuple(checks),
         )
 
-    def _add_repeated_keys(self, keys: list[Hashable], hashes: list[int]) -> None:
+    def _add_repeated_keys(
+        self, keys: list[Hashable], hashes: list[int], *, whole_rows: bool
+    ) -> None:
         seen = set(self._key_hashes)
+        if whole_rows:
+            # Equal rows of one page are rows of their own, and so are those that go on from the
+            # page before.
+            if hashes[0] == self._last_hash:
+                seen.discard(hashes[0])
+            repeats = {key_hash: key for key, key_hash in zip(keys, hashes, strict=True)}
+            keys, hashes = [*repeats.values()], [*repeats]
         for key, key_hash in zip(keys, hashes, strict=True):
             if key_hash in seen:
                 self._repeated_keys[hashable(key)] = None

@@ -383,6 +383,7 @@ _detailed: Final = _new_converter(detailed=True)
 # Whatever is wrong with a row; nesting without end is a RecursionError.
 UNREADABLE: Final = (
     ArithmeticError,
+    AssertionError,
     AttributeError,
     LookupError,
     RecursionError,
@@ -456,9 +457,10 @@ def _is_blank_row(raw: dict[str, object], names: Iterable[str]) -> bool:
 def _describe(error: BaseException, _: type[Any] | None) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing"
-    # Beside their message, attrs's validators pass the whole declaration of the field.
+    # Behind their message, attrs's validators pass the whole declaration of the field.
     message, *more = error.args or ("",)
-    return message if more and isinstance(message, str) else str(error)
+    from_attrs = any(isinstance(each, attrs.Attribute) for each in more)
+    return str(message if from_attrs else error)
 
 
 def _with_wire_names(lines: Iterable[str], cls: type[Any]) -> Iterator[str]:

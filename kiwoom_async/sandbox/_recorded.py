@@ -16,6 +16,9 @@ def _read_body(body: "Mapping[str, Any] | str | PathLike[str]") -> dict[str, Any
     """Return the answer; one in a file is read."""
     if isinstance(body, Mapping):
         return dict(body)
+    if not isinstance(body, str | PathLike):
+        kind = type(body).__name__
+        raise ValueError(f'body: got a {kind}; expected the whole answer, as {{"list": [...]}}')
     try:
         answer: object = json.loads(Path(body).read_text(encoding="utf-8"))
     except ValueError as error:

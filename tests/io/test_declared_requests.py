@@ -10,6 +10,7 @@ from support.walks import watch_rounds
 
 from kiwoom_async import (
     Change,
+    ContinuationError,
     Cursor,
     DecodeError,
     Failure,
@@ -148,6 +149,18 @@ async def test_a_series_newest_first_is_watched_no_further_than_it_changes():
         assert (change.earlier.date, change.later) == (new[1], None)
 
 
+async def test_one_more_of_several_equal_rows_at_the_end_of_a_page_is_told():
+    rows = [tick(second) for second in (3, 3, 3, 3, 2, 1, 0)]
+    server = ListServer(3, ka10003=rows)
+    async with client_of(server) as kiwoom:
+        watch = kiwoom.watch([TICKS])
+        [await anext(watch) for _ in range(8)]
+        server.rows["ka10003"].insert(0, tick(3))
+        change, complete = [await anext(watch) for _ in range(2)]
+    assert (change.earlier, change.later.time) == (None, dt.time(9, 0, 3))
+    assert (complete.audit.stopped, complete.audit.pages) == (True, 2)
+
+
 async def test_a_failed_walk_of_a_series_hides_no_row_from_the_next():
     server = candles()
     async with client_of(server, attempts=1) as kiwoom:
@@ -217,7 +230,7 @@ class TaggedTickQuery(Query[TaggedTick]):
 
 @pytest.mark.parametrize("query_class", [ChangingTickQuery, TaggedTickQuery])
 async def test_rows_without_a_hash_are_audited_and_watched(query_class):
-    server = ListServer(2, ka10003=[tick(1, 5), tick(2, 7), tick(3, 7)])
+    server = ListServer(2, ka10003=[tick(1, 7), tick(2, 5), tick(3, 7)])
     async with client_of(server) as kiwoom:
         watch = kiwoom.watch([query_class("005930")])
         *new, first = [await anext(watch) for _ in range(4)]
@@ -250,10 +263,10 @@ class LongTickQuery(Query[LongTick]):
 async def test_no_text_repeats_every_row_that_came_twice(caplog):
     caplog.set_level(logging.WARNING, "kiwoom_async")
     rows = [tick(second) for second in range(50)]
-    async with client_of(ListServer(50, ka10003=[*rows, *reversed(rows)])) as kiwoom:
+    async with client_of(ListServer(50, ka10003=[*rows, *rows])) as kiwoom:
         walk = await kiwoom.collect(LongTickQuery("005930"))
     (finding,) = walk.audit.findings
-    assert finding.startswith("seen more than once: LongTick(name='090049")
+    assert finding.startswith("seen more than once: LongTick(name='090000")
     assert finding.endswith("... and 45 more")
     assert len(walk.audit.repeated_keys) == 50
     assert max(map(len, (finding, repr(walk), caplog.text))) < 1_500
@@ -267,3 +280,25 @@ async def test_an_empty_page_amid_a_walk_is_a_finding_of_every_request(caplog):
         walk = await kiwoom.collect(QUERY)
     assert (dates(walk.rows), walk.audit.empty_pages) == (DAYS, (2,))
     assert "pages without rows in a walk of several: (2,)" in caplog.text
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3])
+async def test_equal_rows_that_follow_each_other_are_rows_and_no_finding(page_size):
+    rows = [tick(3), *[tick(2)] * 5, tick(1)]
+    async with client_of(ListServer(page_size, ka10003=rows)) as kiwoom:
+        walk = await kiwoom.collect(TICKS)
+    assert [row.time.second for row in walk.rows] == [3, 2, 2, 2, 2, 2, 1]
+    assert walk.audit.findings == []
+
+
+async def test_equal_rows_that_are_apart_are_a_finding():
+    rows = [tick(3), tick(2), tick(1), tick(3)]
+    async with client_of(ListServer(2, ka10003=rows)) as kiwoom:
+        walk = await kiwoom.collect(TICKS)
+    assert [row.time.second for row in walk.audit.repeated_keys] == [3]
+
+
+async def test_pages_of_one_row_without_end_are_an_error():
+    async with client_of(ListServer(1, ka10003=[tick(2)] * 100)) as kiwoom:
+        with pytest.raises(ContinuationError, match="page 21 has the rows of an earlier page"):
+            await kiwoom.collect(TICKS)

@@ -155,6 +155,8 @@ def test_a_validator_of_attrs_says_what_it_refuses_and_no_more():
     with pytest.raises(DecodeError) as caught:
         answer({"rows": [{"prc": "1"}, {"prc": "3"}]}, query_of(Row))
     assert caught.value.problems == ["'price' must be in [1, 2] (got 3) @ rows[1].price (prc)"]
+    with pytest.raises(DecodeError, match=r"'ascii' codec can't decode .* @ rows\[0\].value"):
+        value_of(str, "가", read=lambda text: text.encode().decode("ascii"))
 
 
 def test_a_validator_that_looks_at_other_fields_is_run():
