@@ -173,7 +173,7 @@ class LocalRateLimiter:
 
 
 def permits_and_window(per_second: float) -> tuple[int, float]:
-    """Return how many calls may be in how many seconds: one second, or longer if that is below 1."""
+    """Return the calls that a window may have, and its seconds: one, more if that is below 1."""
     permits = max(1, math.floor(min(per_second, _MOST_PERMITS)))
     return permits, (1.0 + _CLOCK_SHARE) * permits / per_second
 
