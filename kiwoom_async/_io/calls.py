@@ -213,8 +213,7 @@ class Calls:
                 request = None
                 try:
                     if call.needs_token:
-                        # Before the slot: an issue after it would delay this call's arrival, and
-                        # the server would see it too close to the next ones.
+                        # Before the slot: an issue after it would hold a permit for its time, too.
                         await tokens.get()
                     queued_at = current_time()
                     async with call.limiter.acquire(call.priority):

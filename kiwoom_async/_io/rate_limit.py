@@ -20,17 +20,17 @@ _USUAL_LOSS: Final = 0.045
 _MOST_PERMITS: Final = 1_000
 # Fewer may all be of calls that had to open a connection first, and so arrived late.
 _LEAST_ROUND_TRIPS: Final = 10
+_KEPT_ROUND_TRIPS: Final = 200
 # The shortest of fewer is known less well.
 _ENOUGH_ROUND_TRIPS: Final = 100
-_KEPT_ROUND_TRIPS: Final = 200
 # After so long without an answer the line may have changed, and connections are closed.
 _IDLE_SECONDS: Final = 5.0
 # The next round trip may be shorter than the shortest, by a share of what half of them are longer.
 _SPREAD_SHARE: Final = 0.3
 # Clocks and timers are wrong by a millisecond or so, so windows are taken for longer by this share.
 _CLOCK_SHARE: Final = 0.002
-# A little less than the permits allow, so that a late timer does not slow the pace.
-_BULK_SPACING: Final = 0.99
+# A loop fires a timer that is due within its clock's resolution of another one.
+_TIMER_SECONDS: Final = 1e-6
 
 
 class Priority(Enum):
@@ -62,10 +62,14 @@ class RateLimiter(Protocol):
 
 
 class RoundTrips(deque[tuple[float, float]]):
-    """The last round trips: when each ended, and the seconds that it took."""
+    """The last round trips: when each ended, and the seconds that it took.
 
-    def __init__(self) -> None:
+    enough: of fewer, the shortest is taken for a chance, in proportion.
+    """
+
+    def __init__(self, enough: int = _ENOUGH_ROUND_TRIPS) -> None:
         super().__init__(maxlen=_KEPT_ROUND_TRIPS)
+        self._enough = enough
 
     def certain_seconds(self) -> float:
         """Return how long before its answer any call has arrived or been sent, at the least.
@@ -77,7 +81,7 @@ class RoundTrips(deque[tuple[float, float]]):
             return 0.0
         seconds.sort()
         shortest, median = seconds[0], seconds[len(seconds) // 2]
-        share = _SPREAD_SHARE * max(1.0, _ENOUGH_ROUND_TRIPS / len(seconds))
+        share = _SPREAD_SHARE * max(1.0, self._enough / len(seconds))
         return max(0.0, shortest - share * (median - shortest))
 
     def shortest(self) -> float:
@@ -101,8 +105,7 @@ class LocalRateLimiter:
 
     def __init__(self, per_second: float) -> None:
         self._head = anyio.Lock(fast_acquire=True)
-        # Waits a turn of the loop, so that rows are consumed before the next page is asked for.
-        self._bulk = anyio.Lock()
+        self._bulk = anyio.Lock(fast_acquire=True)
         self._next_bulk_at = self._paused_until = -math.inf
         # The permits in use: of running calls, and of those that ended at these times.
         self._running = 0
@@ -125,6 +128,8 @@ class LocalRateLimiter:
         bulk = priority is Priority.BULK
         async with self._bulk if bulk else nullcontext():
             if bulk:
+                # A turn of the loop at least, so that rows are consumed before the next page is
+                # asked for.
                 await anyio.sleep_until(self._next_bulk_at)
             async with self._head:
                 while (
@@ -135,7 +140,7 @@ class LocalRateLimiter:
                 begun_at = anyio.current_time()
                 self._running += 1
             if bulk:
-                self._next_bulk_at = begun_at + _BULK_SPACING / self.per_second
+                self._next_bulk_at = begun_at + self._window_seconds / self._permits
         answered = False
         try:
             yield
@@ -168,7 +173,7 @@ class LocalRateLimiter:
         if free_at > now:
             self._end = anyio.Event()
             # A pause or a shorter round trip may come meanwhile, so the caller looks again.
-            with anyio.CancelScope(deadline=free_at):
+            with anyio.CancelScope(deadline=free_at + _TIMER_SECONDS):
                 await self._end.wait()
 
 

@@ -2,7 +2,7 @@
 -- KEYS[1] is the bucket. ARGV: the action ("request", "pause", "hold" or "read"), the format, and the
 -- arguments of the action as JSON. All times are in milliseconds. The reply is JSON.
 
-local MARGIN_SECONDS, MOST_PERMITS, BULK_SPACING = 0.02, 1000, 0.99
+local MARGIN_SECONDS, MOST_PERMITS = 0.02, 1000
 local EARLY_LEADS, GRACE_MS, RECHECK_MS = 1.5, 10, 5
 local PROGRAM_TTL_MS, LIMIT_TTL_MS = 60000, 24 * 3600000
 local BUCKET_TTL_MS = 7 * 24 * 3600000
@@ -193,7 +193,7 @@ if ahead == 0 and begins <= now + EARLY_LEADS * request.lead_ms then
     slot = bucket.slots, back_ms = begins + window,
   }
   if request.bulk then
-    bucket.next_bulk_ms = begins + BULK_SPACING * window / permits
+    bucket.next_bulk_ms = begins + window / permits
   end
   table.remove(bucket.queue, 1)
   return store_and_encode({

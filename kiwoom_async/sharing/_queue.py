@@ -21,7 +21,6 @@ from attrs import Factory, define, frozen
 MARGIN_SECONDS: Final = 0.02
 # As in `_io/rate_limit.py`.
 _MOST_PERMITS: Final = 1_000
-_BULK_SPACING: Final = 0.99
 # A request that comes early by up to this many leads is granted: asking again would take longer.
 _EARLY_LEADS: Final = 1.5
 # A program that does not ask for so long after its turn loses its ticket.
@@ -263,7 +262,7 @@ def _grant(bucket: Bucket, now_ms: float, request: SlotRequest, begins_ms: float
     bucket.slots += 1
     bucket.permits.append(Permit(bucket.slots, begins_ms + window_ms))
     if request.bulk:
-        bucket.next_bulk_ms = begins_ms + _BULK_SPACING * window_ms / permits
+        bucket.next_bulk_ms = begins_ms + window_ms / permits
     bucket.queue.pop(0)
     return SlotReply(
         granted=True,

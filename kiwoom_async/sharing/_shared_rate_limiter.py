@@ -31,6 +31,8 @@ _MAX_LEAD_SECONDS: Final = 0.100
 _ONE_WAY_SAMPLES: Final = 8
 # How long to use the local share before the store is tried again.
 _RETRY_STORE_SECONDS: Final = 1.0
+# Each of several programs has a part of the calls only, to learn the line by.
+_ENOUGH_ROUND_TRIPS: Final = 50
 # A word on a late answer that takes longer comes when the permit is back in use.
 _HOLD_SECONDS: Final = 1.0
 
@@ -66,7 +68,7 @@ class SharedRateLimiter:
         # Half the round-trip times of the last requests to the store.
         self._one_way_seconds = deque[float](maxlen=_ONE_WAY_SAMPLES)
         self._next_request_at = dict.fromkeys(Priority, -math.inf)
-        self._round_trips = RoundTrips()
+        self._round_trips = RoundTrips(enough=_ENOUGH_ROUND_TRIPS)
         self._retry_store_at = -math.inf  # -inf while the store is in use
 
     @property

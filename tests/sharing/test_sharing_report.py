@@ -34,7 +34,7 @@ async def test_programs_share_slots_and_appear_in_the_report(make_sharing, accou
             group.start_soon(make_calls)
     assert len(times) == 30
     # A lower bound only: a busy machine may be late.
-    assert times[-1] - times[0] >= 29 * 0.99 / 20 - 0.02
+    assert times[-1] - times[0] >= 29 / 20 - 0.02
     await make_sharing().token_store(account).replace(None, TokenIssuer())
     await make_sharing().rate_limiter(account, "ka90004", 20.0).pause(0.0, 7.0)
     report = await make_sharing().report(account)
