@@ -30,7 +30,7 @@ _SPREAD_SHARE: Final = 0.3
 # Clocks and timers are wrong by a millisecond or so, so windows are taken for longer by this share.
 _CLOCK_SHARE: Final = 0.002
 # A loop fires a timer that is due within its clock's resolution of another one.
-_TIMER_SECONDS: Final = 1e-6
+_TIMER_SECONDS: Final = 1e-8
 
 
 class Priority(Enum):
@@ -84,9 +84,13 @@ class RoundTrips(deque[tuple[float, float]]):
         share = _SPREAD_SHARE * max(1.0, self._enough / len(seconds))
         return max(0.0, shortest - share * (median - shortest))
 
-    def shortest(self) -> float:
-        """Return the seconds of the shortest, 0 if none is known."""
-        return min(self._recent(), default=0.0)
+    def end_without_answer(self, begun_at: float, ended_at: float) -> float:
+        """Return when the answer to the latest possible arrival of a failed call would have come.
+
+        Its request may still be on its way, for as long as most calls take.
+        """
+        seconds = sorted(self._recent()) or [0.0]
+        return max(ended_at, begun_at + seconds[len(seconds) // 2]) + seconds[0]
 
     def _recent(self) -> list[float]:
         """Return the seconds of those since the last idle time, newest first."""
@@ -151,8 +155,7 @@ class LocalRateLimiter:
             if answered:
                 self._round_trips.append((ended_at, ended_at - begun_at))
             else:
-                # The request may still be on its way.
-                ended_at += self._round_trips.shortest()
+                ended_at = self._round_trips.end_without_answer(begun_at, ended_at)
             self._ends.append(ended_at)
             self._end.set()
 

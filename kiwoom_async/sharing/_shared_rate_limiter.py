@@ -96,7 +96,9 @@ class SharedRateLimiter:
             ended_at = current_time()
             if answered:
                 self._round_trips.append((ended_at, ended_at - begun_at))
-            await self._end(slot, ended_at, answered=answered)
+            else:
+                ended_at = self._round_trips.end_without_answer(begun_at, ended_at)
+            await self._hold_if_late(slot, ended_at)
 
     async def pause(self, seconds: float, limit: float) -> None:
         """Pause all programs, and lower the limit for all."""
@@ -110,17 +112,13 @@ class SharedRateLimiter:
         except SharingError as error:
             self._use_local_share(error, current_time() - started_at)
 
-    async def _end(self, slot: Slot, ended_at: float, *, answered: bool) -> None:
+    async def _hold_if_late(self, slot: Slot, ended_at: float) -> None:
         """Hold the permit of a call that may have arrived later than its slot's margin allows."""
-        round_trips = self._round_trips
-        # A request without an answer may still be on its way.
-        arrived_at = ended_at + (
-            -round_trips.certain_seconds() if answered else round_trips.shortest()
-        )
+        arrived_at = ended_at - self._round_trips.certain_seconds()
         if arrived_at - slot.begins_at <= MARGIN_SECONDS:
             return
         _, window_seconds = permits_and_window(self.per_second)
-        hold_ms = 1000.0 * (arrived_at + window_seconds - ended_at)
+        hold_ms = 1000.0 * (arrived_at + window_seconds - current_time())
         with anyio.move_on_after(_HOLD_SECONDS, shield=True), suppress(SharingError):
             await self._runner.run(self._bucket.hold, self._window_ms, slot.number, hold_ms)
 

@@ -147,6 +147,7 @@ async def test_calls_that_had_to_connect_do_not_pass_for_the_shortest_round_trip
 
 
 async def test_a_failed_call_gives_its_permit_back_as_late_as_its_arrival_could_have_been():
+    """It may still be on its way, for as long as most calls take."""
     limiter = LocalRateLimiter(5)
     await learn(limiter, 0.1)
     began = anyio.current_time()
@@ -156,7 +157,7 @@ async def test_a_failed_call_gives_its_permit_back_as_late_as_its_arrival_could_
                 raise OSError("reset")
     sent = []
     await call(limiter, sent)
-    assert sent[0] - began == pytest.approx(WINDOW)
+    assert sent[0] - began == pytest.approx(0.1 + WINDOW)
 
 
 @pytest.mark.parametrize("priority", Priority)

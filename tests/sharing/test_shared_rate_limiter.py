@@ -220,7 +220,7 @@ async def test_a_late_call_holds_its_permit_for_every_program(end):
                 if end == "failed":
                     await anyio.connect_unix("/no/such/socket")
     await make_calls(limiter_for(store), times, 5, INTERACTIVE)
-    arrived = 0.6 + {"answered": -0.1}.get(end, 0.1)
+    arrived = 0.6 - (0.1 if end == "answered" else 0.0)
     assert times[3] - began == pytest.approx(WINDOW)
     assert times[4] - began == pytest.approx(arrived + 1.002, abs=0.001)
 
