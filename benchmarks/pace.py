@@ -1,11 +1,11 @@
 """The share of the permitted pace that is used, and the calls that the exchange refuses.
 
-As the exchange counts them: five calls a second in a window of three kinds, over a network with
-20 ms of jitter each way (delays are never below 0, so that "5 ms" is 13 ms on average). The table
-is made in virtual time (trio's clock, which jumps over all waiting), so that the machine has no
-part in it; below it, more jitter than the margin is for.
-`python benchmarks/pace.py real` measures three cells on asyncio with real timers, half a minute
-each.
+As the exchange counts them: five calls a second, most strictly in a sliding window. Lines of many
+kinds, with bulk calls (a merge) and interactive ones (twelve walks collected at once); then windows
+of three kinds at 20 ms of jitter each way. Delays are never below 0, so that "5 ms" with 20 ms of
+jitter is 13 ms on average. All in virtual time (trio's clock, which jumps over all waiting), so
+that the machine has no part in it. `python benchmarks/pace.py real` measures three cells on asyncio
+with real timers, half a minute each.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -31,12 +32,11 @@ from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 from kiwoom_async.sandbox import Sandbox
 
 PER_SECOND: Final = 5
-JITTER_SECONDS: Final = 0.020
 CALLS: Final = 600
+LINE_CALLS: Final = 4_000
+LINE_QUERIES: Final = 12
 QUERIES: Final = (1, 2, 6, 100)
 LATENCIES_SECONDS: Final = (0.005, 0.046, 0.300)
-# The jitter that the margin is for, and more.
-JITTERS_SECONDS: Final = (0.020, 0.025, 0.030, 0.040)
 ROW: Final = Sandbox(kospi_stocks=1).rows("20261120", "P00101", "1")[0]
 TOKEN: Final = {"token": "t" * 60, "expires_dt": "29991231235959", "return_code": 0}
 REFUSED: Final = {
@@ -46,6 +46,45 @@ REFUSED: Final = {
 
 # Takes the time of an arrival; returns True if the call is accepted.
 Window = Callable[[float], bool]
+# Takes the time; returns the seconds of one way.
+Line = Callable[[float], float]
+
+
+def jitter(latency: float, seconds: float) -> Line:
+    """Return a line whose delays vary by so much either way, the same for all."""
+    return lambda _: max(0.0, latency / 2 + random.uniform(-seconds, seconds))
+
+
+def lognormal(latency: float, sigma: float) -> Line:
+    """Return a line with a long tail of late calls."""
+    return lambda _: latency / 2 * math.exp(random.gauss(0, sigma))
+
+
+def late(latency: float, extra: float) -> Line:
+    """Return a line on which one way in 100 takes so much longer."""
+    line = jitter(latency, 0.002)
+    return lambda now: line(now) + (extra if random.random() < 0.01 else 0.0)
+
+
+def in_turns(one: Line, other: Line, seconds: float) -> Line:
+    """Return a line that is another one after so many seconds, and so on."""
+    return lambda now: (other if int(now / seconds) % 2 else one)(now)
+
+
+LINES: Final = {
+    "5 ms, +-1": jitter(0.005, 0.001),
+    "46 ms, +-2": jitter(0.046, 0.002),
+    "46 ms, +-20": jitter(0.046, 0.020),
+    "300 ms, +-20": jitter(0.300, 0.020),
+    "300 ms, +-40": jitter(0.300, 0.040),
+    "300 ms, +-100": jitter(0.300, 0.100),
+    "46 ms, lognormal 0.3": lognormal(0.046, 0.3),
+    "46 ms, lognormal 0.8": lognormal(0.046, 0.8),
+    "1 in 100 later by 40 ms": late(0.046, 0.040),
+    "1 in 100 later by 2.5 s": late(0.046, 2.5),
+    "+-2 and +-20 ms by turns": in_turns(jitter(0.046, 0.002), jitter(0.046, 0.020), 20),
+    "60 ms longer by turns": in_turns(jitter(0.046, 0.002), jitter(0.166, 0.002), 10),
+}
 
 
 def sliding() -> Window:
@@ -95,25 +134,20 @@ WINDOWS: Final = {"sliding": sliding, "fixed": fixed, "bucket": bucket}
 
 @frozen
 class SimulatedExchange(httpx.AsyncBaseTransport):
-    """An exchange behind a network with jitter; keeps the times of arrivals and refusals."""
+    """An exchange behind a line; keeps the times of arrivals and refusals."""
 
     pages: int
-    latency_seconds: float
+    line: Line
     accepts: Window
-    jitter_seconds: float = JITTER_SECONDS
     arrivals: list[float] = field(factory=list)
     refused: list[float] = field(factory=list)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer after the delays of both ways."""
-        await anyio.sleep(self._one_way())
+        await anyio.sleep(self.line(anyio.current_time()))
         answer = self._answer(request)
-        await anyio.sleep(self._one_way())
+        await anyio.sleep(self.line(anyio.current_time()))
         return answer
-
-    def _one_way(self) -> float:
-        jitter = random.uniform(-self.jitter_seconds, self.jitter_seconds)
-        return max(0.0, self.latency_seconds / 2 + jitter)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/oauth2/token":
@@ -144,18 +178,20 @@ def queries() -> Iterator[ProgramTradeQuery]:
 
 
 async def measure_cell(
-    query_count: int, latency_seconds: float, window: str, calls: int, jitter_seconds: float
+    query_count: int, line: Line, window: str, calls: int, *, bulk: bool = True
 ) -> tuple[float, int]:
     """Return the share of the permitted pace that was used, and the number of refusals."""
-    pages = math.ceil(calls / query_count)
-    exchange = SimulatedExchange(pages, latency_seconds, WINDOWS[window](), jitter_seconds)
+    exchange = SimulatedExchange(math.ceil(calls / query_count), line, WINDOWS[window]())
     asked = list(islice(queries(), query_count))
-    async with (
-        KiwoomClient("a", "b", transport=exchange) as kiwoom,
-        kiwoom.merge(asked, concurrency=query_count) as merged,
-    ):
-        async for _ in merged:
-            pass
+    async with KiwoomClient("a", "b", transport=exchange) as kiwoom:
+        if bulk:
+            async with kiwoom.merge(asked, concurrency=query_count) as merged:
+                async for _ in merged:
+                    pass
+        else:
+            async with anyio.create_task_group() as group:
+                for query in asked:
+                    group.start_soon(kiwoom.collect, query)
     arrivals = exchange.arrivals
     share = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) / PER_SECOND
     return share, len(exchange.refused)
@@ -167,12 +203,20 @@ def possible_share(query_count: int, latency_seconds: float) -> float:
 
 
 def measure_in_virtual_time(
-    query_count: int, latency_seconds: float, window: str, jitter_seconds: float = JITTER_SECONDS
+    query_count: int, line: Line, window: str, calls: int, *, bulk: bool = True
 ) -> tuple[float, int]:
     """Return the share and the refusals of one cell."""
-    clock = MockClock(autojump_threshold=0)
-    arguments = query_count, latency_seconds, window, CALLS, jitter_seconds
-    return trio.run(measure_cell, *arguments, clock=clock)
+    measure = partial(measure_cell, query_count, line, window, calls, bulk=bulk)
+    return trio.run(measure, clock=MockClock(autojump_threshold=0))
+
+
+def lines_table(results: dict[str, list[tuple[float, int]]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of shares and refusals on each line."""
+    yield "| line | bulk | interactive |"
+    yield "|---|---|---|"
+    for name, cells in results.items():
+        texts = [f"{share:.1%}, {refused} refused" for share, refused in cells]
+        yield f"| {name} | " + " | ".join(texts) + " |"
 
 
 Cell = tuple[str, int, float]
@@ -194,46 +238,50 @@ def table(results: dict[Cell, tuple[float, int]]) -> Iterator[str]:
             yield f"| {window} | {query_count} | " + " | ".join(texts) + " |"
 
 
-async def first_page_seconds(latency_seconds: float) -> tuple[float, float]:
-    """Return the seconds to the first page of a fresh client, and of bare httpx."""
-    exchange = SimulatedExchange(1, latency_seconds, bucket(), jitter_seconds=0.0)
+async def first_pages_seconds(latency_seconds: float, pages: int) -> float:
+    """Return the seconds to the first pages of a fresh client; the token is one round trip more."""
+    exchange = SimulatedExchange(pages, jitter(latency_seconds, 0.0), sliding())
     started_at = anyio.current_time()
     async with KiwoomClient("a", "b", transport=exchange) as kiwoom:
-        await kiwoom.page(next(queries()))
-        ours = anyio.current_time() - started_at
-    started_at = anyio.current_time()
-    async with httpx.AsyncClient(base_url="https://localhost", transport=exchange) as client:
-        await client.post("/oauth2/token")
-        await client.post("/api/dostk/stkinfo")
-        return ours, anyio.current_time() - started_at
+        await kiwoom.collect(next(queries()))
+    return anyio.current_time() - started_at
 
 
 def measure_all() -> None:
-    """Print the table in virtual time, more jitter, and first pages; write results/pace.json."""
-    print(f"{CALLS} calls a cell, 20 ms of jitter either way, virtual time\n")
+    """Print the tables in virtual time, and the first pages; write results/pace.json."""
+    print(f"{LINE_CALLS} calls a cell, {LINE_QUERIES} queries, a sliding window, virtual time\n")
+    lines = {
+        name: [
+            measure_in_virtual_time(LINE_QUERIES, line, "sliding", LINE_CALLS, bulk=bulk)
+            for bulk in (True, False)
+        ]
+        for name, line in LINES.items()
+    }
+    print("\n".join(lines_table(lines)))
+    print(f"\n{CALLS} calls a cell, 20 ms of jitter either way, virtual time\n")
     results = {
-        (window, query_count, seconds): measure_in_virtual_time(query_count, seconds, window)
+        (window, count, seconds): measure_in_virtual_time(
+            count, jitter(seconds, 0.020), window, CALLS
+        )
         for window in WINDOWS
-        for query_count in QUERIES
+        for count in QUERIES
         for seconds in LATENCIES_SECONDS
     }
     print("\n".join(table(results)))
-    for jitter in JITTERS_SECONDS:
-        share, refused = measure_in_virtual_time(6, 0.3, "sliding", jitter)
-        milliseconds = f"{jitter * 1e3:.0f} ms"
-        print(f"six queries, 300 ms, {milliseconds} of jitter: {share:.1%}, {refused} refused")
     for seconds in LATENCIES_SECONDS:
-        clock = MockClock(autojump_threshold=0)
-        ours, bare = trio.run(first_page_seconds, seconds, clock=clock)
-        print(f"first page at {seconds * 1e3:.0f} ms: {ours:.3f} s, bare httpx {bare:.3f} s")
-    cells = [[*key, *value, possible_share(*key[1:])] for key, value in results.items()]
-    (Path(__file__).parent / "results" / "pace.json").write_text(json.dumps(cells))
+        times = [
+            trio.run(first_pages_seconds, seconds, pages, clock=MockClock(autojump_threshold=0))
+            for pages in (1, 5, 6)
+        ]
+        first, five, six = (f"{time:.3f} s" for time in times)
+        print(f"at {seconds * 1e3:.0f} ms: first page {first}, five {five}, six {six}")
+    (Path(__file__).parent / "results" / "pace.json").write_text(json.dumps(lines))
 
 
 def measure_in_real_time() -> None:
     """Print one cell of each window, on asyncio with real timers."""
     for window in WINDOWS:
-        cell = measure_cell(6, 0.046, window, 30 * PER_SECOND, JITTER_SECONDS)
+        cell = measure_cell(6, jitter(0.046, 0.020), window, 30 * PER_SECOND)
         share, refused = asyncio.run(cell)
         print(f"{window}, six queries, 46 ms, real time on asyncio: {share:.1%}, {refused} refused")
 

@@ -39,40 +39,27 @@ def _label(ratio: float) -> str:
 
 
 def draw_pace(figure: Figure) -> None:
-    """Draw the share of the permitted pace at each latency, in the worst window."""
-    cells = json.loads((RESULTS / "pace.json").read_text())
-    latencies = sorted({latency for _, _, latency, *_ in cells})
-    query_counts = sorted({count for _, count, *_ in cells})
+    """Draw bars of the share of the permitted pace on each line, with the calls refused."""
+    lines = json.loads((RESULTS / "pace.json").read_text())
+    names = list(reversed(lines))
     axes = figure.add_subplot(2, 1, 2)
-    width = 0.8 / len(query_counts)
-    for position, count in enumerate(query_counts):
-        worst = [
-            min(cell[3:] for cell in cells if cell[1:3] == [count, latency])
-            for latency in latencies
-        ]
-        offset = (position - (len(query_counts) - 1) / 2) * width
-        centres = [index + offset for index in range(len(latencies))]
-        label = "1 query" if count == 1 else f"{count} queries"
-        axes.bar(centres, [100 * share for share, _, _ in worst], width * 0.9, label=label)
-        ends = [x - width / 2 for x in centres], [x + width / 2 for x in centres]
-        possible = [100 * share for _, _, share in worst]
-        axes.hlines(possible, *ends, color="black", linewidth=1)
-    axes.set_xticks(range(len(latencies)), [f"{seconds * 1e3:.0f} ms" for seconds in latencies])
-    axes.set_ylim(0, 112)
-    refused = sum(cell[4] for cell in cells)
-    axes.set_title(
-        f"Share of the permitted pace in %, by latency; {refused} calls refused\n"
-        "(black: all of it, or all that one query can ask for)",
-        loc="left",
-    )
-    axes.legend(
-        ncols=len(query_counts), loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.32)
-    )
+    for kind, (label, color) in enumerate([("bulk", OURS), ("interactive", OTHERS)]):
+        places = [index + 0.2 - 0.4 * kind for index in range(len(names))]
+        cells = [lines[name][kind] for name in names]
+        bars = axes.barh(
+            places, [100 * share for share, _ in cells], 0.36, color=color, label=label
+        )
+        texts = [f"{share:.1%}, {refused} refused" for share, refused in cells]
+        axes.bar_label(bars, texts, padding=3, fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlim(0, 122)
+    axes.set_title("Share of the permitted pace in %, of 4,000 calls on each line", loc="left")
+    axes.legend(ncols=2, loc="lower center", frameon=False, bbox_to_anchor=(0.5, -0.2))
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def main() -> None:
-    figure = Figure(figsize=(8, 7), layout="constrained")
+    figure = Figure(figsize=(8, 10), layout="constrained")
     draw_costs(figure)
     draw_pace(figure)
     figure.savefig(RESULTS / "speed.png", dpi=110)

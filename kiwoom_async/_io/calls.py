@@ -247,22 +247,22 @@ class Calls:
                 request = None
                 try:
                     if call.needs_token:
-                        # Before the slot: an issue after it would delay this call's arrival, and
-                        # the server would see it too close to the next ones.
+                        # Before the slot: an issue after it would hold a permit for its time, too.
                         await tokens.get()
                     queued_at = current_time()
-                    await call.limiter.acquire(call.priority)
-                    if self.emitter.enabled:
-                        waited = current_time() - queued_at
-                        self.emitter.emit(
-                            SlotWaited(api_id=call.api_id, query=call.query, seconds=waited)
-                        )
-                    # Once more, as it may have expired while the call waited for its slot.
-                    request = call.encode(await tokens.get() if call.needs_token else None)
-                    if self._headers:
-                        request = evolve(request, headers={**self._headers, **request.headers})
-                    history.attempts += 1
-                    answer = await self._attempt(call, request, history.attempts)
+                    async with call.limiter.acquire(call.priority):
+                        enabled = self.emitter.enabled
+                        if enabled:
+                            waited = current_time() - queued_at
+                            self.emitter.emit(
+                                SlotWaited(api_id=call.api_id, query=call.query, seconds=waited)
+                            )
+                        # Once more, as it may have expired while the call waited for its slot.
+                        request = call.encode(await tokens.get() if call.needs_token else None)
+                        if self._headers:
+                            request = evolve(request, headers={**self._headers, **request.headers})
+                        history.attempts += 1
+                        answer = await self._attempt(call, request, history.attempts, enabled)
                 except KiwoomError as error:
                     await self._recovery.recover(call, error, request, history)
                 else:
@@ -273,18 +273,14 @@ class Calls:
         # `running` leaves its block at the deadline, without an error.
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
-    async def _attempt(self, call: Call[T], request: Request, attempt: int) -> T:
+    async def _attempt(self, call: Call[T], request: Request, attempt: int, enabled: bool) -> T:
         """Send the request once, and decode the answer."""
-        sent_at, enabled = current_time(), self.emitter.enabled
+        sent_at = current_time()
         if enabled:
             self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
         response: Response | None = None
         try:
-            response = await self._engine.send(
-                request,
-                timeout_seconds=self._timeout_seconds,
-                on_connect=call.limiter.delay_next,
-            )
+            response = await self._engine.send(request, timeout_seconds=self._timeout_seconds)
             answer = call.decode(redact(response, self._secrets))
         except KiwoomError as error:
             failed = error

@@ -6,14 +6,13 @@ by `KiwoomClient(engine=...)`.
 
 import ssl
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, Self, runtime_checkable
 
 import anyio
 import httpx
-from anyio.abc import TaskGroup
 from attrs import define, field
 
 from kiwoom_async._protocol.cursor import Cursor
@@ -36,21 +35,13 @@ _NO_TIMEOUTS: Final = httpx.Timeout(None).as_dict()
 # A client calls a few URLs, again and again.
 _parsed_url: Final = lru_cache(maxsize=64)(httpx.URL)
 
-OnConnect = Callable[[], Awaitable[None]]
-
 
 @runtime_checkable
 class Engine(Protocol):
     """Sends requests, and reads pages from the answers."""
 
-    async def send(
-        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
-    ) -> Response:
-        """Return the whole answer; TransportError, TransportTimeout or DecodeError without one.
-
-        `on_connect` is awaited beside the call, when a new connection is open for it and the
-        request is about to be sent.
-        """
+    async def send(self, request: Request, *, timeout_seconds: float) -> Response:
+        """Return the whole answer; TransportError, TransportTimeout or DecodeError without one."""
         ...
 
     def decode_page(
@@ -73,9 +64,7 @@ class RoundTrip:
 
     request: Request
     timeout_seconds: float
-    on_connect: OnConnect
     _deadline: float = field(init=False)
-    _group: TaskGroup = field(init=False)
     _response: Response | None = field(init=False, default=None)
     _error: BaseException | None = field(init=False, default=None)
 
@@ -104,20 +93,11 @@ class RoundTrip:
         httpcore loses pool slots to the former (see `httpcore_guard`).
         """
         try:
-            async with anyio.create_task_group() as self._group:
-                self._group.start_soon(self.run)
-        except BaseExceptionGroup as group:
-            # A bug in a custom transport or rate limiter. It counts even beside an answer; the
-            # group is an internal matter.
-            self._error = group.exceptions[0]
-
-    def connected(self) -> None:
-        """Start `on_connect` beside the call; it has no more time than the call."""
-        self._group.start_soon(self._run_on_connect)
-
-    async def _run_on_connect(self) -> None:
-        with anyio.CancelScope(deadline=self._deadline):
-            await self.on_connect()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.run)
+        except BaseExceptionGroup as errors:
+            # A bug in a custom transport; the group is an internal matter.
+            self._error = errors.exceptions[0]
 
     def outcome(self) -> Response:
         """Return the answer, or raise what happened instead."""
@@ -164,9 +144,7 @@ class HttpxEngine:
             event_hooks={"response": [_drop_location]},
         )
 
-    async def send(
-        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
-    ) -> Response:
+    async def send(self, request: Request, *, timeout_seconds: float) -> Response:
         """Return the whole answer, within the time that one attempt may take."""
         outgoing = httpx.Request(
             "POST",
@@ -177,9 +155,7 @@ class HttpxEngine:
         )
         outgoing.stream = _RequestBody(request.body)
         async with self._connection_limit:
-            round_trip = HttpxRoundTrip(
-                request, timeout_seconds, on_connect, self._clients[-1], outgoing
-            )
+            round_trip = HttpxRoundTrip(request, timeout_seconds, self._clients[-1], outgoing)
             await round_trip.run_in_child_task()
         if round_trip.connection is Connection.UNKNOWN:
             self._stop_keeping_connections()
@@ -208,10 +184,8 @@ class HttpxRoundTrip(RoundTrip):
     client: httpx.AsyncClient
     outgoing: httpx.Request
     connection: Connection = field(init=False, default=Connection.CLEAN)
-    _opens_connection: bool = field(init=False, default=False)
 
     async def _exchange(self) -> Response:
-        self.outgoing.extensions["trace"] = self._trace
         response = await self.client.send(
             self.outgoing, stream=True, auth=None, follow_redirects=False
         )
@@ -223,24 +197,6 @@ class HttpxRoundTrip(RoundTrip):
                 self.connection = inspect_connection(response)
             await response.aclose()
         return Response(self.request, response.status_code, dict(response.headers.items()), body)
-
-    async def _trace(self, step: str, info: Mapping[str, Any]) -> None:
-        """Take note of httpcore's steps, until the request itself is about to be sent.
-
-        A proxy is asked for a tunnel by a CONNECT or by SOCKS before, which may take a while.
-        """
-        if step.endswith(("connect_tcp.started", "connect_unix_socket.started")):
-            self._opens_connection = True
-        elif step == "http11.send_request_headers.started" and not _is_connect(info):
-            # Later steps are of no interest, and each report takes time.
-            self.outgoing.extensions.pop("trace", None)
-            if self._opens_connection:
-                self.connected()
-
-
-def _is_connect(info: Mapping[str, Any]) -> bool:
-    request = info.get("request")
-    return request is not None and request.method == b"CONNECT"
 
 
 async def _drop_location(response: httpx.Response) -> None:

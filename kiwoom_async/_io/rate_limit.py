@@ -1,20 +1,36 @@
-"""Rate limiting: spaced slots, one queue for each bucket.
+"""Rate limiting: permits that answers give back, one queue for each bucket.
 
-A token bucket or a leaky bucket of "five a second" lets nine calls into one second. Slots that
-are spaced, and reserved by the head of the queue only, keep to any window.
+A call takes a permit, and gives it back a window after it has certainly arrived: the shortest of
+the last round trips before its answer came. So no window has more arrivals than the limit permits,
+however late a request or an answer is. Calls that are spaced by a fixed margin have to guess that.
 """
 
-from contextlib import nullcontext
+import math
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
 import anyio
 
-# A server counts arrivals, and network jitter moves them by some milliseconds either way: as many
-# slots as one second permits are spread over this much more than a second.
-_JITTER_SECONDS: Final = 0.045
-# Timers fire late by a millisecond or so; a slot given so late does not delay the next one.
-_LATE_SECONDS: Final = 0.002
+# On a line with 20 ms of jitter either way, calls are so much further apart than they might be.
+_USUAL_LOSS: Final = 0.045
+# Above this, windows are shorter than a second.
+_MOST_PERMITS: Final = 1_000
+# Fewer may all be of calls that had to open a connection first, and so arrived late.
+_LEAST_ROUND_TRIPS: Final = 10
+_KEPT_ROUND_TRIPS: Final = 200
+# The shortest of fewer is known less well.
+_ENOUGH_ROUND_TRIPS: Final = 100
+# After so long without an answer the line may have changed, and connections are closed.
+_IDLE_SECONDS: Final = 5.0
+# The next round trip may be shorter than the shortest, by a share of what half of them are longer.
+_SPREAD_SHARE: Final = 0.3
+# Clocks and timers are wrong by a millisecond or so, so windows are taken for longer by this share.
+_CLOCK_SHARE: Final = 0.002
+# A loop fires a timer that is due within its clock's resolution of another one.
+_TIMER_SECONDS: Final = 1e-8
 
 
 class Priority(Enum):
@@ -26,71 +42,150 @@ class Priority(Enum):
 
 @runtime_checkable
 class RateLimiter(Protocol):
-    """The slots of one bucket: the calls of one api-id with one app key, in all programs."""
+    """The permits of one bucket: the calls of one api-id with one app key, in all programs."""
 
     @property
     def per_second(self) -> float:
-        """The slots a second, as far as is known; a 429 may have lowered it."""
+        """The calls a second, as far as is known; a 429 may have lowered it."""
         ...
 
-    async def acquire(self, priority: Priority) -> None:
-        """Return when a call may be sent; cancelling takes no slot."""
-        ...
+    def acquire(self, priority: Priority) -> AbstractAsyncContextManager[None]:
+        """Return a context that waits until a call may be sent, and ends with its answer.
 
-    async def delay_next(self) -> None:
-        """Space the next slot from now: a call had to open its connection, so it arrives late.
-
-        Runs beside that call, and must not raise on account of what lies outside this process.
+        An exception ends it, too: the request may then have been sent or not.
         """
         ...
 
     async def pause(self, seconds: float, limit: float) -> None:
-        """Give no slot for so long, and from then on at most `limit` a second, if that is less."""
+        """Let no call begin for so long, and from then on at most `limit` a second, if less."""
         ...
+
+
+class RoundTrips(deque[tuple[float, float]]):
+    """The last round trips: when each ended, and the seconds that it took.
+
+    enough: of fewer, the shortest is taken for a chance, in proportion.
+    """
+
+    def __init__(self, enough: int = _ENOUGH_ROUND_TRIPS) -> None:
+        super().__init__(maxlen=_KEPT_ROUND_TRIPS)
+        self._enough = enough
+
+    def certain_seconds(self) -> float:
+        """Return how long before its answer any call has arrived or been sent, at the least.
+
+        0 if too little is known. The next round trip may be a little shorter than all of these.
+        """
+        seconds = self._recent()
+        if len(seconds) < _LEAST_ROUND_TRIPS:
+            return 0.0
+        seconds.sort()
+        shortest, median = seconds[0], seconds[len(seconds) // 2]
+        share = _SPREAD_SHARE * max(1.0, self._enough / len(seconds))
+        return max(0.0, shortest - share * (median - shortest))
+
+    def end_without_answer(self, begun_at: float, ended_at: float) -> float:
+        """Return when the answer to the latest possible arrival of a failed call would have come.
+
+        Its request may still be on its way, for as long as most calls take.
+        """
+        seconds = sorted(self._recent()) or [0.0]
+        return max(ended_at, begun_at + seconds[len(seconds) // 2]) + seconds[0]
+
+    def _recent(self) -> list[float]:
+        """Return the seconds of those since the last idle time, newest first."""
+        recent: list[float] = []
+        next_end = self[-1][0] if self else 0.0
+        for end, seconds in reversed(self):
+            if next_end - end > _IDLE_SECONDS:
+                break
+            recent.append(seconds)
+            next_end = end
+        return recent
 
 
 class LocalRateLimiter:
-    """The slots of a bucket that one client has for itself.
-
-    They are `1.045 / per_second` seconds apart (95.7 % of the limit).
-    """
+    """The permits of a bucket that one client has for itself."""
 
     def __init__(self, per_second: float) -> None:
-        self.per_second = per_second
-        self._spacing_seconds = spacing_seconds(per_second)
         self._head = anyio.Lock(fast_acquire=True)
-        # Waits a turn of the loop, so that rows are consumed before the next page is asked for.
-        self._bulk = anyio.Lock()
-        self._free_at = float("-inf")
+        self._bulk = anyio.Lock(fast_acquire=True)
+        self._next_bulk_at = self._paused_until = -math.inf
+        # The permits in use: of running calls, and of those that ended at these times.
+        self._running = 0
+        self._ends: list[float] = []
+        self._end = anyio.Event()
+        self._round_trips = RoundTrips()
+        self._set_limit(per_second)
 
-    async def acquire(self, priority: Priority = Priority.INTERACTIVE) -> None:
-        """Return when a call may be sent; cancelling takes no slot.
+    def _set_limit(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._permits, self._window_seconds = permits_and_window(per_second)
 
-        First come, first served, but bulk calls enter the queue one at a time: an interactive
-        call finds at most one of them before it, and none is overtaken for ever.
+    @asynccontextmanager
+    async def acquire(self, priority: Priority = Priority.INTERACTIVE) -> AsyncIterator[None]:
+        """Wait for a permit, and hold it until the block ends and its call is a window old.
+
+        First come, first served. Bulk calls are spaced, and enter the queue one at a time: an
+        interactive call finds at most one of them before it, and none is overtaken for ever.
         """
-        async with self._bulk if priority is Priority.BULK else nullcontext(), self._head:
-            # A pause may begin while the head sleeps, so it looks again.
-            while (now := anyio.current_time()) < self._free_at:
-                await anyio.sleep(self._free_at - now)
-            given_at = self._free_at if now - self._free_at <= _LATE_SECONDS else now
-            self._free_at = given_at + self._spacing_seconds
-
-    async def delay_next(self) -> None:
-        """Space the next slot from now."""
-        self._delay(self._spacing_seconds)
+        bulk = priority is Priority.BULK
+        async with self._bulk if bulk else nullcontext():
+            if bulk:
+                # A turn of the loop at least, so that rows are consumed before the next page is
+                # asked for.
+                await anyio.sleep_until(self._next_bulk_at)
+            async with self._head:
+                while (
+                    self._running + len(self._ends) >= self._permits
+                    or anyio.current_time() < self._paused_until
+                ):
+                    await self._wait()
+                begun_at = anyio.current_time()
+                self._running += 1
+            if bulk:
+                self._next_bulk_at = begun_at + self._window_seconds / self._permits
+        answered = False
+        try:
+            yield
+            answered = True
+        finally:
+            self._running -= 1
+            ended_at = anyio.current_time()
+            if answered:
+                self._round_trips.append((ended_at, ended_at - begun_at))
+            else:
+                ended_at = self._round_trips.end_without_answer(begun_at, ended_at)
+            self._ends.append(ended_at)
+            self._end.set()
 
     async def pause(self, seconds: float, limit: float) -> None:
         """Pause, and slow down to a limit that is lower; another one changes nothing."""
-        self._delay(seconds)
+        self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
         if 0 < limit < self.per_second:
-            self.per_second = limit
-            self._spacing_seconds = spacing_seconds(limit)
+            self._set_limit(limit)
 
-    def _delay(self, seconds: float) -> None:
-        self._free_at = max(self._free_at, anyio.current_time() + seconds)
+    async def _wait(self) -> None:
+        """Drop the permits that are free again; if none is free, wait until one may be."""
+        now = anyio.current_time()
+        held_seconds = self._window_seconds - self._round_trips.certain_seconds()
+        self._ends = [end for end in self._ends if end + held_seconds > now]
+        free_at = self._paused_until
+        if self._running + len(self._ends) >= self._permits:
+            free_at = max(free_at, min(self._ends, default=math.inf) + held_seconds)
+        if free_at > now:
+            self._end = anyio.Event()
+            # A pause or a shorter round trip may come meanwhile, so the caller looks again.
+            with anyio.CancelScope(deadline=free_at + _TIMER_SECONDS):
+                await self._end.wait()
+
+
+def permits_and_window(per_second: float) -> tuple[int, float]:
+    """Return the calls that a window may have, and its seconds: one, more if that is below 1."""
+    permits = max(1, math.floor(min(per_second, _MOST_PERMITS)))
+    return permits, (1.0 + _CLOCK_SHARE) * permits / per_second
 
 
 def spacing_seconds(per_second: float) -> float:
-    """Return the seconds from one slot to the next that keep to the limit despite jitter."""
-    return (1.0 + _JITTER_SECONDS) / per_second
+    """Return the seconds from one call to the next on a line with the usual jitter."""
+    return (1.0 + _USUAL_LOSS) / per_second

@@ -25,6 +25,7 @@ from ._queue import (
     SlotRequest,
     advance_clock,
     grant_or_queue,
+    hold_permit,
     new_bucket,
     new_bucket_wait_ms,
     pause_bucket,
@@ -111,11 +112,18 @@ class FileBucketStore:
             lambda bucket, now_ms: grant_or_queue(bucket, now_ms, request),
         )
 
-    def pause(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
+    def pause(self, new_bucket_ms: float, pause_ms: float, limit: float) -> None:
         """Grant no slot for `pause_ms`."""
         self._update(
-            spacing_ms,
+            new_bucket_ms,
             lambda bucket, now_ms: pause_bucket(bucket, now_ms, pause_ms, limit),
+        )
+
+    def hold(self, new_bucket_ms: float, slot: int, hold_ms: float) -> None:
+        """Let the permit of a slot come back no sooner than in `hold_ms`."""
+        self._update(
+            new_bucket_ms,
+            lambda bucket, now_ms: hold_permit(bucket, now_ms, slot, hold_ms),
         )
 
     def read(self) -> tuple[Bucket | None, float]:

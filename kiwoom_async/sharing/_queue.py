@@ -1,21 +1,28 @@
-"""The queue for the slots of one bucket that many programs share.
+"""The queue for the permits of one bucket that many programs share.
 
 Pure: the time is an argument. `_queue.lua` does the same in Redis, and a test compares the two. All
 times are in milliseconds of the store's own clock.
+
+A slot is the right to send a call at its beginning. It takes a permit, which comes back by itself
+after a window and a margin; only a program whose answer comes later than that allows has to say so.
 
 No slot is assigned in advance: a program asks when its turn is due, and a granted slot begins at
 once. So no slot is lost when a program dies, a pause stops all programs, and an interactive call
 finds at most one bulk call ahead of it, however many wait.
 """
 
+import math
 from typing import Final, Protocol
 
 from attrs import Factory, define, frozen
 
+# A permit comes back after a second and this: a call may arrive so much later than one that is sent
+# when its slot begins and travels as quickly as any, without a word from its program.
+MARGIN_SECONDS: Final = 0.02
+# As in `_io/rate_limit.py`.
+_MOST_PERMITS: Final = 1_000
 # A request that comes early by up to this many leads is granted: asking again would take longer.
 _EARLY_LEADS: Final = 1.5
-# Timers fire late by a millisecond or so; a slot granted so late does not delay the next one.
-_LATE_MS: Final = 2.0
 # A program that does not ask for so long after its turn loses its ticket.
 _GRACE_MS: Final = 10.0
 # The next program in the queue asks so long after a slot has begun, in case it was not taken.
@@ -24,6 +31,14 @@ _RECHECK_MS: Final = 5.0
 _PROGRAM_TTL_MS: Final = 60_000.0
 # A limit that a 429 has named applies for a day.
 _LIMIT_TTL_MS: Final = 24 * 3_600_000.0
+
+
+@define
+class Permit:
+    """A permit in use, and when it comes back."""
+
+    slot: int
+    back_ms: float
 
 
 @define
@@ -46,12 +61,18 @@ class ActiveProgram:
 
 @define
 class Bucket:
-    """The stored state; `limit` is in requests/s, 0 if no 429 has named one."""
+    """The stored state; `limit` is in requests/s, 0 if no 429 has named one.
+
+    No slot begins before `free_at_ms`, and no bulk one before `next_bulk_ms`.
+    """
 
     updated_ms: float
-    next_slot_ms: float
+    free_at_ms: float
+    next_bulk_ms: float = 0.0
     limit: float = 0.0
     limit_until_ms: float = 0.0
+    slots: int = 0  # granted so far
+    permits: list[Permit] = Factory(list)
     # First come, first served; `queue` holds at most one bulk ticket, `bulk_queue` the others.
     queue: list[Ticket] = Factory(list)
     bulk_queue: list[Ticket] = Factory(list)
@@ -62,15 +83,13 @@ class Bucket:
 class SlotRequest:
     """A request for a slot.
 
-    `spacing_ms` is the distance between slots that this program wants, `window_ms` the time over
-    which the slots of one second of the limit are spread, `lead_ms` how early it asks.
+    `per_second` is the pace that this program wants for all, `lead_ms` how early it asks.
     """
 
     program_id: str
     program_name: str
     bulk: bool
-    spacing_ms: float
-    window_ms: float
+    per_second: float
     lead_ms: float
     reserved: float
 
@@ -80,8 +99,9 @@ class SlotReply:
     """A slot, or the time to ask again.
 
     `wait_ms` is until the granted slot begins, else until the next request is due;
-    `next_slot_in_ms` is until the first slot that is not granted yet. `others_waiting` counts the
-    other tickets. `conflicting_program` names a program with another `reserved`, "" for none.
+    `next_slot_in_ms` is until the first slot that is not granted yet. `slot` is the number of the
+    granted one. `others_waiting` counts the other tickets. `conflicting_program` names a program
+    with another `reserved`, "" for none.
     """
 
     granted: bool
@@ -90,6 +110,7 @@ class SlotReply:
     others_waiting: int
     limit: float
     conflicting_program: str = ""
+    slot: int = 0
 
 
 class BucketStore(Protocol):
@@ -99,8 +120,12 @@ class BucketStore(Protocol):
         """Grant a slot or queue the request."""
         ...
 
-    def pause(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
-        """Grant no slot for `pause_ms`; a new bucket grants none for `spacing_ms` at least."""
+    def pause(self, new_bucket_ms: float, pause_ms: float, limit: float) -> None:
+        """Grant no slot for `pause_ms`; a new bucket grants none for `new_bucket_ms` at least."""
+        ...
+
+    def hold(self, new_bucket_ms: float, slot: int, hold_ms: float) -> None:
+        """Let the permit of a slot come back no sooner than in `hold_ms`."""
         ...
 
     def read(self) -> tuple[Bucket | None, float]:
@@ -110,15 +135,16 @@ class BucketStore(Protocol):
 
 def new_bucket(now_ms: float, wait_ms: float) -> Bucket:
     """Return a bucket that grants no slot for `wait_ms`."""
-    return Bucket(updated_ms=now_ms, next_slot_ms=now_ms + wait_ms)
+    return Bucket(updated_ms=now_ms, free_at_ms=now_ms + wait_ms)
 
 
 def new_bucket_wait_ms(request: SlotRequest) -> float:
     """Return how long a new bucket grants no slot.
 
-    The data may have been lost just after a slot was granted, and that slot may have been early.
+    The data may have been lost just after slots were granted, and those may have been early.
     """
-    return request.spacing_ms + _EARLY_LEADS * request.lead_ms
+    _, window_ms = _permits_and_window_ms(request.per_second)
+    return window_ms + _EARLY_LEADS * request.lead_ms
 
 
 def advance_clock(bucket: Bucket, now_ms: float) -> None:
@@ -128,13 +154,17 @@ def advance_clock(bucket: Bucket, now_ms: float) -> None:
     """
     if bucket.updated_ms > now_ms:
         lost_ms = bucket.updated_ms - now_ms
-        bucket.next_slot_ms -= lost_ms
+        bucket.free_at_ms -= lost_ms
+        bucket.next_bulk_ms -= lost_ms
         bucket.limit_until_ms -= lost_ms
+        for permit in bucket.permits:
+            permit.back_ms -= lost_ms
         for ticket in bucket.queue + bucket.bulk_queue:
             ticket.due_ms -= lost_ms
         for program in bucket.programs.values():
             program.seen_ms -= lost_ms
     bucket.updated_ms = now_ms
+    bucket.permits = [permit for permit in bucket.permits if permit.back_ms > now_ms]
     if bucket.limit_until_ms <= now_ms:
         bucket.limit = 0.0
     for program_id, program in list(bucket.programs.items()):
@@ -154,18 +184,21 @@ def grant_or_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> SlotR
     )
     _drop_absent(bucket, now_ms, request)
     ahead, ticket = _join_queue(bucket, now_ms, request)
-    if ahead == 0 and bucket.next_slot_ms <= now_ms + _EARLY_LEADS * request.lead_ms:
-        return _grant(bucket, now_ms, request)
-    due_ms = bucket.next_slot_ms - request.lead_ms
+    permits, window_ms = _permits_and_window_ms(_per_second(bucket, request))
+    head = (bucket.queue + bucket.bulk_queue)[0]
+    next_slot_ms = max(_next_slot_ms(bucket, permits, bulk=head.bulk), now_ms)
+    if ahead == 0 and next_slot_ms <= now_ms + _EARLY_LEADS * request.lead_ms:
+        return _grant(bucket, now_ms, request, next_slot_ms)
+    due_ms = max(next_slot_ms - request.lead_ms, now_ms)
     if ahead:
         # By then those ahead have their slots; a ticket that is still ahead belongs to a program
         # that did not ask in time.
-        due_ms = bucket.next_slot_ms + (ahead - 1) * _spacing_ms(bucket, request) + _RECHECK_MS
-    ticket.due_ms = max(due_ms, now_ms)
+        due_ms = next_slot_ms + (ahead - 1) * window_ms / permits + _RECHECK_MS
+    ticket.due_ms = due_ms
     return SlotReply(
         granted=False,
-        wait_ms=ticket.due_ms - now_ms,
-        next_slot_in_ms=bucket.next_slot_ms - now_ms,
+        wait_ms=due_ms - now_ms,
+        next_slot_in_ms=next_slot_ms - now_ms,
         others_waiting=len(bucket.queue) + len(bucket.bulk_queue) - 1,
         limit=bucket.limit,
     )
@@ -173,10 +206,22 @@ def grant_or_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> SlotR
 
 def pause_bucket(bucket: Bucket, now_ms: float, pause_ms: float, limit: float) -> None:
     """Grant no slot for `pause_ms`, and adopt the limit if it is lower; 0 is no limit."""
-    bucket.next_slot_ms = max(bucket.next_slot_ms, now_ms + pause_ms)
+    bucket.free_at_ms = max(bucket.free_at_ms, now_ms + pause_ms)
     if limit > 0 and (not bucket.limit or limit <= bucket.limit):
         bucket.limit = limit
         bucket.limit_until_ms = now_ms + _LIMIT_TTL_MS
+
+
+def hold_permit(bucket: Bucket, now_ms: float, slot: int, hold_ms: float) -> None:
+    """Let the permit of a slot come back no sooner than in `hold_ms`; take it again if it is back.
+
+    Call `advance_clock` first.
+    """
+    for permit in bucket.permits:
+        if permit.slot == slot:
+            permit.back_ms = max(permit.back_ms, now_ms + hold_ms)
+            return
+    bucket.permits.append(Permit(slot, now_ms + hold_ms))
 
 
 def _conflicting_program(bucket: Bucket, request: SlotRequest) -> str:
@@ -201,7 +246,9 @@ def _join_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> tuple[in
     if not any(_is_own(ticket, request) for ticket in bucket.queue + bucket.bulk_queue):
         queue = bucket.bulk_queue if request.bulk else bucket.queue
         queue.append(Ticket(request.program_id, request.bulk, now_ms))
-    if bucket.bulk_queue and not any(ticket.bulk for ticket in bucket.queue):
+    # While the next bulk call is not due, interactive calls go before it.
+    due = bucket.next_bulk_ms <= now_ms + _EARLY_LEADS * request.lead_ms
+    if due and bucket.bulk_queue and not any(ticket.bulk for ticket in bucket.queue):
         bucket.queue.append(bucket.bulk_queue.pop(0))
     return next(
         (ahead, ticket)
@@ -210,27 +257,43 @@ def _join_queue(bucket: Bucket, now_ms: float, request: SlotRequest) -> tuple[in
     )
 
 
-def _grant(bucket: Bucket, now_ms: float, request: SlotRequest) -> SlotReply:
-    begins_ms = max(bucket.next_slot_ms, now_ms)
-    late_ms = begins_ms - bucket.next_slot_ms
-    spaced_from_ms = bucket.next_slot_ms if late_ms <= _LATE_MS else begins_ms
-    bucket.next_slot_ms = spaced_from_ms + _spacing_ms(bucket, request)
+def _grant(bucket: Bucket, now_ms: float, request: SlotRequest, begins_ms: float) -> SlotReply:
+    permits, window_ms = _permits_and_window_ms(_per_second(bucket, request))
+    bucket.slots += 1
+    bucket.permits.append(Permit(bucket.slots, begins_ms + window_ms))
+    if request.bulk:
+        bucket.next_bulk_ms = begins_ms + window_ms / permits
     bucket.queue.pop(0)
     return SlotReply(
         granted=True,
         wait_ms=begins_ms - now_ms,
-        next_slot_in_ms=bucket.next_slot_ms - now_ms,
+        next_slot_in_ms=_next_slot_ms(bucket, permits, bulk=request.bulk) - now_ms,
         others_waiting=len(bucket.queue) + len(bucket.bulk_queue),
         limit=bucket.limit,
+        slot=bucket.slots,
     )
 
 
-def _spacing_ms(bucket: Bucket, request: SlotRequest) -> float:
+def _next_slot_ms(bucket: Bucket, permits: int, *, bulk: bool) -> float:
+    """Return when the next slot may begin."""
+    next_slot_ms = max(bucket.free_at_ms, bucket.next_bulk_ms if bulk else 0.0)
+    if len(bucket.permits) < permits:
+        return next_slot_ms
+    # There may be more of them than permits, if a limit was lowered or an answer came very late.
+    back_ms = sorted(permit.back_ms for permit in bucket.permits)
+    return max(next_slot_ms, back_ms[-permits])
+
+
+def _per_second(bucket: Bucket, request: SlotRequest) -> float:
     if not bucket.limit:
-        return request.spacing_ms
+        return request.per_second
     # At least half of the limit is shared: one below `reserved` must not stop all programs.
-    shared = max(bucket.limit - request.reserved, bucket.limit / 2)
-    return max(request.spacing_ms, request.window_ms / shared)
+    return min(request.per_second, max(bucket.limit - request.reserved, bucket.limit / 2))
+
+
+def _permits_and_window_ms(per_second: float) -> tuple[int, float]:
+    permits = max(1, math.floor(min(per_second, _MOST_PERMITS)))
+    return permits, 1000.0 * (1.0 + MARGIN_SECONDS) * permits / per_second
 
 
 def _is_own(ticket: Ticket, request: SlotRequest) -> bool:

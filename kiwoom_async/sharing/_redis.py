@@ -117,9 +117,14 @@ class RedisBucketStore:
         reply = self._run("request", asdict(request))
         return structure(reply, SlotReply, self._key)
 
-    def pause(self, spacing_ms: float, pause_ms: float, limit: float) -> None:
+    def pause(self, new_bucket_ms: float, pause_ms: float, limit: float) -> None:
         """Grant no slot for `pause_ms`."""
-        self._run("pause", {"spacing_ms": spacing_ms, "pause_ms": pause_ms, "limit": limit})
+        arguments = {"new_bucket_ms": new_bucket_ms, "pause_ms": pause_ms, "limit": limit}
+        self._run("pause", arguments)
+
+    def hold(self, new_bucket_ms: float, slot: int, hold_ms: float) -> None:
+        """Let the permit of a slot come back no sooner than in `hold_ms`."""
+        self._run("hold", {"new_bucket_ms": new_bucket_ms, "slot": slot, "hold_ms": hold_ms})
 
     def read(self) -> tuple[Bucket | None, float]:
         """Return the stored bucket and the server's clock in milliseconds."""

@@ -3,18 +3,21 @@
 import logging
 import math
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from uuid import uuid4
 
 import anyio
 from anyio import current_time
+from attrs import frozen
 
 from kiwoom_async import Priority, SharingError
-from kiwoom_async._io.rate_limit import LocalRateLimiter, spacing_seconds
+from kiwoom_async._io.rate_limit import LocalRateLimiter, RoundTrips, permits_and_window
 
 from ._outage_policy import OutagePolicy
 from ._program import program_id, program_name
-from ._queue import BucketStore, SlotReply, SlotRequest
+from ._queue import MARGIN_SECONDS, BucketStore, SlotReply, SlotRequest
 from ._thread_runner import ThreadRunner
 
 _logger: Final = logging.getLogger("kiwoom_async")
@@ -28,13 +31,25 @@ _MAX_LEAD_SECONDS: Final = 0.100
 _ONE_WAY_SAMPLES: Final = 8
 # How long to use the local share before the store is tried again.
 _RETRY_STORE_SECONDS: Final = 1.0
+# Each of several programs has a part of the calls only, to learn the line by.
+_ENOUGH_ROUND_TRIPS: Final = 50
+# A word on a late answer that takes longer comes when the permit is back in use.
+_HOLD_SECONDS: Final = 1.0
+
+
+@frozen
+class Slot:
+    """A granted slot: its number in the bucket, and when it begins."""
+
+    number: int
+    begins_at: float
 
 
 class SharedRateLimiter:
     """Slots granted by a bucket in a shared store.
 
     A program that is alone makes one request for each slot; if several wait, each makes one or two
-    more to learn its position.
+    more to learn its position. A call that may have arrived late makes another one at its end.
     """
 
     def __init__(self, bucket: BucketStore, per_second: float, policy: OutagePolicy) -> None:
@@ -52,7 +67,8 @@ class SharedRateLimiter:
         self._queue_locks = {priority: anyio.Lock() for priority in Priority}
         # Half the round-trip times of the last requests to the store.
         self._one_way_seconds = deque[float](maxlen=_ONE_WAY_SAMPLES)
-        self._next_request_at = -math.inf
+        self._next_request_at = dict.fromkeys(Priority, -math.inf)
+        self._round_trips = RoundTrips(enough=_ENOUGH_ROUND_TRIPS)
         self._retry_store_at = -math.inf  # -inf while the store is in use
 
     @property
@@ -60,21 +76,29 @@ class SharedRateLimiter:
         """The requests per second that all programs together may make."""
         return min(self._max_per_second, self._limit or math.inf)
 
-    async def acquire(self, priority: Priority) -> None:
-        """Return when a call may be sent; raise SharingError if the store cannot be used."""
+    @asynccontextmanager
+    async def acquire(self, priority: Priority) -> AsyncIterator[None]:
+        """Wait for a slot; raise SharingError if the store cannot be used."""
         async with self._queue_locks[priority]:
-            while not await self._try_acquire(priority):
-                pass
-
-    async def delay_next(self) -> None:
-        """Space the next slot from now."""
-        if self._local_limiter is not None:
-            await self._local_limiter.delay_next()
+            slot = None
+            while slot is None and not self._uses_local_share():
+                slot = await self._try_acquire(priority)
+        if slot is None:
+            assert self._local_limiter is not None  # noqa: S101 - _uses_local_share
+            async with self._local_limiter.acquire(priority):
+                yield
+            return
+        begun_at, answered = current_time(), False
         try:
-            await self._pause_bucket(spacing_seconds(self.per_second), 0.0)
-        except SharingError as error:
-            # The running call is unaffected; the next acquire() raises the error.
-            _logger.debug("sharing: %s", error)
+            yield
+            answered = True
+        finally:
+            ended_at = current_time()
+            if answered:
+                self._round_trips.append((ended_at, ended_at - begun_at))
+            else:
+                ended_at = self._round_trips.end_without_answer(begun_at, ended_at)
+            await self._hold_if_late(slot, ended_at)
 
     async def pause(self, seconds: float, limit: float) -> None:
         """Pause all programs, and lower the limit for all."""
@@ -83,28 +107,39 @@ class SharedRateLimiter:
         self._limit = min(limit, self._limit or math.inf)
         started_at = current_time()
         try:
-            await self._pause_bucket(seconds, limit if math.isfinite(limit) else 0.0)
+            named = limit if math.isfinite(limit) else 0.0
+            await self._runner.run(self._bucket.pause, self._window_ms, 1000.0 * seconds, named)
         except SharingError as error:
             self._use_local_share(error, current_time() - started_at)
 
-    async def _pause_bucket(self, seconds: float, limit: float) -> None:
-        spacing_ms = 1000.0 * spacing_seconds(self._max_per_second)
-        await self._runner.run(self._bucket.pause, spacing_ms, 1000.0 * seconds, limit)
+    async def _hold_if_late(self, slot: Slot, ended_at: float) -> None:
+        """Hold the permit of a call that may have arrived later than its slot's margin allows."""
+        arrived_at = ended_at - self._round_trips.certain_seconds()
+        if arrived_at - slot.begins_at <= MARGIN_SECONDS:
+            return
+        _, window_seconds = permits_and_window(self.per_second)
+        hold_ms = 1000.0 * (arrived_at + window_seconds - current_time())
+        with anyio.move_on_after(_HOLD_SECONDS, shield=True), suppress(SharingError):
+            await self._runner.run(self._bucket.hold, self._window_ms, slot.number, hold_ms)
 
-    async def _try_acquire(self, priority: Priority) -> bool:
-        """Make one request and wait as the reply says; return True if a slot begins now."""
-        await anyio.sleep_until(self._next_request_at)
-        if self._local_limiter is not None and current_time() < self._retry_store_at:
-            await self._local_limiter.acquire(priority)
-            return True
+    @property
+    def _window_ms(self) -> float:
+        return 1000.0 * permits_and_window(self._max_per_second)[1]
+
+    def _uses_local_share(self) -> bool:
+        return self._local_limiter is not None and current_time() < self._retry_store_at
+
+    async def _try_acquire(self, priority: Priority) -> Slot | None:
+        """Make one request and wait as the reply says; return the slot that begins now, or None."""
+        await anyio.sleep_until(self._next_request_at[priority])
         asked_at = current_time()
         try:
             reply = await self._runner.run(self._bucket.request_slot, self._slot_request(priority))
         except SharingError as error:
             self._use_local_share(error, current_time() - asked_at)
-            return False
+            return None
         self._record(reply, asked_at)
-        return await self._wait_for_slot(reply, (asked_at + current_time()) / 2)
+        return await self._wait_for_slot(reply, priority, (asked_at + current_time()) / 2)
 
     def _record(self, reply: SlotReply, asked_at: float) -> None:
         if reply.conflicting_program:
@@ -118,25 +153,27 @@ class SharedRateLimiter:
         self._one_way_seconds.append((current_time() - asked_at) / 2)
         self._limit = reply.limit
 
-    async def _wait_for_slot(self, reply: SlotReply, replied_at: float) -> bool:
+    async def _wait_for_slot(
+        self, reply: SlotReply, priority: Priority, replied_at: float
+    ) -> Slot | None:
         due_at = replied_at + reply.wait_ms / 1000.0
         if not reply.granted:
             await anyio.sleep_until(due_at - min(self._one_way_seconds))
-            return False
+            return None
         if not reply.others_waiting:
             # Alone, it can ask when the next slot is due; with others it joins the queue at once.
             next_slot_at = replied_at + reply.next_slot_in_ms / 1000.0
-            self._next_request_at = next_slot_at - self._lead_seconds - min(self._one_way_seconds)
+            early_seconds = self._lead_seconds + min(self._one_way_seconds)
+            self._next_request_at[priority] = next_slot_at - early_seconds
         await anyio.sleep_until(due_at)
-        return current_time() <= due_at + _STALE_SECONDS
+        return Slot(reply.slot, due_at) if current_time() <= due_at + _STALE_SECONDS else None
 
     def _slot_request(self, priority: Priority) -> SlotRequest:
         return SlotRequest(
             program_id=program_id(self._id),
             program_name=program_name(),
             bulk=priority is Priority.BULK,
-            spacing_ms=1000.0 * spacing_seconds(self._max_per_second),
-            window_ms=1000.0 * spacing_seconds(1.0),
+            per_second=self._max_per_second,
             lead_ms=1000.0 * self._lead_seconds,
             reserved=self._reserved,
         )

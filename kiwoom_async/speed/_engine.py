@@ -8,7 +8,7 @@ import anyio
 import httpx
 from attrs import define
 
-from kiwoom_async._io.http import OnConnect, RoundTrip
+from kiwoom_async._io.http import RoundTrip
 from kiwoom_async._io.httpcore_guard import CONNECTION_LIMIT
 from kiwoom_async._protocol.convert import structure_totals
 from kiwoom_async._protocol.cursor import Cursor
@@ -34,16 +34,12 @@ class FastEngine:
         self._connections = Connections(verify)
         self._connection_limit = anyio.Semaphore(CONNECTION_LIMIT, fast_acquire=True)
 
-    async def send(
-        self, request: Request, *, timeout_seconds: float, on_connect: OnConnect
-    ) -> Response:
+    async def send(self, request: Request, *, timeout_seconds: float) -> Response:
         """Return the whole answer, within the time that one attempt may take."""
         address = _address(request.url)
         async with self._connection_limit:
             idle = self._connections.idle(address.origin)
-            round_trip = FastRoundTrip(
-                request, timeout_seconds, on_connect, self._connections, address, idle
-            )
+            round_trip = FastRoundTrip(request, timeout_seconds, self._connections, address, idle)
             if idle is not None:
                 await round_trip.run()
             else:
@@ -82,7 +78,6 @@ class FastRoundTrip(RoundTrip):
     async def _exchange(self) -> Response:
         if self.connection is None:
             self.connection = await self.connections.open(self.address.origin)
-            self.connected()
         try:
             content = self._encoded()
         except httpx.LocalProtocolError:

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 
@@ -32,24 +31,12 @@ class CompiledTransport(httpx.AsyncBaseTransport):
         connection = self._connections.idle(origin)
         if connection is None:
             connection = await self._connections.open(origin)
-            try:
-                await _trace_connection(request.extensions.get("trace"))
-            except BaseException:
-                connection.abort()
-                raise
         answer = await self._connections.exchange(connection, origin, content)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.chunks))
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._connections.aclose()
-
-
-async def _trace_connection(trace: Any) -> None:
-    """Report a new connection by the steps that httpcore reports before and after."""
-    if trace is not None:
-        await trace("connection.connect_tcp.started", {})
-        await trace("http11.send_request_headers.started", {})
 
 
 class _Body(httpx.AsyncByteStream):

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 from collections import Counter
+from contextlib import asynccontextmanager
 
 import pytest
 from sandbox_archive import (
@@ -191,8 +192,10 @@ async def test_refused_app_keys_end_the_fetch_at_once(archive):
 class UnreachableRateLimiter(LocalRateLimiter):
     """A rate limiter whose shared store cannot be reached."""
 
+    @asynccontextmanager
     async def acquire(self, _):
         raise SharingError("the shared store cannot be reached")
+        yield
 
 
 async def test_an_unreachable_shared_store_ends_the_fetch_at_once(archive, monkeypatch):

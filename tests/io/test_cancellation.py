@@ -106,13 +106,16 @@ async def test_a_client_works_after_cancellation_at_any_checkpoint(
     assert ticks > 6  # a token and a page need at least as many
 
 
-async def test_a_cancelled_call_returns_its_slot():
+async def test_a_call_that_is_cancelled_while_it_waits_takes_no_permit():
     sandbox = limited_sandbox()
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
-        await kiwoom.page(QUERY)
-        for _ in range(20):
-            with anyio.move_on_after(0.01):
-                await kiwoom.page(QUERY)
         began = current_time()
-        await kiwoom.page(QUERY)
-        assert current_time() - began < 0.21
+        for _ in range(5):
+            await kiwoom.page(QUERY)
+        for _ in range(20):
+            with anyio.move_on_after(0.01) as scope:
+                await kiwoom.page(QUERY)
+            assert scope.cancelled_caught
+        for _ in range(5):
+            await kiwoom.page(QUERY)
+        assert current_time() - began == pytest.approx(1.0, abs=0.01)

@@ -1,5 +1,7 @@
 """Sharing between programs, as a client takes and uses it."""
 
+from contextlib import asynccontextmanager
+
 import pytest
 from support.exchange import QUERY, page_calls, small_sandbox
 
@@ -53,8 +55,10 @@ class FailingSharing:
             limiter.acquire = self._acquire
         return limiter
 
+    @asynccontextmanager
     async def _acquire(self, _):
         raise SharingError("the place is away")
+        yield
 
     def token_store(self, _):
         return NullTokenStore()

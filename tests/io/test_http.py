@@ -176,45 +176,6 @@ async def test_a_redirect_is_never_followed(status):
     assert not visits
 
 
-async def test_on_connect_is_called_for_new_connections_only():
-    async def answer(stream):
-        # The first answer closes its connection, so that the second request opens another.
-        closing = [] if answered else ["connection: close"]
-        answered.append(1)
-        await stream.send(http(b"{}", *closing))
-        if closing:
-            await stream.aclose()
-
-    async def on_connect():
-        connections.append(1)
-
-    answered = []
-    connections = []
-    async with sender_to(answer) as sender:
-        for expected in (1, 2, 2):
-            await send(sender, on_connect)
-            assert len(connections) == expected
-
-
-async def test_an_on_connect_that_never_returns_does_not_outlast_the_deadline():
-    async with sender_to(answering_with(http(b"{}")), timeout_seconds=0.2) as sender:
-        with anyio.fail_after(5):
-            assert (await send(sender, anyio.sleep_forever)).body == b"{}"
-
-
-async def test_an_error_of_on_connect_propagates_even_if_the_answer_came_first():
-    async def answer(stream):
-        await stream.send(http(b"{}"))
-
-    async def on_connect():
-        await anyio.sleep(0.05)
-        raise ZeroDivisionError
-
-    async with sender_to(answer) as sender:
-        with pytest.raises(ZeroDivisionError):
-            await send(sender, on_connect)
-
-
 async def test_a_walk_survives_a_reset_in_the_middle_of_a_body():
     sandbox = Sandbox(
         requests_per_second=None,

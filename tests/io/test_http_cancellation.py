@@ -10,7 +10,7 @@ import httpx
 import pytest
 from support.exchange import QUERY
 from support.http import http
-from support.sender import ignored, send, sender_to
+from support.sender import send, sender_to
 
 from kiwoom_async import KiwoomClient, KiwoomError, TransportError
 from kiwoom_async._io import http as http_module
@@ -133,7 +133,7 @@ async def test_task_cancel_is_not_lost_at_the_deadline(in_this_task, seconds, an
 
     async def work():
         request = Request("ka90004", "https://a.example", {}, b"{}", ())
-        silent = Silent(request, 0.05, ignored)
+        silent = Silent(request, 0.05)
         await (silent.run() if in_this_task else silent.run_in_child_task())
         silent.outcome()
 

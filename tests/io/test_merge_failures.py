@@ -55,7 +55,7 @@ async def test_the_first_of_several_errors_is_raised(concurrency):
 @pytest.mark.parametrize("body", ["inner call", "own error", "after closing"])
 async def test_one_error_is_raised_when_several_happen_at_the_same_time(body):
     """The caller's own error comes first, and names the other in a note."""
-    kiwoom = KiwoomClient.sandbox(limited_sandbox(latency_seconds=0.05))
+    kiwoom = KiwoomClient.sandbox(limited_sandbox(latency_seconds=0.05, requests_per_second=1))
 
     async def close_later():
         await anyio.sleep(0.22)

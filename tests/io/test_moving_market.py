@@ -102,7 +102,7 @@ def test_a_market_of_one_stock_without_trades_moves_too():
 
 @pytest.mark.anyio
 async def test_a_walk_reads_the_moving_market_and_rows_returns_its_latest_state():
-    sandbox = Sandbox(kospi_stocks=120, trades_per_second=50)
+    sandbox = Sandbox(kospi_stocks=120, trades_per_second=50, latency_seconds=0.1)
     query = ProgramTradeQuery(DAY, Market.KOSPI, Exchange.KRX)
     async with KiwoomClient.sandbox(sandbox) as kiwoom:
         walk = await kiwoom.collect(query)

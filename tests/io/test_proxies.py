@@ -106,8 +106,8 @@ def test_an_empty_file_of_certificates_is_named(tmp_path, variables):
 
 
 @asynccontextmanager
-async def tunnel(authority, steps, delay_seconds):
-    """Serve a proxy that opens a tunnel to a TLS server of its own, after a while."""
+async def tunnel(authority, steps):
+    """Serve a proxy that opens a tunnel to a TLS server of its own."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("api.example").configure_cert(context)
 
@@ -117,15 +117,14 @@ async def tunnel(authority, steps, delay_seconds):
                 received = b""
                 while b"\r\n\r\n" not in received:
                     received += await raw.receive()
-                steps.append(("CONNECT", anyio.current_time()))
-                await anyio.sleep(delay_seconds)
+                steps.append("CONNECT")
                 await raw.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 stream = await TLSStream.wrap(
                     raw, ssl_context=context, server_side=True, standard_compatible=False
                 )
                 while True:
                     await read_request(stream)
-                    steps.append(("request", anyio.current_time()))
+                    steps.append("request")
                     await stream.send(http(b"{}"))
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
@@ -138,25 +137,17 @@ async def tunnel(authority, steps, delay_seconds):
 
 @pytest.mark.anyio
 @pytest.mark.alone
-async def test_behind_a_proxy_the_pace_spaces_from_the_request_itself():
-    """The tunnel and TLS take a while after the CONNECT."""
-    authority, steps, connected = trustme.CA(), [], []
+async def test_requests_travel_through_the_tunnel_of_a_proxy():
+    authority, steps = trustme.CA(), []
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-
-    async def on_connect():
-        connected.append(anyio.current_time())
-
-    async with tunnel(authority, steps, 0.3) as proxy:
+    async with tunnel(authority, steps) as proxy:
         layer = httpx.AsyncHTTPTransport(verify=trusting, proxy=httpx.Proxy(proxy))
         sender = Sender("https://api.example", transport=layer)
         for _ in range(2):
-            assert (await send(sender, on_connect)).body == b"{}"
+            assert (await send(sender)).body == b"{}"
         await sender.aclose()
-    assert [name for name, _ in steps] == ["CONNECT", "request", "request"]
-    (connected_at,) = connected
-    assert connected_at - steps[0][1] >= 0.25
-    assert abs(connected_at - steps[1][1]) < 0.2
+    assert steps == ["CONNECT", "request", "request"]
 
 
 @pytest.mark.parametrize(

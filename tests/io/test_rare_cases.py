@@ -197,10 +197,6 @@ class _Memory(httpx.AsyncBaseTransport):
         return httpx.Response(200, headers={"content-encoding": "gzip"}, content=packed)
 
 
-async def _nothing():
-    pass
-
-
 def _request():
     return Request("ka90004", "https://a.example/x", {}, b"{}", ())
 
@@ -208,7 +204,7 @@ def _request():
 @pytest.mark.anyio
 async def test_a_gzip_answer_from_memory_is_unpacked_once():
     engine = HttpxEngine("https://a.example", _Memory())
-    response = await engine.send(_request(), timeout_seconds=5, on_connect=_nothing)
+    response = await engine.send(_request(), timeout_seconds=5)
     assert response.body == b'{"a": 1}'
 
 
@@ -229,7 +225,7 @@ async def test_a_body_refused_for_its_size_leaves_no_generator():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with suppress(DecodeError):
-            await engine.send(_request(), timeout_seconds=5, on_connect=_nothing)
+            await engine.send(_request(), timeout_seconds=5)
         gc.collect()
         await anyio.lowlevel.checkpoint()
     assert [str(warning.message) for warning in caught] == []

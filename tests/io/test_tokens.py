@@ -1,5 +1,6 @@
 """The token cache: one token for all tasks, kept until shortly before it expires."""
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import anyio
@@ -125,8 +126,10 @@ async def test_a_token_that_expires_while_its_call_waits_for_a_slot_is_not_sent(
         [account] = kiwoom._calls.accounts
         first = account.tokens.cached
 
+        @asynccontextmanager
         async def acquire(_):
             account.tokens._now = lambda: first.expires
+            yield
 
         monkeypatch.setattr(account.rate_limiter("ka90004"), "acquire", acquire)
         await kiwoom.page(query)

@@ -10,10 +10,12 @@ from attrs import asdict, evolve
 from kiwoom_async.sharing._queue import (
     ActiveProgram,
     Bucket,
+    Permit,
     SlotRequest,
     Ticket,
     advance_clock,
     grant_or_queue,
+    hold_permit,
     new_bucket,
     new_bucket_wait_ms,
     pause_bucket,
@@ -25,49 +27,63 @@ def test_a_pause_keeps_its_rest_if_the_clock_restarts():
     bucket = new_bucket(1_000_000.0, 209.0)
     pause_bucket(bucket, 1_000_000.0, 3000.0, 2.0)
     bucket.queue = [Ticket("another", False, 1_000_100.0)]
+    bucket.permits = [Permit(1, 1_000_900.0)]
     bucket.programs = {"another": ActiveProgram("another", 999_000.0, 0)}
     advance_clock(bucket, 500.0)
-    assert (bucket.next_slot_ms, bucket.limit) == (3500.0, 2.0)
+    assert (bucket.free_at_ms, bucket.limit) == (3500.0, 2.0)
+    assert bucket.permits == [Permit(1, 1400.0)]
     assert bucket.queue[0].due_ms == 600.0
     assert bucket.programs["another"].seen_ms == -500.0
 
 
 def test_the_script_and_the_python_code_give_the_same_replies_and_buckets(redis_url):
-    """Random requests and pauses."""
+    """Random requests, pauses and holds."""
     choice = random.Random(20261120)
     store = RedisBucketStore(RedisServer(redis_url), f"test:{uuid4().hex}")
     bucket: Bucket | None = None
-    for _ in range(1500):
+    granted = 0
+    for _ in range(3000):
         request = SlotRequest(
             program_id=choice.choice("abcd"),
             program_name="name",
             bulk=choice.random() < 0.5,
-            spacing_ms=choice.choice([2.0, 5.0]),
-            window_ms=10.0,
+            per_second=choice.choice([180.0, 450.0, 1500.0]),
             lead_ms=choice.choice([0.0, 1.0]),
             reserved=int(choice.random() < 0.01),
         )
-        pause_ms, limit = choice.choice([0.0, 3.0]), choice.choice([0.0, 3.0, 7.0])
-        pauses = choice.random() < 0.05
-        if pauses:
-            arguments = {"spacing_ms": 5.0, "pause_ms": pause_ms, "limit": limit}
-            reply = store._run("pause", arguments)
-        else:
-            reply = store._run("request", asdict(request))
+        hold_ms = choice.choice([5.0, 1500.0])
+        pause_ms, limit = choice.choice([0.0, 3.0]), choice.choice([0.0, 150.0, 300.0])
+        slot = max(1, (bucket.slots if bucket else 0) - choice.randint(0, 30))
+        action = choice.choices(["request", "pause", "hold"], [0.9, 0.02, 0.08])[0]
+        arguments = {
+            "request": asdict(request),
+            "pause": {"new_bucket_ms": 5.0, "pause_ms": pause_ms, "limit": limit},
+            "hold": {"new_bucket_ms": 5.0, "slot": slot, "hold_ms": hold_ms},
+        }
+        reply = store._run(action, arguments[action])
         now_ms = reply.pop("now_ms")
-        bucket = bucket or new_bucket(now_ms, 5.0 if pauses else new_bucket_wait_ms(request))
+        new_ms = new_bucket_wait_ms(request) if action == "request" else 5.0
+        bucket = bucket or new_bucket(now_ms, new_ms)
         advance_clock(bucket, now_ms)
-        if pauses:
+        if action == "pause":
             pause_bucket(bucket, now_ms, pause_ms, limit)
+        elif action == "hold":
+            hold_permit(bucket, now_ms, slot, hold_ms)
         else:
             expected = asdict(grant_or_queue(bucket, now_ms, request))
             assert _rounded(reply) == _rounded(expected)
+            granted += expected["granted"]
         stored, _ = store.read()
         assert stored is not None
         assert _shape(stored) == _shape(bucket)
-        assert stored.next_slot_ms == pytest.approx(bucket.next_slot_ms, abs=0.1)
+        for name in ("free_at_ms", "next_bulk_ms"):
+            assert getattr(stored, name) == pytest.approx(getattr(bucket, name), abs=0.1)
+        assert [permit.back_ms for permit in stored.permits] == pytest.approx(
+            [permit.back_ms for permit in bucket.permits], abs=0.1
+        )
         # Rounding errors of the script must not add up.
         bucket = stored
+    assert granted > 100
 
 
 def _rounded(reply):
@@ -81,18 +97,19 @@ def _shape(bucket):
         [(ticket.program_id, ticket.bulk) for ticket in queue]
         for queue in (bucket.queue, bucket.bulk_queue)
     ]
-    return queues, set(bucket.programs), bucket.limit
+    slots = [permit.slot for permit in bucket.permits]
+    return queues, slots, bucket.slots, set(bucket.programs), bucket.limit
 
 
 def test_the_script_keeps_pause_and_limit_if_the_clock_goes_back(redis_url):
     server, key = RedisServer(redis_url), f"test:{uuid4().hex}"
     store = RedisBucketStore(server, key)
-    request = SlotRequest("a", "a", False, 209.0, 1045.0, 0.0, 0)
+    request = SlotRequest("a", "a", False, 5.0, 0.0, 0)
     store.request_slot(request)
-    store.pause(209.0, 2000.0, 3.0)
+    store.pause(1000.0, 2000.0, 3.0)
     with server.connected() as redis:
         data = json.loads(redis.get(key))
-        for name in ("updated_ms", "next_slot_ms", "limit_until_ms"):
+        for name in ("updated_ms", "free_at_ms", "limit_until_ms"):
             data[name] += 3_600_000.0
         data["queue"][0]["due_ms"] += 3_600_000.0
         redis.set(key, json.dumps(data))
@@ -101,4 +118,4 @@ def test_the_script_keeps_pause_and_limit_if_the_clock_goes_back(redis_url):
     assert reply.limit == 3.0
     bucket, now_ms = store.read()
     assert bucket is not None
-    assert bucket.queue[0].due_ms < now_ms + 1000.0
+    assert bucket.queue[0].due_ms < now_ms + 1030.0

@@ -11,6 +11,7 @@ import time
 
 import anyio
 import pytest
+from support.limiters import make_call
 from token_issuer import TokenIssuer
 
 from kiwoom_async import Priority, SharingError
@@ -32,7 +33,7 @@ async def test_only_the_user_can_read_the_files(tmp_path, account):
     old_umask = os.umask(0)
     try:
         await sharing.token_store(account).replace(None, TokenIssuer())
-        await sharing.rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+        await make_call(sharing.rate_limiter(account, "ka90004", 50.0), BULK)
     finally:
         os.umask(old_umask)
     assert stat.S_IMODE((tmp_path / "shared").stat().st_mode) == 0o700
@@ -49,7 +50,7 @@ async def test_only_the_user_can_read_the_files(tmp_path, account):
 async def test_files_of_another_user_are_refused(tmp_path, account, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(SharingError, match="belongs to another user; name another directory"):
-        await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+        await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0), BULK)
 
 
 async def test_a_symbolic_link_instead_of_a_file_is_not_followed(tmp_path, account):
@@ -67,14 +68,14 @@ async def test_a_truncated_file_is_started_anew(tmp_path, account, damage):
     for name in ("ka90004", "token"):
         (tmp_path / account / f"{name}.json").write_bytes(damage)
     began = anyio.current_time()
-    await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+    await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0), BULK)
     assert anyio.current_time() - began >= 0.2
     issue = TokenIssuer()
     await SharedFiles(tmp_path).token_store(account).replace(None, issue)
     assert issue.issued == 1
 
 
-@pytest.mark.parametrize("data", [{"format": 2}, {"next_slot_ms": 1}, []])
+@pytest.mark.parametrize("data", [{"format": 2}, {"free_at_ms": 1}, []])
 async def test_a_file_of_another_version_is_refused_and_not_changed(tmp_path, account, data):
     (tmp_path / account).mkdir()
     path = tmp_path / account / "ka90004.json"
@@ -82,23 +83,23 @@ async def test_a_file_of_another_version_is_refused_and_not_changed(tmp_path, ac
     with pytest.raises(
         SharingError, match=r"ka90004.json is of format .*uses 1: stop the programs"
     ):
-        await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+        await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0), BULK)
     assert json.loads(path.read_text()) == data
 
 
 async def test_a_file_with_unexpected_data_is_refused(tmp_path, account):
     (tmp_path / account).mkdir()
     path = tmp_path / account / "ka90004.json"
-    path.write_text('{"format": 1, "updated_ms": "late", "next_slot_ms": null}')
+    path.write_text('{"format": 1, "updated_ms": "late", "free_at_ms": null}')
     with pytest.raises(SharingError, match="holds unexpected data; delete it"):
-        await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+        await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 5.0), BULK)
 
 
 async def test_a_full_disk_is_an_error_and_the_file_keeps_its_content(
     tmp_path, account, monkeypatch
 ):
     sharing = SharedFiles(tmp_path)
-    await sharing.rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+    await make_call(sharing.rate_limiter(account, "ka90004", 50.0), BULK)
     path = tmp_path / account / "ka90004.json"
     before = path.read_bytes()
 
@@ -107,14 +108,14 @@ async def test_a_full_disk_is_an_error_and_the_file_keeps_its_content(
 
     monkeypatch.setattr("kiwoom_async.sharing._locked_file.Path.replace", disk_full)
     with pytest.raises(SharingError, match=r"cannot be used: .*No space left"):
-        await sharing.rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+        await make_call(sharing.rate_limiter(account, "ka90004", 50.0), BULK)
     assert path.read_bytes() == before
 
 
 async def test_a_directory_that_cannot_be_created_is_an_error(tmp_path, account):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SharingError, match="cannot be used"):
-        await SharedFiles(tmp_path / "file").rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+        await make_call(SharedFiles(tmp_path / "file").rate_limiter(account, "ka90004", 5.0), BULK)
 
 
 STOPPED = """
@@ -138,12 +139,12 @@ async def test_a_lock_held_by_a_stopped_process_is_an_error_after_two_seconds(tm
             assert stopped.stdout.readline() == b"locked\n"
             began = time.monotonic()
             with pytest.raises(SharingError, match="has been locked for 2 s: a program"):
-                await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+                await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 50.0), BULK)
             assert 2.0 <= time.monotonic() - began < 4.0
         finally:
             # The end of the process releases the lock.
             stopped.send_signal(signal.SIGKILL)
-    await SharedFiles(tmp_path).rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+    await make_call(SharedFiles(tmp_path).rate_limiter(account, "ka90004", 50.0), BULK)
 
 
 def test_a_change_that_raises_changes_nothing(tmp_path):

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from cryptography.fernet import Fernet
 from redis import Redis
+from support.limiters import make_call
 from support.redis import redis_server
 from token_issuer import TokenIssuer
 
@@ -47,7 +48,7 @@ async def test_an_encrypted_token_needs_the_key(redis_url, account):
 async def test_keys_have_the_documented_names_and_expire(redis_url, account):
     sharing = SharedRedis(redis_url)
     await sharing.token_store(account).replace(None, TokenIssuer())
-    await sharing.rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+    await make_call(sharing.rate_limiter(account, "ka90004", 50.0), BULK)
     server = Redis.from_url(redis_url)
     prefix = f"kiwoom_async:1:{{{account}}}:"
     assert {key.decode() for key in server.keys(f"*{account}*")} == {
@@ -64,7 +65,7 @@ async def test_keys_of_another_version_are_refused_and_not_changed(redis_url, ac
     for name in ("pace:ka90004", "token"):
         server.set(prefix + name, '{"format": 2}')
     with pytest.raises(SharingError, match=r"is of format 2, and this version .* uses 1"):
-        await SharedRedis(redis_url).rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+        await make_call(SharedRedis(redis_url).rate_limiter(account, "ka90004", 5.0), BULK)
     with pytest.raises(SharingError, match=r"is of format 2, and this version .* uses 1"):
         await SharedRedis(redis_url).token_store(account).replace(None, TokenIssuer())
     assert server.get(prefix + "token") == b'{"format": 2}'
@@ -75,11 +76,11 @@ async def test_a_missing_server_is_an_error_at_once(account, tmp_path):
     with redis_server(tmp_path) as server:
         sharing = SharedRedis(server.url)
         limiter = sharing.rate_limiter(account, "ka90004", 50.0)
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
         server.stop()
         began = time.monotonic()
         for call in (
-            lambda: limiter.acquire(BULK),
+            lambda: make_call(limiter, BULK),
             lambda: sharing.token_store(account).replace(None, TokenIssuer()),
             lambda: sharing.report(account),
         ):
@@ -92,10 +93,10 @@ async def test_calls_wait_wait_seconds_for_the_server(account, tmp_path):
     with redis_server(tmp_path) as server:
         sharing = SharedRedis(server.url, wait_seconds=20)
         limiter, issue = sharing.rate_limiter(account, "ka90004", 50.0), TokenIssuer()
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
         server.stop()
         async with anyio.create_task_group() as group:
-            group.start_soon(limiter.acquire, BULK)
+            group.start_soon(make_call, limiter, BULK)
             group.start_soon(sharing.token_store(account).replace, None, issue)
             await anyio.sleep(1.0)
             assert issue.issued == 0
@@ -112,10 +113,10 @@ def test_no_connection_is_left_to_the_garbage_collector(tmp_path, backend):
             limiter = SharedRedis(server.url, wait_seconds=20).rate_limiter(
                 "account", "ka90004", 50.0
             )
-            await limiter.acquire(BULK)
+            await make_call(limiter, BULK)
             server.stop()
             async with anyio.create_task_group() as group:
-                group.start_soon(limiter.acquire, BULK)
+                group.start_soon(make_call, limiter, BULK)
                 await anyio.sleep(0.5)
                 server.start()
 
@@ -128,30 +129,30 @@ def test_no_connection_is_left_to_the_garbage_collector(tmp_path, backend):
 async def test_a_server_that_hangs_is_an_error_after_two_seconds(account, tmp_path):
     with redis_server(tmp_path) as server:
         limiter = SharedRedis(server.url).rate_limiter(account, "ka90004", 50.0)
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
         server.process.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(SharingError, match="Timeout"):
-            await limiter.acquire(BULK)
+            await make_call(limiter, BULK)
         assert 2.0 <= time.monotonic() - began < 3.5
 
 
 async def test_a_server_that_was_restarted_between_calls_is_no_error(account, tmp_path):
     with redis_server(tmp_path) as server:
         limiter = SharedRedis(server.url).rate_limiter(account, "ka90004", 50.0)
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
         server.stop()
         server.start()
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
 
 
 async def test_errors_reprs_and_reports_do_not_show_the_password(account, tmp_path):
     with redis_server(tmp_path, "--requirepass", "the-password") as server:
         wrong = SharedRedis(server.url.replace("//", "//:not-the-password@"))
         with pytest.raises(SharingError) as caught:
-            await wrong.rate_limiter(account, "ka90004", 5.0).acquire(BULK)
+            await make_call(wrong.rate_limiter(account, "ka90004", 5.0), BULK)
         right = SharedRedis(server.url.replace("//", "//:the-password@"))
-        await right.rate_limiter(account, "ka90004", 50.0).acquire(BULK)
+        await make_call(right.rate_limiter(account, "ka90004", 50.0), BULK)
         report = await right.report(account)
     assert "user or password is missing or wrong" in str(caught.value)
     for text in (str(caught.value), repr(wrong), repr(right), report.place):
@@ -197,7 +198,7 @@ async def test_keys_with_unexpected_data_are_refused(redis_url, account):
     server.lpush(prefix + "pace:ka90004", "a list")
     limiter = SharedRedis(redis_url).rate_limiter(account, "ka90004", 5.0)
     with pytest.raises(SharingError, match="WRONGTYPE"):
-        await limiter.acquire(BULK)
+        await make_call(limiter, BULK)
     for garbage, message in [
         (b"not JSON", "is not JSON; delete it"),
         (b"\xff\xfe\x00", "is not JSON; delete it"),
@@ -210,4 +211,4 @@ async def test_keys_with_unexpected_data_are_refused(redis_url, account):
     for garbage in (b"not JSON", b"\xff\xfe\x00", b"[]", b"null"):
         server.set(prefix + "pace:ka90004", garbage)
         with pytest.raises(SharingError, match="is of format None, and this version"):
-            await limiter.acquire(BULK)
+            await make_call(limiter, BULK)

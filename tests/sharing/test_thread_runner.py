@@ -4,6 +4,7 @@ import time
 
 import anyio
 import pytest
+from support.limiters import make_call
 
 from kiwoom_async import Priority
 from kiwoom_async.sharing import SharedFiles
@@ -28,11 +29,12 @@ async def test_a_cancelled_caller_does_not_wait_for_its_thread():
 
 async def test_slots_are_granted_while_all_default_threads_are_busy(tmp_path, account):
     limiter = SharedFiles(tmp_path).rate_limiter(account, "ka90004", 50.0)
+    await make_call(limiter, BULK)  # a new bucket grants no slot for a second
     default_threads = anyio.to_thread.current_default_thread_limiter()
     default_threads.total_tokens, before = 1, default_threads.total_tokens
     async with anyio.create_task_group() as group:
         group.start_soon(anyio.to_thread.run_sync, time.sleep, 1.0)
         await anyio.sleep(0.1)
         with anyio.fail_after(0.8):
-            await limiter.acquire(BULK)
+            await make_call(limiter, BULK)
     default_threads.total_tokens = before

@@ -10,10 +10,6 @@ from kiwoom_async._protocol.messages import Request
 PATH = "/api/dostk/stkinfo"
 
 
-async def ignored():
-    """Do nothing when a connection is opened."""
-
-
 class Sender:
     """An engine, with the host and the time of its calls; by default the engine under test."""
 
@@ -24,11 +20,9 @@ class Sender:
         self.aclose = self.engine.aclose
 
 
-def send(sender, on_connect=ignored):
+def send(sender):
     """Send the sender's request once."""
-    return sender.engine.send(
-        sender.request, timeout_seconds=sender.timeout_seconds, on_connect=on_connect
-    )
+    return sender.engine.send(sender.request, timeout_seconds=sender.timeout_seconds)
 
 
 @asynccontextmanager
