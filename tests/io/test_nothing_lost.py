@@ -145,7 +145,7 @@ async def test_deliver_reads_the_good_rows_of_a_damaged_recording():
     assert [row.symbol for row in page.rows] == [good[0]["stk_cd"], good[2]["stk_cd"]]
     assert [(undecoded.position, undecoded.problem) for undecoded in page.undecoded] == [
         (1, "'what?' is not a row @ rows[1]"),
-        (2, "is missing @ rows[2].net_buy_amount (netprps_prica)"),
+        (2, "'netprps_prica' is missing @ rows[2].net_buy_amount (netprps_prica)"),
         (3, "'-' is not a whole number @ rows[3].price (cur_prc)"),
         (5, "None is not a row @ rows[5]"),
     ]
