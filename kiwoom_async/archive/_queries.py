@@ -94,8 +94,12 @@ def with_queries(entries: Sequence[Entry]) -> list[Entry]:
         groups[entry.data_set].append(entry)
     queries: dict[Key, Any] = {}
     for name, group in groups.items():
+        labels = {entry.key: entry.label for entry in group}
         for query_class in _imported_classes(name):
-            queries |= _rebuilt(group, query_class)
+            for key, query in _rebuilt(group, query_class).items():
+                # Several classes may declare the same request, as other modules do.
+                if key not in queries or str(query) == labels[key]:
+                    queries[key] = query
     return [attrs.evolve(entry, query=queries.get(entry.key)) for entry in entries]
 
 

@@ -498,3 +498,19 @@ async def test_a_request_whose_answer_is_one_row(archive):
     table = archive.query("select * from ka10003_stock_info")
     assert table.to_pylist() == [{"highest": 98000, "stock_code": "005930"}]
     assert archive.verify() == []
+
+
+@frozen
+class OtherTickQuery(Query[TICKS.row_class]):
+    """The same request as TickQuery's, declared once more."""
+
+    api_id = TickQuery.api_id
+    path = TickQuery.path
+    rows_key = TickQuery.rows_key
+
+    symbol: str = field(metadata=wire("stk_cd"))
+
+
+async def test_an_entry_has_the_query_of_the_class_that_asked(archive):
+    await fetch_from(Server(), archive, [TICKS])
+    assert [entry.query for entry in archive.entries()] == [TICKS]
