@@ -37,7 +37,7 @@ def event_names(events):
 
 async def test_a_walk_emits_an_event_for_every_step_in_order():
     events = []
-    sandbox = limited_sandbox(latency_seconds=0.046)
+    sandbox = limited_sandbox(latency_seconds=0.046, requests_per_second=2)
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
     call = ["SlotWaited", "CallSent", "CallEnded"]
@@ -53,7 +53,8 @@ async def test_a_walk_emits_an_event_for_every_step_in_order():
     ]  # fmt: skip
     assert events[-1] == WalkFinished(query=QUERY, pages=3, rows=120, complete=True)
     waits = [event.seconds for event in events if isinstance(event, SlotWaited)]
-    assert waits == pytest.approx([0, 0, 0.209 - 0.046, 0.209 - 0.046], abs=0.01)
+    # The third page waits until a second after the answer of the first.
+    assert waits == pytest.approx([0, 0, 0, 1.0 - 0.046], abs=0.01)
     ended = [event for event in events if isinstance(event, CallEnded)]
     assert [event.seconds for event in ended] == pytest.approx([0.046] * 4, abs=0.01)
 
@@ -180,7 +181,8 @@ async def test_recovered_faults_log_nothing_at_warning_level(caplog):
 
 async def test_a_cancelled_walk_finishes_as_left():
     events = []
-    async with KiwoomClient.sandbox(limited_sandbox(), on_event=events.append) as kiwoom:
+    sandbox = limited_sandbox(requests_per_second=2)
+    async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         with anyio.move_on_after(0.3):
             await kiwoom.collect(QUERY)
     (finished,) = (event for event in events if isinstance(event, WalkFinished))
