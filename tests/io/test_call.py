@@ -2,7 +2,6 @@
 
 import json
 import math
-from itertools import pairwise
 
 import anyio
 import httpx
@@ -319,7 +318,8 @@ async def test_a_call_has_its_turn_among_the_pages_of_its_api_id():
     calls = page_calls(sandbox)
     assert len(calls) == 20
     assert {call.status for call in calls} == {200}
-    assert min(later.time - earlier.time for earlier, later in pairwise(calls)) >= 0.2
+    # Five at once, and then never six in a second.
+    assert min(later.time - earlier.time for earlier, later in zip(calls, calls[5:])) >= 1  # noqa: B905
 
 
 async def test_calls_do_not_wait_for_those_of_another_api_id():

@@ -45,7 +45,7 @@ WALKS = {"collect": collect, "rows": rows, "merge": merge, "deliver": deliver, "
 @pytest.mark.parametrize(
     "fault",
     [
-        None,  # waiting for a slot, after the five that are free at once
+        None,  # waiting for a slot
         Fault("slow", call=2, seconds=10),  # waiting for an answer
         Fault("rate_limit", call=2, seconds=30),  # paused
         Fault("slow", api_id="au10001", seconds=10),  # waiting for the token
@@ -54,7 +54,7 @@ WALKS = {"collect": collect, "rows": rows, "merge": merge, "deliver": deliver, "
 )
 @pytest.mark.parametrize("work", ["collect", "rows", "merge", "deliver", "watch"])
 async def test_closing_ends_running_calls_at_once_with_one_error(fault, work):
-    sandbox = limited_sandbox(*([fault] if fault else []), kospi_stocks=500)
+    sandbox = limited_sandbox(fault) if fault else limited_sandbox(requests_per_second=1)
     ended = []
 
     async def run(kiwoom):
@@ -97,7 +97,7 @@ async def test_closing_ends_a_hundred_tasks_at_once():
 async def test_leaving_the_block_of_a_client_closes_it():
     async with (
         anyio.create_task_group() as group,
-        KiwoomClient.sandbox(limited_sandbox(kospi_stocks=500)) as kiwoom,
+        KiwoomClient.sandbox(limited_sandbox(requests_per_second=1)) as kiwoom,
     ):
 
         async def walk():

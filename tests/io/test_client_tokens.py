@@ -31,13 +31,11 @@ async def test_tasks_share_one_token_and_its_renewal():
 
 async def test_waiting_calls_send_the_renewed_token():
     """Calls that waited for a slot during the renewal do not send the token that was refused."""
-    sandbox = five_page_sandbox(Fault("token_dies", call=3))
+    sandbox = five_page_sandbox(Fault("token_dies", call=3), requests_per_second=1)
     async with KiwoomClient.sandbox(sandbox) as kiwoom, anyio.create_task_group() as group:
         for _ in range(8):
             group.start_soon(kiwoom.page, QUERY)
-    # Three were under way already, as five may begin at once.
-    codes = [arrival.code for arrival in page_calls(sandbox)]
-    assert codes == [None, None, "8005", "8005", "8005", *[None] * 6]
+    assert [arrival.code for arrival in page_calls(sandbox)].count("8005") == 1
 
 
 async def test_a_token_that_expires_during_a_walk_is_renewed_before_it_is_refused():

@@ -148,7 +148,7 @@ def test_a_client_works_on_uvloop():
 
 def test_a_client_works_with_task_groups_and_timeouts_of_asyncio():
     async def use():
-        sandbox = limited_sandbox(Fault("slow", call=8, times=2, seconds=60))
+        sandbox = limited_sandbox(Fault("slow", call=8, seconds=60), requests_per_second=1)
         async with KiwoomClient.sandbox(sandbox, timeout=5, attempts=1) as kiwoom:
             async with asyncio.TaskGroup() as group:
                 walks = [group.create_task(kiwoom.collect(query)) for query in SIX_QUERIES[:2]]

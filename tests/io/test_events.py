@@ -37,26 +37,26 @@ def event_names(events):
 
 async def test_a_walk_emits_an_event_for_every_step_in_order():
     events = []
-    sandbox = limited_sandbox(latency_seconds=0.046, kospi_stocks=270)
+    sandbox = limited_sandbox(latency_seconds=0.046, requests_per_second=2)
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         await kiwoom.collect(QUERY)
     call = ["SlotWaited", "CallSent", "CallEnded"]
     assert event_names(events) == [
-        *call, "TokenRenewed", *[*call, "PageDelivered"] * 6, "WalkFinished",
+        *call, "TokenRenewed", *[*call, "PageDelivered"] * 3, "WalkFinished",
     ]  # fmt: skip
     assert {event.api_id for event in events[:3]} == {"au10001"}
     assert {event.query for event in events[:3]} == {None}
     assert {event.query for event in events[4:]} == {QUERY}
     pages = [event for event in events if isinstance(event, PageDelivered)]
     assert [(page.number, page.rows, page.last) for page in pages] == [
-        *((number, 50, False) for number in range(1, 6)), (6, 20, True),
+        (1, 50, False), (2, 50, False), (3, 20, True),
     ]  # fmt: skip
-    assert events[-1] == WalkFinished(query=QUERY, pages=6, rows=270, complete=True)
+    assert events[-1] == WalkFinished(query=QUERY, pages=3, rows=120, complete=True)
     waits = [event.seconds for event in events if isinstance(event, SlotWaited)]
-    # The sixth waits until the first has certainly been there for a second.
-    assert waits == pytest.approx([0] * 6 + [1.002 + 0.046 - 5 * 0.046], abs=0.01)
+    # The third page waits until a second after the answer of the first.
+    assert waits == pytest.approx([0, 0, 0, 1.0 - 0.046], abs=0.01)
     ended = [event for event in events if isinstance(event, CallEnded)]
-    assert [event.seconds for event in ended] == pytest.approx([0.046] * 7, abs=0.01)
+    assert [event.seconds for event in ended] == pytest.approx([0.046] * 4, abs=0.01)
 
 
 async def test_a_retry_event_has_the_error_and_the_wait():
@@ -181,12 +181,12 @@ async def test_recovered_faults_log_nothing_at_warning_level(caplog):
 
 async def test_a_cancelled_walk_finishes_as_left():
     events = []
-    sandbox = limited_sandbox(kospi_stocks=500)
+    sandbox = limited_sandbox(requests_per_second=2)
     async with KiwoomClient.sandbox(sandbox, on_event=events.append) as kiwoom:
         with anyio.move_on_after(0.3):
             await kiwoom.collect(QUERY)
     (finished,) = (event for event in events if isinstance(event, WalkFinished))
-    assert str(finished) == "2026-11-20 KOSPI KRX: left after 5 pages, 250 rows"
+    assert str(finished) == "2026-11-20 KOSPI KRX: left after 2 pages, 100 rows"
 
 
 async def test_a_call_that_is_not_sent_again_emits_no_retry():
