@@ -25,9 +25,10 @@ async def call(limiter, sent, count=1, priority=Priority.INTERACTIVE, *, seconds
 async def calls_at_once(limiter, count, **options):
     """Make so many calls at once; return when each is sent, counted from now."""
     sent, began = [], anyio.current_time()
-    async with anyio.create_task_group() as group:
-        for _ in range(count):
-            group.start_soon(lambda: call(limiter, sent, **options))
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as group:
+            for _ in range(count):
+                group.start_soon(lambda: call(limiter, sent, **options))
     return [moment - began for moment in sent]
 
 
