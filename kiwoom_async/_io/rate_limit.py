@@ -1,7 +1,7 @@
 """Rate limiting: permits that answers give back, one queue for each bucket.
 
 A call takes a permit, and gives it back a window after it has certainly arrived: the shortest of
-the last round trips before its answer came. So a window has no more arrivals than the limit permits,
+the last round trips before its answer came. So a window has no more arrivals than the limit,
 however late a request or an answer is; calls spaced by a margin would have to guess how late.
 """
 
