@@ -1,8 +1,8 @@
 """Rate limiting: permits that answers give back, one queue for each bucket.
 
 A call takes a permit, and gives it back a window after it has certainly arrived: the shortest of
-the last round trips before its answer came. So no window has more arrivals than the limit permits,
-however late a request or an answer is. Calls that are spaced by a fixed margin have to guess that.
+the last round trips before its answer came. So a window has no more arrivals than the limit,
+however late a request or an answer is; calls spaced by a margin would have to guess how late.
 """
 
 import math
