@@ -159,6 +159,8 @@ def keys_of(url):
 
 def test_both_readmes_have_the_same_number_of_programs():
     assert len(ENGLISH) == len(KOREAN) == 12
+    english, korean = (programs_of(f"docs/another-request{end}") for end in (".md", ".ko.md"))
+    assert [*map(structure_of, english)] == [*map(structure_of, korean)]
     assert len(BLOCKS) < 12 + 6 + len(programs_of("docs/another-request.md"))
 
 
