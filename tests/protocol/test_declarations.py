@@ -177,6 +177,21 @@ def test_a_validator_that_looks_at_other_fields_is_run():
     assert caught.value.problems == ["high is below low @ rows[1]"]
 
 
+def test_a_converter_that_takes_the_instance_is_run():
+    @frozen
+    class Row:
+        low: int = field(metadata=wire("low"))
+        high: int = field(
+            metadata=wire("high"),
+            converter=attrs.Converter(lambda value, row: value - row.low, takes_self=True),  # type: ignore[call-overload, misc]
+        )
+
+    good = {"low": "1", "high": "3"}
+    assert [row.high for row in answer({"rows": [good]}, query_of(Row)).rows] == [2]
+    with pytest.raises(DecodeError, match=r"'x' is not a whole number @ rows\[1\].high"):
+        answer({"rows": [good, good | {"high": "x"}]}, query_of(Row))
+
+
 @frozen
 class Basics:
     """A flat answer."""
