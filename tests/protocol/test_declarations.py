@@ -183,7 +183,7 @@ def test_a_converter_that_takes_the_instance_is_run():
         low: int = field(metadata=wire("low"))
         high: int = field(
             metadata=wire("high"),
-            converter=attrs.Converter(lambda value, row: value - row.low, takes_self=True),  # type: ignore[call-overload, misc]
+            converter=attrs.Converter(lambda value, row: value - row.low, takes_self=True),
         )
 
     good = {"low": "1", "high": "3"}
