@@ -14,7 +14,8 @@ from kiwoom_async._protocol.messages import (
     Token,
     decode_body,
 )
-from kiwoom_async._protocol.reply import Reply, decode_reply, encode_raw
+from kiwoom_async._protocol.pages import encode_page
+from kiwoom_async._protocol.reply import Reply, decode_reply
 
 from .accounts import Account
 from .rate_limit import Priority, RateLimiter
@@ -84,7 +85,7 @@ class RawCall(Call[Reply]):
     def encode(self, token: Token | None) -> Request:
         """Return the request for the page."""
         assert token is not None  # noqa: S101 - needs_token
-        return encode_raw(self.base_url, self.query, self.cursor, token)
+        return encode_page(self.base_url, self.query.path, self.cursor, token)
 
     def decode(self, response: Response) -> Reply:
         """Return the answer as it came."""

@@ -65,7 +65,7 @@ class PageCall(Call[Any]):
     def encode(self, token: Token | None) -> Request:
         """Return the request for the page."""
         assert token is not None  # noqa: S101 - needs_token
-        return encode_page(self.base_url, self.query, self.cursor, token)
+        return encode_page(self.base_url, self.query.path, self.cursor, token)
 
     def decode(self, response: Response) -> Page[Any, Any]:
         """Return the page."""

@@ -142,6 +142,24 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
     return Cursor(asked.api_id, asked.body, key, asked.page + 1, keys, asked.account, empty_pages)
 
 
+def following_cursor(
+    headers: Mapping[str, str], asked: Cursor, *, empty: bool, blank: bool
+) -> tuple[Cursor | None, bool]:
+    """Return the cursor after the one at `asked`, None at the end; and True at a restart.
+
+    empty: nothing came that is a row. blank: blank rows did. Raises ContinuationError as
+    `next_cursor` does, and for blank rows alone where more pages were announced.
+    """
+    if (empty or asked.empty_pages > 0) and begins_again(headers, asked):
+        return None, True
+    following = next_cursor(headers, asked, empty=empty)
+    if empty and blank and following is None and asked.page > 1:
+        # Nothing but blank rows is how the server answers what it does not accept, a dead key
+        # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
+        raise ContinuationError('more pages were announced, and then came "no data"')
+    return following, False
+
+
 def begins_again(headers: Mapping[str, str], asked: Cursor) -> bool:
     """Return True if the chain leads back to a key of this walk.
 

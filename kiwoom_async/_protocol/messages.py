@@ -91,17 +91,6 @@ class Response:
         return http_time(self.headers.get("date", ""))
 
 
-def encode_call(
-    api_id: str, url: str, body: dict[str, str], token: Token, continuation_key: str = ""
-) -> Request:
-    """Return the request of a TR; the key is empty for a first page (wire-facts.md, section 5)."""
-    headers = {"api-id": api_id, "authorization": f"Bearer {token.value}"}
-    if continuation_key:
-        headers |= {"cont-yn": "Y", "next-key": continuation_key}
-    content = encode_json(body).encode()
-    return Request(api_id, url, COMMON_HEADERS | headers, content, (token.value,), token)
-
-
 def unpack_body(body: bytes, encoding: str) -> bytes:
     """Return a body as it was before it was packed; DecodeError if it is too large or damaged.
 

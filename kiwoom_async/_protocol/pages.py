@@ -7,9 +7,9 @@ from typing import Any, Final
 from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
 
 from .convert import MOST_ROWS, query_fields, structure_rows, structure_totals
-from .cursor import Cursor, begins_again, next_cursor
+from .cursor import Cursor, following_cursor
 from .encode import request_body
-from .messages import Request, Response, Token, decode_body, encode_call
+from .messages import COMMON_HEADERS, Request, Response, Token, decode_body, encode_json
 from .query import Query, RowT, TotalsT
 from .results import Page, Rows, Undecoded
 
@@ -42,10 +42,14 @@ def start_cursor(query: Query[Any, Any], cursor: Cursor | None) -> Cursor:
     return cursor
 
 
-def encode_page(base_url: str, query: Query[Any, Any], cursor: Cursor, token: Token) -> Request:
-    """Return the request for the page at `cursor`."""
-    url = base_url + query.path
-    return encode_call(query.api_id, url, dict(cursor.body), token, cursor.key)
+def encode_page(base_url: str, path: str, cursor: Cursor, token: Token) -> Request:
+    """Return the request for the page at `cursor` (wire-facts.md, section 5)."""
+    headers = {"api-id": cursor.api_id, "authorization": f"Bearer {token.value}"}
+    if cursor.key:  # not for a first page
+        headers |= {"cont-yn": "Y", "next-key": cursor.key}
+    content = encode_json(dict(cursor.body)).encode()
+    url = base_url + path
+    return Request(cursor.api_id, url, COMMON_HEADERS | headers, content, (token.value,), token)
 
 
 def decode_page(
@@ -87,13 +91,10 @@ def make_page(
 ) -> Page[RowT, TotalsT]:
     """Return the page of these rows, besides which so many blank ones came."""
     empty = not rows and not undecoded
-    restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
     # The rows of a restart stay: only who has seen the walk can tell that they came before.
-    following = None if restarted else next_cursor(response.headers, cursor, empty=empty)
-    if blank_rows and empty and following is None and not restarted and cursor.page > 1:
-        # Nothing but blank rows is how the server answers what it does not accept, a dead key
-        # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
-        raise ContinuationError('more pages were announced, and then came "no data"')
+    following, restarted = following_cursor(
+        response.headers, cursor, empty=empty, blank=blank_rows > 0
+    )
     row_count = response.headers.get("resp-cnt", "").strip()
     return Page(
         query=query,

@@ -8,8 +8,8 @@ from attrs import evolve, field, frozen
 from kiwoom_async.errors import ContinuationError, short_repr
 
 from .convert import is_blank
-from .cursor import Cursor, begins_again, next_cursor
-from .messages import Request, Response, Token, decode_body, encode_call, encode_json
+from .cursor import Cursor, following_cursor
+from .messages import Response, decode_body, encode_json
 from .read_only import checked_path
 
 # Of the answer itself, beside its data.
@@ -93,12 +93,6 @@ def reply_cursor(request: RawRequest, cursor: Cursor | None) -> Cursor:
     return cursor
 
 
-def encode_raw(base_url: str, request: RawRequest, cursor: Cursor, token: Token) -> Request:
-    """Return the request for the page at `cursor`."""
-    url = base_url + request.path
-    return encode_call(request.api_id, url, dict(request.body), token, cursor.key)
-
-
 def decode_reply(response: Response, cursor: Cursor) -> Reply:
     """Return the reply in an answer to the request at `cursor`, or raise an error of the tree.
 
@@ -107,10 +101,7 @@ def decode_reply(response: Response, cursor: Cursor) -> Reply:
     reply = Reply(cursor.api_id, decode_body(response), None)
     rows = reply.rows
     empty = all(map(_is_blank_row, rows))
-    restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
-    following = None if restarted else next_cursor(response.headers, cursor, empty=empty)
-    if rows and empty and following is None and not restarted and cursor.page > 1:
-        raise ContinuationError('more pages were announced, and then came "no data"')
+    following, restarted = following_cursor(response.headers, cursor, empty=empty, blank=bool(rows))
     return evolve(reply, next=following, restarted=restarted)
 
 

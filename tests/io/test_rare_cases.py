@@ -41,7 +41,7 @@ def test_the_url_of_a_page_keeps_the_path_of_the_base_url():
     import datetime
 
     token = Token("t" * 20, datetime.datetime(2999, 1, 1, tzinfo=KST))
-    request = encode_page("https://relay.example/kiwoom/v1", QUERY, first_cursor(QUERY), token)
+    request = encode_page("https://relay.example/kiwoom/v1", QUERY.path, first_cursor(QUERY), token)
     assert request.url == "https://relay.example/kiwoom/v1/api/dostk/stkinfo"
 
 

@@ -14,7 +14,7 @@ from kiwoom_async._protocol.pages import encode_page, first_cursor
 
 
 def test_the_request_of_the_first_page_is_that_of_the_specification():
-    request = encode_page(HOST, QUERY, first_cursor(QUERY), TOKEN)
+    request = encode_page(HOST, QUERY.path, first_cursor(QUERY), TOKEN)
     assert request.url == "https://api.example/api/dostk/stkinfo"
     assert dict(request.headers) == {
         "content-type": "application/json;charset=UTF-8",
@@ -29,8 +29,8 @@ def test_the_request_of_the_first_page_is_that_of_the_specification():
 
 def test_the_request_of_the_next_page_has_the_key_and_the_same_body():
     cursor = first_cursor(QUERY)
-    first = encode_page(HOST, QUERY, cursor, TOKEN)
-    following = encode_page(HOST, QUERY, attrs.evolve(cursor, key="K2", page=2), TOKEN)
+    first = encode_page(HOST, QUERY.path, cursor, TOKEN)
+    following = encode_page(HOST, QUERY.path, attrs.evolve(cursor, key="K2", page=2), TOKEN)
     assert dict(following.headers) == {**first.headers, "cont-yn": "Y", "next-key": "K2"}
     assert following.body == first.body
 

@@ -115,7 +115,8 @@ def test_a_maintenance_page_is_quoted_even_for_a_token_request():
 
 
 def test_reprs_show_no_secret():
-    issue, page = encode_issue(HOST, KEYS), encode_page(HOST, QUERY, first_cursor(QUERY), TOKEN)
+    issue = encode_issue(HOST, KEYS)
+    page = encode_page(HOST, QUERY.path, first_cursor(QUERY), TOKEN)
     revoke = encode_revoke(HOST, KEYS, TOKEN)
     shown = f"{KEYS!r} {TOKEN!r} {issue!r} {page!r} {revoke!r} {response({})!r}"
     assert not [secret for secret in SECRETS if secret in shown]
