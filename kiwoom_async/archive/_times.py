@@ -1,9 +1,8 @@
 """The clock, and the days of Korea."""
 
 import datetime
-from typing import Final
 
-_KST: Final = datetime.timezone(datetime.timedelta(hours=9), "KST")
+from kiwoom_async._protocol.times import KST
 
 
 def utc_now() -> datetime.datetime:
@@ -13,4 +12,4 @@ def utc_now() -> datetime.datetime:
 
 def korean_day(moment: datetime.datetime) -> datetime.date:
     """Return the day that it is in Korea at a moment."""
-    return moment.astimezone(_KST).date()
+    return moment.astimezone(KST).date()
