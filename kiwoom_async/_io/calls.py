@@ -249,9 +249,9 @@ class Calls:
                     if call.needs_token:
                         # Before the slot: an issue after it would hold a permit for its time, too.
                         await tokens.get()
-                    queued_at = current_time()
+                    enabled = self.emitter.enabled
+                    queued_at = current_time() if enabled else 0.0
                     async with call.limiter.acquire(call.priority):
-                        enabled = self.emitter.enabled
                         if enabled:
                             waited = current_time() - queued_at
                             self.emitter.emit(
@@ -275,7 +275,7 @@ class Calls:
 
     async def _attempt(self, call: Call[T], request: Request, attempt: int, enabled: bool) -> T:
         """Send the request once, and decode the answer."""
-        sent_at = current_time()
+        sent_at = current_time() if enabled else 0.0
         if enabled:
             self.emitter.emit(CallSent(api_id=call.api_id, query=call.query, attempt=attempt))
         response: Response | None = None

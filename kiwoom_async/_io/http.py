@@ -20,9 +20,9 @@ from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES, Request, Respons
 from kiwoom_async._protocol.pages import decode_page
 from kiwoom_async._protocol.query import Query, RowT, TotalsT
 from kiwoom_async._protocol.results import Page
-from kiwoom_async.errors import KiwoomError, TransportError, TransportTimeout
+from kiwoom_async.errors import KiwoomError, TransportError
 
-from .http_errors import transport_error
+from .http_errors import no_answer_in_time, transport_error
 from .httpcore_guard import CONNECTION_LIMIT, WARNING, Connection, inspect_connection
 from .network import certificates, proxy_for
 
@@ -105,12 +105,9 @@ class RoundTrip:
             raise self._error
         if self._response is not None:
             return self._response
-        api_id = self.request.api_id
         if anyio.current_time() >= self._deadline:
-            raise TransportTimeout(
-                f"{api_id}: no complete answer within {self.timeout_seconds:g} s"
-            )
-        raise TransportError(f"{api_id}: the transport cancelled itself")
+            raise no_answer_in_time(self.request, self.timeout_seconds)
+        raise TransportError(f"{self.request.api_id}: the transport cancelled itself")
 
 
 class HttpxEngine:

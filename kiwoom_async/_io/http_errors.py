@@ -29,3 +29,8 @@ def transport_error(request: Request, error: httpx.HTTPError | OSError) -> Trans
         result = TransportError(f"{api_id} at {host}: {reason}")
     result.__cause__ = cause
     return result
+
+
+def no_answer_in_time(request: Request, timeout_seconds: float) -> TransportTimeout:
+    """Return the error of an attempt that took too long."""
+    return TransportTimeout(f"{request.api_id}: no complete answer within {timeout_seconds:g} s")

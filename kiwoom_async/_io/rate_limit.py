@@ -108,8 +108,8 @@ class LocalRateLimiter:
     """The permits of a bucket that one client has for itself."""
 
     def __init__(self, per_second: float) -> None:
-        self._head = anyio.Lock(fast_acquire=True)
-        self._bulk = anyio.Lock(fast_acquire=True)
+        self._head = anyio.Semaphore(1, fast_acquire=True)
+        self._bulk = anyio.Semaphore(1, fast_acquire=True)
         self._next_bulk_at = self._paused_until = -math.inf
         # The permits in use: of running calls, and of those that ended at these times.
         self._running = 0
@@ -138,10 +138,9 @@ class LocalRateLimiter:
             async with self._head:
                 while (
                     self._running + len(self._ends) >= self._permits
-                    or anyio.current_time() < self._paused_until
+                    or (begun_at := anyio.current_time()) < self._paused_until
                 ):
                     await self._wait()
-                begun_at = anyio.current_time()
                 self._running += 1
             if bulk:
                 self._next_bulk_at = begun_at + self._window_seconds / self._permits

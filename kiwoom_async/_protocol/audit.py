@@ -1,10 +1,10 @@
 """Audit: what can be said of a walk's completeness, added up page by page.
 
-Sums and one hash for each key are kept, no rows.
+Sums, and one short key for each row, are kept, no rows.
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -154,9 +154,9 @@ class AuditTally:
         self._blank_rows = self._undecoded_rows = 0
         self._empty_pages: list[int] = []
         self._miscounted_pages: list[int] = []
-        self._key_hashes: set[int] = set()
+        self._seen: set[str | int] = set()
         self._page_counts = Counter[int]()
-        self._last_hash: int | None = None
+        self._last_key: str | int | None = None
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
         self._checks: dict[str, _CheckTally] = {}
@@ -169,17 +169,16 @@ class AuditTally:
         """
         self._from_first_page |= page.number == 1
         row_key = self._query.row_key
-        keys = [row_key(row) for row in page.rows]
-        # hash(-1) is hash(-2), so that only texts are told apart by their own hash.
-        hashes = [hash(key if type(key) is str else repr(key)) for key in keys]
+        # Any key but a text may be a whole row, which would be kept with it.
+        keys = [key if type(key := row_key(row)) is str else hash(repr(key)) for row in page.rows]
         if page.restarted and page.rows:
             # A walk that was resumed has not seen the first pages.
-            if self._from_first_page and not self._key_hashes.issuperset(hashes):
+            if self._from_first_page and not self._seen.issuperset(keys):
                 raise ContinuationError(
                     f"after an empty page, page {page.number} leads back to an earlier one, with "
                     "rows that did not come before"
                 )
-            keys, hashes = [], []
+            keys = []
             # `Rows`, which this file cannot import: results.py imports it.
             page = evolve(page, rows=type(page.rows)((), self._query.row_class), undecoded=[])
         self.pages += 1
@@ -205,17 +204,18 @@ class AuditTally:
             if check.name not in self._checks:
                 self._checks[check.name] = _CheckTally(check.unit, check.each_row)
             self._checks[check.name].add(check)
-        distinct = set(hashes)
-        if len(distinct) < len(hashes) or not self._key_hashes.isdisjoint(distinct):
-            self._add_repeated_keys(keys, hashes, whole_rows=keys[0] is page.rows[0])
-        self._key_hashes |= distinct
-        self._last_hash = hashes[-1] if hashes else None
+        distinct = set(keys)
+        whole_rows = bool(keys) and row_key(page.rows[0]) is page.rows[0]
+        if len(distinct) < len(keys) or not self._seen.isdisjoint(distinct):
+            self._add_repeated_keys(page.rows, keys, whole_rows=whole_rows)
+        self._seen |= distinct
+        self._last_key = keys[-1] if keys else None
         # One key, a time of many rows perhaps, does not tell a page from the next.
-        compared = hashes if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
+        compared = keys if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
         self._page_counts[page_hash] += 1
         # Equal rows may fill a page: trades of one second, where nothing but the row is the key.
-        may_repeat = len(distinct) == 1 and keys[0] is page.rows[0] and not page.undecoded
+        may_repeat = len(distinct) == 1 and whole_rows and not page.undecoded
         repeated = self._page_counts[page_hash] > (_MAX_EQUAL_PAGES if may_repeat else 1)
         if repeated and (page.rows or page.undecoded) and page.next is not None:
             raise ContinuationError(
@@ -251,20 +251,20 @@ class AuditTally:
         )
 
     def _add_repeated_keys(
-        self, keys: list[Hashable], hashes: list[int], *, whole_rows: bool
+        self, rows: Sequence[Any], keys: list[str | int], *, whole_rows: bool
     ) -> None:
-        seen = set(self._key_hashes)
+        seen = set(self._seen)
         if whole_rows:
             # Equal rows of one page are rows of their own, and so are those that go on from the
             # page before.
-            if hashes[0] == self._last_hash:
-                seen.discard(hashes[0])
-            repeats = {key_hash: key for key, key_hash in zip(keys, hashes, strict=True)}
-            keys, hashes = [*repeats.values()], [*repeats]
-        for key, key_hash in zip(keys, hashes, strict=True):
-            if key_hash in seen:
-                self._repeated_keys[hashable(key)] = None
-            seen.add(key_hash)
+            if keys[0] == self._last_key:
+                seen.discard(keys[0])
+            distinct = dict(zip(keys, rows, strict=True))
+            keys, rows = [*distinct], [*distinct.values()]
+        for key, row in zip(keys, rows, strict=True):
+            if key in seen:
+                self._repeated_keys[hashable(self._query.row_key(row))] = None
+            seen.add(key)
 
 
 def hashable(key: object) -> Hashable:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
@@ -47,9 +48,14 @@ def encode_page(base_url: str, path: str, cursor: Cursor, token: Token) -> Reque
     headers = {"api-id": cursor.api_id, "authorization": f"Bearer {token.value}"}
     if cursor.key:  # not for a first page
         headers |= {"cont-yn": "Y", "next-key": cursor.key}
-    content = encode_json(dict(cursor.body)).encode()
-    url = base_url + path
+    url, content = base_url + path, _content(cursor.body)
     return Request(cursor.api_id, url, COMMON_HEADERS | headers, content, (token.value,), token)
+
+
+@lru_cache(maxsize=64)
+def _content(body: tuple[tuple[str, str], ...]) -> bytes:
+    """Return the JSON of a request, which is the same for every page of a walk."""
+    return encode_json(dict(body)).encode()
 
 
 def decode_page(

@@ -161,34 +161,40 @@ class ProgramTradeQuery(Query[ProgramTrade, ProgramTradeTotals]):
 
     def checks(self, rows: Sequence[ProgramTrade], totals: ProgramTradeTotals) -> Iterator[Check]:
         """Compare amounts with the stated totals, shares with 100 %, net with buy minus sell."""
-        # Two thirds of a day's rows are nothing but zeros (wire-facts.md, fact 11).
-        rows = [
-            row
-            for row in rows
-            if row.buy_amount or row.sell_amount or row.net_buy_amount or row.turnover_share
-        ]
-        for name, amounts, total in (
-            ("buy", [row.buy_amount for row in rows], totals.buy_amount),
-            ("sell", [row.sell_amount for row in rows], totals.sell_amount),
-            ("net buy", [row.net_buy_amount for row in rows], totals.net_buy_amount),
+        bought = sold = net_bought = traded = 0
+        shares = Decimal(0)
+        unbalanced: list[str] = []
+        for row in rows:
+            buy, sell, net = row.buy_amount, row.sell_amount, row.net_buy_amount
+            # Two thirds of a day's rows are nothing but zeros (wire-facts.md, fact 11).
+            if not (buy or sell or net or row.turnover_share):
+                continue
+            bought += buy
+            sold += sell
+            net_bought += net
+            shares += row.turnover_share
+            if buy or sell:
+                traded += 1
+            if net != buy - sell:
+                unbalanced.append(row.symbol)
+        for name, amount, total in (
+            ("buy", bought, totals.buy_amount),
+            ("sell", sold, totals.sell_amount),
+            ("net buy", net_bought, totals.net_buy_amount),
         ):
             yield Check(
                 name=f"{name} amount of the rows",
-                actual=sum(amounts),
+                actual=amount,
                 expected=total,
                 unit=MILLION_WON,
             )
-        traded = len([row for row in rows if row.buy_amount or row.sell_amount])
         yield Check(
             name="sum of the turnover shares",
-            actual=sum([row.turnover_share for row in rows], Decimal(0)),
+            actual=shares,
             expected=100 if traded else None,
             unit="%",
             tolerance=traded * _SHARE_ROUNDING,
         )
-        unbalanced = [
-            row.symbol for row in rows if row.net_buy_amount != row.buy_amount - row.sell_amount
-        ]
         yield Check(
             name="count of rows whose net is not buy minus sell",
             actual=len(unbalanced),

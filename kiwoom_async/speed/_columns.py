@@ -39,6 +39,12 @@ _RowFunction = Callable[[Iterable[tuple[Any, ...]], Sequence[Any]], list[RowT]]
 _LARGEST_INTEGER: Final = 10**18
 # Rows that begin with nothing are not read by columns, so that a stock code is never blank here.
 _TEXT_READERS: Final = (read_text, read_stock_code)
+# What may run when an instance or a subclass of a class is made, besides setting the fields. attrs
+# writes `__attrs_init__` where a class has an `__init__` of its own.
+_HOOKS: Final = {
+    "__new__", "__init_subclass__",
+    "__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__",
+}  # fmt: skip
 # msgspec's errors are ValueErrors from 0.21 on only.
 _FAST_PATH_MISS: Final = (*UNREADABLE, msgspec.MsgspecError)
 
@@ -144,26 +150,23 @@ class _RowBuilder(Generic[RowT]):
 
 
 def _mutable_twin(cls: type[Any]) -> type[Any] | None:
-    """Return a class of the same slots, whose instances can become those of the frozen `cls`.
+    """Return a subclass that is not frozen, whose instances can become those of `cls`.
 
     A frozen class goes round its own guard for each field, which is a third of all work on a row.
-    None if instances of `cls` are more than their slots: an attrs converter, validator or hook
-    would be passed over.
+    None if an instance is more than its fields in slots: an attrs converter, validator, hook or
+    cached hash would be passed over.
     """
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
-    # The last is there beside an `__init__` of the class's own.
-    hooks = ("__attrs_pre_init__", "__attrs_post_init__", "__attrs_init__")
-    if any(hasattr(cls, hook) for hook in hooks) or any(
+    bases = cls.__mro__[:-1]
+    slots = {name for base in bases for name in getattr(base, "__slots__", ())}
+    if cls.__dictoffset__ or slots - {"__weakref__"} != {field.name for field in fields}:
+        return None
+    if not _HOOKS.isdisjoint(name for base in bases for name in vars(base)) or any(
         field.validator or field.converter or not field.init for field in fields
     ):
         return None
-    twin: Any = type(cls.__name__, (), {"__slots__": [field.name for field in fields]})
-    try:
-        twin().__class__ = cls
-    except TypeError:  # another layout: no slots, weak references, a base class
-        return None
-    twin_class: type[Any] = twin
-    return twin_class
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    return type(cls.__name__, (cls,), {"__slots__": (), **plain})
 
 
 def _row_function(cls: type[RowT], twin: type[Any]) -> _RowFunction[RowT]:
@@ -173,17 +176,17 @@ def _row_function(cls: type[RowT], twin: type[Any]) -> _RowFunction[RowT]:
     would take longer than all the rest.
     """
     fields = attrs.fields(cls)  # type: ignore[arg-type]
-    sent = [f"value{index}" for index, field in enumerate(fields) if "wire" in field.metadata]
-    asked = [f"value{index}" for index, field in enumerate(fields) if "wire" not in field.metadata]
+    sent = [f"row.{field.name}" for field in fields if "wire" in field.metadata]
+    asked = [f"row.{field.name}" for field in fields if "wire" not in field.metadata]
     lines = [
         "def rows_of(tuples, from_query):",
-        f"    [{', '.join(asked)}] = from_query",
         "    rows = []",
-        f"    for [{', '.join(sent)}] in tuples:",
-        "        row = twin()",
-        *(f"        row.{field.name} = value{index}" for index, field in enumerate(fields)),
+        "    row = twin()",
+        f"    for [{', '.join(sent)}] in tuples:  # a tuple goes right into the row made before",
+        f"        [{', '.join(asked)}] = from_query",
         "        row.__class__ = cls  # from here on it is frozen",
         "        rows.append(row)",
+        "        row = twin()",
         "    return rows",
     ]
     names: dict[str, Any] = {"twin": twin, "cls": cls}
@@ -260,9 +263,9 @@ def _joined(column: Column) -> str:
     """Return whole numbers with a comma before each, and without a plus, which JSON lacks."""
     joined = "," + ",".join(column)
     # JSON knows blanks behind a plus, and a minus.
-    if "+-" in joined or len(joined.split()) != 1:
+    if len(joined.split()) != 1 or "+-" in joined:
         raise ValueError("a number out of the ordinary")
-    return joined.replace(",+", ",")
+    return joined.replace(",+", ",") if "+" in joined else joined
 
 
 def _numbers(joined: str, count: int) -> list[int]:

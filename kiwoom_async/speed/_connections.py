@@ -49,8 +49,8 @@ class Connection(asyncio.BufferedProtocol):
         self._waiting: asyncio.Future[Answer] | None = None
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
 
-    async def exchange(self, content: bytes) -> Answer:
-        """Send a request, and return the answer."""
+    async def exchange(self, content: bytes, timeout_seconds: float | None) -> Answer:
+        """Send a request, and return the answer; httpx.ReadTimeout if it takes longer."""
         if self.lost.is_set():
             raise httpx.ReadError("the server closed the connection")
         self.reusable = True
@@ -61,9 +61,15 @@ class Connection(asyncio.BufferedProtocol):
         self._in_body = False
         self._waiting = self._loop.create_future()
         self._transport.write(content)
+        timer = None
+        if timeout_seconds is not None:
+            late = httpx.ReadTimeout("no complete answer in time")
+            timer = self._loop.call_later(timeout_seconds, self._fail, late)
         try:
             return await self._waiting
         finally:
+            if timer is not None:
+                timer.cancel()
             if self._waiting.done() and not self._waiting.cancelled():
                 self._waiting.exception()  # asyncio warns of errors that were not retrieved
             self._waiting = None
@@ -185,10 +191,16 @@ class Connections:
             connection.abort()
         return None
 
-    async def exchange(self, connection: Connection, origin: Origin, content: bytes) -> Answer:
+    async def exchange(
+        self,
+        connection: Connection,
+        origin: Origin,
+        content: bytes,
+        timeout_seconds: float | None,
+    ) -> Answer:
         """Return the answer to a request; the connection is kept afterwards, or closed."""
         try:
-            answer = await connection.exchange(content)
+            answer = await connection.exchange(content, timeout_seconds)
         except BaseException:
             connection.abort()
             raise

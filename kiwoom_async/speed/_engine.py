@@ -9,6 +9,7 @@ import httpx
 from attrs import define
 
 from kiwoom_async._io.http import RoundTrip
+from kiwoom_async._io.http_errors import no_answer_in_time, transport_error
 from kiwoom_async._io.httpcore_guard import CONNECTION_LIMIT
 from kiwoom_async._protocol.convert import structure_totals
 from kiwoom_async._protocol.cursor import Cursor
@@ -39,13 +40,17 @@ class FastEngine:
         address = _address(request.url)
         async with self._connection_limit:
             idle = self._connections.idle(address.origin)
-            round_trip = FastRoundTrip(request, timeout_seconds, self._connections, address, idle)
-            if idle is not None:
-                await round_trip.run()
-            else:
+            if idle is None:
                 # asyncio leaves sockets behind if connecting is cancelled natively.
-                await round_trip.run_in_child_task()
-        return round_trip.outcome()
+                first = FirstRoundTrip(request, timeout_seconds, self._connections, address)
+                await first.run_in_child_task()
+                return first.outcome()
+            try:
+                return await _exchange(self._connections, idle, address, request, timeout_seconds)
+            except httpx.TimeoutException:
+                raise no_answer_in_time(request, timeout_seconds) from None
+            except (httpx.HTTPError, OSError) as error:
+                raise transport_error(request, error) from error
 
     def decode_page(
         self,
@@ -67,40 +72,46 @@ class FastEngine:
         await self._connections.aclose()
 
 
-@define(eq=False)
-class FastRoundTrip(RoundTrip):
-    """One request on an idle connection, or on a new one."""
-
-    connections: Connections
-    address: "_Address"
-    connection: Connection | None
-
-    async def _exchange(self) -> Response:
-        if self.connection is None:
-            self.connection = await self.connections.open(self.address.origin)
-        try:
-            content = self._encoded()
-        except httpx.LocalProtocolError:
-            self.connection.abort()
-            raise
-        answer = await self.connections.exchange(self.connection, self.address.origin, content)
-        headers = _decode_headers(answer.headers)
-        body = unpack_body(b"".join(answer.chunks), headers.get("content-encoding", ""))
-        return Response(self.request, answer.status, headers, body)
-
-    def _encoded(self) -> bytes:
-        request = self.request
-        length = str(len(request.body))
-        headers = {"host": self.address.host, "content-length": length, **request.headers}
-        return encode_head("POST", self.address.target, headers.items()) + request.body
-
-
 class _Address(NamedTuple):
     """The parts of a URL."""
 
     origin: Origin
     host: str
     target: str
+
+
+@define(eq=False)
+class FirstRoundTrip(RoundTrip):
+    """One request on a new connection."""
+
+    connections: Connections
+    address: _Address
+
+    async def _exchange(self) -> Response:
+        connection = await self.connections.open(self.address.origin)
+        # `run` keeps the deadline, which is for connecting, too.
+        return await _exchange(self.connections, connection, self.address, self.request, None)
+
+
+async def _exchange(
+    connections: Connections,
+    connection: Connection,
+    address: _Address,
+    request: Request,
+    timeout_seconds: float | None,
+) -> Response:
+    """Return the answer to a request on a connection, which is kept afterwards, or closed."""
+    length = str(len(request.body))
+    headers = {"host": address.host, "content-length": length, **request.headers}
+    try:
+        content = encode_head("POST", address.target, headers.items()) + request.body
+    except httpx.LocalProtocolError:
+        connection.abort()
+        raise
+    answer = await connections.exchange(connection, address.origin, content, timeout_seconds)
+    answer_headers = _decode_headers(answer.headers)
+    body = unpack_body(b"".join(answer.chunks), answer_headers.get("content-encoding", ""))
+    return Response(request, answer.status, answer_headers, body)
 
 
 @lru_cache(maxsize=64)

@@ -11,8 +11,9 @@ from ._connections import Connections, encode_head, origin_of
 class CompiledTransport(httpx.AsyncBaseTransport):
     """A transport for `KiwoomClient(transport=...)` or any `httpx.AsyncClient`, on asyncio only.
 
-    One call at a time on a connection, every body whole, no proxies. `FastEngine` uses the same
-    connections without httpx's requests and responses. RuntimeError outside of asyncio.
+    One call at a time on a connection, every body whole, no proxies. Of httpx's timeouts it has
+    `read`, which is for the whole answer. `FastEngine` uses the same connections without httpx's
+    requests and responses. RuntimeError outside of asyncio.
 
     verify: the authorities to trust; without it, httpx's.
     """
@@ -31,7 +32,8 @@ class CompiledTransport(httpx.AsyncBaseTransport):
         connection = self._connections.idle(origin)
         if connection is None:
             connection = await self._connections.open(origin)
-        answer = await self._connections.exchange(connection, origin, content)
+        timeouts = request.extensions.get("timeout", {})
+        answer = await self._connections.exchange(connection, origin, content, timeouts.get("read"))
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.chunks))
 
     async def aclose(self) -> None:

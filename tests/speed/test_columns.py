@@ -2,6 +2,7 @@
 
 import json
 import typing
+import weakref
 from decimal import Decimal
 
 import attrs
@@ -216,8 +217,8 @@ def test_validators_and_converters_of_row_fields_are_applied():
     assert row.number == 100
 
 
-@pytest.mark.parametrize("options", [{"slots": False}, {}, {"cache_hash": True}])
-def test_a_row_class_of_another_layout_is_left_to_the_converter(options):
+@pytest.mark.parametrize("options", [{"slots": False}, {"cache_hash": True}])
+def test_a_row_class_with_more_than_fields_in_slots_is_left_to_the_converter(options):
     @attrs.frozen(kw_only=True, **options)
     class Row:
         code: str = attrs.field(metadata=wire("stk_cd"))
@@ -233,6 +234,67 @@ def test_a_row_class_of_another_layout_is_left_to_the_converter(options):
         answer_of([{"stk_cd": "005930"}]), RowQuery(), first_cursor(RowQuery())
     )
     assert page.rows == [Row(code="005930")]
+
+
+class Registered:
+    """A base class that keeps its subclasses."""
+
+    __slots__ = ()
+    subclasses: typing.ClassVar = []
+
+    def __init_subclass__(cls):
+        Registered.subclasses.append(cls)
+
+
+class Counted:
+    """A base class that counts its instances."""
+
+    __slots__ = ()
+    made = 0
+
+    def __new__(cls, *_, **__):
+        Counted.made += 1
+        return super().__new__(cls)
+
+
+@pytest.mark.parametrize("base", [Registered, Counted])
+def test_a_row_class_with_a_hook_in_a_base_class_is_left_to_the_converter(base):
+    @attrs.frozen(kw_only=True, weakref_slot=False)
+    class Row(base):
+        code: str = attrs.field(metadata=wire("stk_cd"))
+
+    @attrs.frozen
+    class RowQuery(Query[Row]):
+        api_id = "ka90004"
+        path = "/other"
+        rows_key = "stk_prm_trde_prst"
+
+    subclasses, made = len(Registered.subclasses), Counted.made
+    assert read_by_columns([{"stk_cd": "005930"}], RowQuery()) is None
+    assert (len(Registered.subclasses), Counted.made) == (subclasses, made)
+
+
+def test_a_row_class_may_have_a_base_class_and_weak_references():
+    @attrs.frozen(kw_only=True)
+    class Stock:
+        code: str = attrs.field(metadata=wire("stk_cd"))
+
+    @attrs.frozen(kw_only=True)
+    class Row(Stock):
+        number: int = attrs.field(metadata=wire("no"))
+
+    @attrs.frozen
+    class RowQuery(Query[Row]):
+        api_id = "ka90004"
+        path = "/other"
+        rows_key = "stk_prm_trde_prst"
+
+    [row] = read_by_columns([{"stk_cd": "005930", "no": "5"}], RowQuery())
+    assert type(row) is Row
+    assert row == Row(code="005930", number=5)
+    assert weakref.ref(row)() is row
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        row.number = 6
 
 
 def test_a_constructor_of_the_row_class_is_called():
