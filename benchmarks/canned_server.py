@@ -13,7 +13,11 @@ from kiwoom_async.sandbox import Sandbox
 FEW_PAGES = 20
 ROWS_PER_PAGE = 100
 
-_TOKEN = {"token": "t" * 60, "token_type": "Bearer", "expires_dt": "29991231235959"}
+_TOKEN = {
+    "token": "_hBKqFYY_kv5ZJr3J1TWDtkwtDDb-xHKas1VOqg6YYZYn9ZhyiA4uoRgnatmUdjAWtGSU8po",
+    "token_type": "Bearer",
+    "expires_dt": "29991231235959",
+}
 _STATUS = {"return_code": 0, "return_msg": "정상적으로 처리되었습니다"}
 _TOTALS = {f"tot_{number}": "" for number in range(1, 7)}
 

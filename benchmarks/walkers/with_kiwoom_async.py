@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from measured import FEW, MANY, Pages, Walk, measure
+from measured import APP_KEY, FEW, MANY, SECRET_KEY, Pages, Walk, measure
 
 from kiwoom_async import Exchange, KiwoomClient, Market, ProgramTradeQuery
 
@@ -21,7 +21,9 @@ logging.getLogger("kiwoom_async").setLevel(logging.ERROR)
 @asynccontextmanager
 async def open_pages(url: str, **options: Any) -> AsyncIterator[Walk]:
     """Open a client without a rate limit; its walks give a list of rows for each page."""
-    async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
+    async with KiwoomClient(
+        APP_KEY, SECRET_KEY, base_url=url, requests_per_second=1e9, **options
+    ) as kiwoom:
 
         async def walk(market: str) -> Pages:
             async for page in kiwoom.pages(QUERIES[market]):
@@ -33,7 +35,9 @@ async def open_pages(url: str, **options: Any) -> AsyncIterator[Walk]:
 @asynccontextmanager
 async def open_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
     """Open the same client; its walks go row by row, and give the rows of a page at a time."""
-    async with KiwoomClient("a", "s", base_url=url, requests_per_second=1e9, **options) as kiwoom:
+    async with KiwoomClient(
+        APP_KEY, SECRET_KEY, base_url=url, requests_per_second=1e9, **options
+    ) as kiwoom:
 
         async def walk(market: str) -> Pages:
             rows = []

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom_client import AsyncKiwoomAPI
-from measured import ROWS_KEY, Pages, Walk, measure, request_body
+from measured import APP_KEY, ROWS_KEY, SECRET_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
 async def open_pages(url: str) -> AsyncIterator[Walk]:
     """Open a client without a rate limit."""
-    async with AsyncKiwoomAPI("a", "s", base_url=url, rate_limit=None) as api:
+    async with AsyncKiwoomAPI(APP_KEY, SECRET_KEY, base_url=url, rate_limit=None) as api:
 
         async def walk(market: str) -> Pages:
             more = {"cont_yn": "N", "next_key": ""}

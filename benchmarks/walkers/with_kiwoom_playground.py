@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom_rest.client import KiwoomClient
-from measured import Pages, Walk, measure, request_body
+from measured import APP_KEY, SECRET_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
 async def open_pages(url: str) -> AsyncIterator[Walk]:
     """Open a client that does not wait between calls."""
-    client = KiwoomClient("a", "s", base_url=url)
+    client = KiwoomClient(APP_KEY, SECRET_KEY, base_url=url)
     client.core._call_delay = 0.0  # noqa: SLF001 - there is no other way
 
     async def walk(market: str) -> Pages:

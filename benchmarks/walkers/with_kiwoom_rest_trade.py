@@ -13,7 +13,7 @@ from kiwoom.api.base import BaseAPI
 from kiwoom.auth import TokenManager
 from kiwoom.client import AsyncKiwoomClient
 from kiwoom.models.domestic import Ka90004Request
-from measured import Pages, Walk, measure, request_body
+from measured import APP_KEY, SECRET_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def open_pages(url: str) -> AsyncIterator[Walk]:
         return answer
 
     httpx.AsyncClient.request = remember_headers  # type: ignore[method-assign]
-    client = AsyncKiwoomClient("a", "s")
+    client = AsyncKiwoomClient(APP_KEY, SECRET_KEY)
     client.limiter = None
 
     async def walk(market: str) -> Pages:

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from kiwoom.http.client import Client
-from measured import PATH, ROWS_KEY, Pages, Walk, measure, request_body
+from measured import APP_KEY, PATH, ROWS_KEY, SECRET_KEY, Pages, Walk, measure, request_body
 
 
 @asynccontextmanager
 async def open_pages(url: str) -> AsyncIterator[Walk]:
     """Open a client whose limiter does not wait."""
-    client = Client(url, "a", "s")
+    client = Client(url, APP_KEY, SECRET_KEY)
     client._limiter.set(1e9)  # noqa: SLF001 - there is no other way
-    await client._connect("a", "s", {"User-Agent": "benchmark/1"})  # noqa: SLF001
+    await client._connect(APP_KEY, SECRET_KEY, {"User-Agent": "benchmark/1"})  # noqa: SLF001
 
     async def walk(market: str) -> Pages:
         body = await client.request_until(

@@ -48,7 +48,8 @@ def encode_page(base_url: str, path: str, cursor: Cursor, token: Token) -> Reque
     headers = {"api-id": cursor.api_id, "authorization": f"Bearer {token.value}"}
     if cursor.key:  # not for a first page
         headers |= {"cont-yn": "Y", "next-key": cursor.key}
-    url, content = base_url + path, _content(cursor.body)
+    url = base_url + path
+    content = _content(cursor.body)
     return Request(cursor.api_id, url, COMMON_HEADERS | headers, content, (token.value,), token)
 
 

@@ -159,7 +159,7 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     bases = cls.__mro__[:-1]
     slots = {name for base in bases for name in getattr(base, "__slots__", ())}
-    if cls.__dictoffset__ or slots - {"__weakref__"} != {field.name for field in fields}:
+    if slots - {"__weakref__"} != {field.name for field in fields}:
         return None
     if not _HOOKS.isdisjoint(name for base in bases for name in vars(base)) or any(
         field.validator or field.converter or not field.init for field in fields

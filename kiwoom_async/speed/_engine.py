@@ -17,6 +17,7 @@ from kiwoom_async._protocol.messages import Request, Response, unpack_body
 from kiwoom_async._protocol.pages import decode_page, make_page
 from kiwoom_async._protocol.query import Query, RowT, TotalsT
 from kiwoom_async._protocol.results import Page
+from kiwoom_async.errors import TransportError
 
 from ._columns import read_page
 from ._connections import Connection, Connections, Origin, encode_head, origin_of
@@ -48,9 +49,11 @@ class FastEngine:
             try:
                 return await _exchange(self._connections, idle, address, request, timeout_seconds)
             except httpx.TimeoutException:
-                raise no_answer_in_time(request, timeout_seconds) from None
+                failure: TransportError = no_answer_in_time(request, timeout_seconds)
             except (httpx.HTTPError, OSError) as error:
-                raise transport_error(request, error) from error
+                failure = transport_error(request, error)
+        # Raised out here, so that it does not carry the original, whose text may quote a secret.
+        raise failure
 
     def decode_page(
         self,

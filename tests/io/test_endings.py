@@ -106,8 +106,9 @@ async def test_rows_that_differ_in_a_number_alone_are_no_repetition():
         def row_key(self, row):
             return row
 
-    rows = [row(1, pred_pre=number) for number in ("-1", "-2")]
-    async with client({"": (rows, "")}) as kiwoom:
+    # On two pages, each with another row: equal rows that follow each other are no repetition.
+    first, second = ([row(1, pred_pre=number), row(2, pred_pre=number)] for number in ("-1", "-2"))
+    async with client({"": (first, "K1"), "K1": (second, "")}) as kiwoom:
         query = ByRow("2026-11-20", Market.KOSPI, Exchange.KRX)
         assert (await kiwoom.collect(query)).audit.repeated_keys == ()
 

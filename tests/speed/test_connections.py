@@ -14,8 +14,8 @@ from attrs import evolve
 from support.http import http, server
 from support.sender import PATH, Sender, send
 
-from kiwoom_async import TransportError
-from kiwoom_async.speed import CompiledTransport, FastEngine, _connections
+from kiwoom_async import TransportError, TransportTimeout
+from kiwoom_async.speed import CompiledTransport, FastEngine, _connections, _engine
 
 pytestmark = pytest.mark.anyio
 
@@ -51,6 +51,88 @@ async def test_a_connection_is_reused():
     async with sending_to(answer) as (call, connections):
         assert [(await call()).body for _ in range(3)] == [b"{}"] * 3
     assert len(connections) == 1
+
+
+async def test_more_calls_than_connections_wait_for_one(monkeypatch):
+    open_now = most = 0
+
+    async def answer(stream):
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        await anyio.sleep(0.05)
+        open_now -= 1
+        await stream.send(http(b"{}"))
+
+    monkeypatch.setattr(_engine, "CONNECTION_LIMIT", 2)
+    async with sending_to(answer) as (call, connections), anyio.create_task_group() as group:
+        for _ in range(6):
+            group.start_soon(call)
+    assert most == 2
+    assert len(connections) == 2
+
+
+@asynccontextmanager
+async def answering_once():
+    """Yield the URL of a server whose connections answer once, and then begin without an end."""
+    connections = []
+
+    async def answer(reader, writer):
+        connections.append(writer)
+        await reader.readuntil(b"{}")
+        writer.write(http(b"{}"))
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"x-filler: 1\r\n")
+            await asyncio.sleep(0.02)
+
+    serving = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{serving.sockets[0].getsockname()[1]}", connections
+    finally:
+        for writer in connections:
+            writer.transport.abort()
+        serving.close()
+
+
+async def test_an_answer_on_a_kept_connection_has_its_time_and_no_more():
+    async with answering_once() as (base_url, connections):
+        sender = Sender(base_url, engine=FastEngine(), timeout_seconds=0.2)
+        await send(sender)
+        before = anyio.current_time()
+        with pytest.raises(TransportTimeout, match=r"no complete answer within 0\.2 s"):
+            await send(sender)
+        assert 0.2 <= anyio.current_time() - before < 2.0
+        assert len(connections) == 1
+        # The next call has a connection of its own.
+        assert (await send(sender)).body == b"{}"
+        assert len(connections) == 2
+        await sender.aclose()
+
+
+async def test_the_read_timeout_of_httpx_is_for_the_whole_answer():
+    async with answering_once() as (base_url, _):
+        timeout = httpx.Timeout(None, read=0.2)
+        async with httpx.AsyncClient(transport=CompiledTransport(), timeout=timeout) as client:
+            assert (await client.post(base_url, content=b"{}")).content == b"{}"
+            with pytest.raises(httpx.ReadTimeout, match="no complete answer in time"):
+                await client.post(base_url, content=b"{}")
+
+
+async def test_the_cause_of_an_error_on_a_kept_connection_is_kept_and_nothing_else():
+    async def answer_and_close(stream):
+        await stream.send(http(b"{}"))
+        if len(connections) == 1:
+            await stream.receive()
+            await stream.aclose()
+
+    async with sending_to(answer_and_close) as (call, connections):
+        await call()
+        with pytest.raises(TransportError, match="the server closed the connection") as raised:
+            await call()
+    assert type(raised.value.__cause__) is httpx.ReadError
+    assert raised.value.__context__ is None
 
 
 class WrappingTransport(httpx.AsyncBaseTransport):
