@@ -6,7 +6,7 @@ that other load on the machine slows all of them. No pace: a server on loopback 
 it is asked, with pages of 100 rows.
 
 `python benchmarks/walk.py --fresh [NAME ...]`: a fresh process for each contender and turn, in
-which 30 walks are measured after the first; five turns.
+which 30 walks are measured after the first; nine turns.
 """
 
 import json
@@ -24,10 +24,13 @@ from attrs import field, frozen
 from canned_server import FEW_PAGES, ROWS_PER_PAGE
 
 HERE: Final = Path(__file__).parent
-ROUNDS: Final = 15
-FRESH_PROCESSES: Final = 5
+ROUNDS: Final = 40
+FRESH_PROCESSES: Final = 9
+FRESH_WALKS: Final = 31
 MANY_PAGES: Final = 2_000
 BASE: Final = "httpx"
+# The quickest of the other Kiwoom clients.
+RIVAL: Final = "kiwoom-restful"
 THIS_PACKAGE: Final = f"--editable={HERE.parent}"
 # The versions measured; to measure others, change them here.
 ENVIRONMENTS: Final = {
@@ -157,23 +160,24 @@ def measure_fresh(names: list[str], url: str) -> dict[str, list[float]]:
     for number in range(FRESH_PROCESSES):
         for name in names if number % 2 else reversed(names):
             with running(name, url) as contender:
-                for _ in range(2 * ROUNDS + 1):
+                for _ in range(FRESH_WALKS):
                     contender.walk()
                 costs[name].append(statistics.median(contender.page_costs()[1:]))
     return costs
 
 
 def table(results: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: medians, spreads, and ratios to bare httpx by round."""
-    yield "| | CPU a page | of bare httpx | rows a second | first row | longest stall | memory |"
-    yield "|---|---|---|---|---|---|---|"
-    base_costs = results[BASE]["milliseconds_a_page"]
+    """Yield the lines of a Markdown table: medians, spreads, and ratios round by round."""
+    yield (
+        "| | CPU a page | of bare httpx | of kiwoom-restful | rows a second | first row "
+        "| longest stall | memory |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    costs = {name: result["milliseconds_a_page"] for name, result in results.items()}
     for name, result in results.items():
-        costs = result["milliseconds_a_page"]
-        ratios = [cost / base for cost, base in zip(costs, base_costs, strict=True)]
         yield (
-            f"| {name} | {statistics.median(costs):.2f} ms"
-            f" | {spread(ratios, '.2f')}"
+            f"| {name} | {statistics.median(costs[name]):.2f} ms"
+            f" | {ratios(costs, name, BASE)} | {ratios(costs, name, RIVAL)}"
             f" | {statistics.median(result['rows_a_second']):,.0f}"
             f" | {spread(result['first_row_milliseconds'], '.0f')} ms"
             f" | {spread(result['stall_milliseconds'], '.1f')} ms"
@@ -182,10 +186,19 @@ def table(results: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def fresh_table(costs: dict[str, list[float]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: costs, and ratios to bare httpx."""
+    """Yield the lines of a Markdown table: costs, and ratios turn by turn."""
+    yield "| | CPU a page | of bare httpx | of kiwoom-restful |"
+    yield "|---|---|---|---|"
     for name, cost in costs.items():
-        ratios = [mine / base for mine, base in zip(cost, costs[BASE], strict=True)]
-        yield f"| {name} | {spread(cost, '.2f')} ms | {spread(ratios, '.2f')} |"
+        to_base, to_rival = ratios(costs, name, BASE), ratios(costs, name, RIVAL)
+        yield f"| {name} | {spread(cost, '.2f')} ms | {to_base} | {to_rival} |"
+
+
+def ratios(costs: dict[str, list[float]], name: str, base: str) -> str:
+    """Return how a contender's costs compare with another's, turn by turn."""
+    if base not in costs:
+        return ""
+    return spread([mine / its for mine, its in zip(costs[name], costs[base], strict=True)], ".2f")
 
 
 def spread(values: list[float], form: str) -> str:

@@ -13,7 +13,6 @@ QUERIES = {
     FEW: ProgramTradeQuery("2026-11-20", Market.KOSPI, Exchange.KRX),
     MANY: ProgramTradeQuery("2026-11-20", Market.KOSDAQ, Exchange.KRX),
 }
-ROWS_PER_PAGE = 100
 # The canned pages are no whole day: their shares do not add up to 100 %, of which it would warn.
 logging.getLogger("kiwoom_async").setLevel(logging.ERROR)
 
@@ -34,20 +33,18 @@ async def open_pages(url: str, **options: Any) -> AsyncIterator[Walk]:
 
 @asynccontextmanager
 async def open_rows(url: str, **options: Any) -> AsyncIterator[Walk]:
-    """Open the same client; its walks go row by row, and give the rows of a page at a time."""
+    """Open the same client; its walks go row by row, and keep none."""
     async with KiwoomClient(
         APP_KEY, SECRET_KEY, base_url=url, requests_per_second=1e9, **options
     ) as kiwoom:
 
         async def walk(market: str) -> Pages:
-            rows = []
-            async for row in kiwoom.rows(QUERIES[market]):
-                rows.append(row)
-                if len(rows) == ROWS_PER_PAGE:
-                    yield rows
-                    rows = []
-            if rows:
-                yield rows
+            rows = kiwoom.rows(QUERIES[market])
+            yield [await anext(rows)]
+            count = 0
+            async for _ in rows:
+                count += 1
+            yield range(count)
 
         yield walk
 
