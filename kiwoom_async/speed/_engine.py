@@ -47,7 +47,7 @@ class FastEngine:
                 await first.run_in_child_task()
                 return first.outcome()
             try:
-                return await _exchange(self._connections, idle, address, request, timeout_seconds)
+                return await _send_on(self._connections, idle, address, request, timeout_seconds)
             except httpx.TimeoutException:
                 failure: TransportError = no_answer_in_time(request, timeout_seconds)
             except (httpx.HTTPError, OSError) as error:
@@ -93,10 +93,10 @@ class FirstRoundTrip(RoundTrip):
     async def _exchange(self) -> Response:
         connection = await self.connections.open(self.address.origin)
         # `run` keeps the deadline, which is for connecting, too.
-        return await _exchange(self.connections, connection, self.address, self.request, None)
+        return await _send_on(self.connections, connection, self.address, self.request, None)
 
 
-async def _exchange(
+async def _send_on(
     connections: Connections,
     connection: Connection,
     address: _Address,

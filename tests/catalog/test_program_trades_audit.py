@@ -149,6 +149,21 @@ def test_rows_without_trades_do_not_widen_the_tolerance_of_shares():
     assert walk.audit.findings == ["sum of the turnover shares is 88.00 %, expected 100"]
 
 
+def test_rows_with_a_share_or_a_net_but_no_amounts_are_compared():
+    rows = [
+        row_of("000001", 1, 0, "99.00"),
+        row_of("000002", 0, 0, "1.00"),
+        row_of("000003", 0, 0, "0.00") | {"netprps_prica": "5"},
+    ]
+    audit = walk_of(page_of(*rows)).audit
+    shares = check_of(audit, "sum of the turnover shares")
+    assert (shares.actual, shares.tolerance) == (100, Decimal("0.005"))
+    assert check_of(audit, "net buy amount of the rows").actual == 6
+    assert audit.findings == [
+        "count of rows whose net is not buy minus sell is 1, expected 0 (000003)"
+    ]
+
+
 def test_a_finding_names_the_first_symbols_only():
     twice = [row_of(f"{number:06}", 1, 0, "0.00") for number in range(9)] * 2
     (_, findings) = walk_of(page_of(*twice)).audit.findings
