@@ -17,8 +17,7 @@ def to_dict(row: Any) -> dict[str, Any]:
     same digits up to fifteen; dates and times become ISO text, enum members their names.
     TypeError for a value of another type.
 
-    A row class has it as a method by an assignment in its body. A base class would give the rows
-    another layout, and FastEngine would read them by the slower way.
+    A row class has it as a method by an assignment in its body.
     """
     return {
         field.name: _plain(getattr(row, field.name), field.name, row)

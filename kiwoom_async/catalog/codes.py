@@ -1,4 +1,4 @@
-"""What the program-trading requests share: enums with their wire codes, units, arguments, checks.
+"""What the program-trading requests share: enums with wire codes, units, rows, arguments, checks.
 
 Codes and units are wire-facts.md's (sections 6 and 9).
 """
@@ -103,6 +103,18 @@ _EXCHANGES_BY_SUFFIX: Final = {
     "AL": Exchange.CONSOLIDATED,
 }
 _SYMBOL: Final = re.compile(r"[0-9A-Z]{6}(_NX|_AL)?")
+
+
+class StockRow:
+    """A row about one stock."""
+
+    __slots__ = ()
+    symbol: str
+
+    @property
+    def stock_code(self) -> str:
+        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
+        return self.symbol.partition("_")[0]
 
 
 def market_argument(value: Market) -> Market:

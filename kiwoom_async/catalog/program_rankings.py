@@ -29,6 +29,7 @@ from .codes import (
     Market,
     PriceMove,
     Side,
+    StockRow,
     differ,
     doubt_of_exchange,
     exchange_argument,
@@ -39,7 +40,7 @@ from .codes import (
 
 
 @frozen(kw_only=True, weakref_slot=False)
-class ProgramAmountRanking:
+class ProgramAmountRanking(StockRow):
     """A stock in the ranking by amount. Units are in the fields' metadata, too.
 
     rank: from 1; ranks go on past 50, the number in the request's name.
@@ -72,14 +73,9 @@ class ProgramAmountRanking:
 
     to_dict = records.to_dict
 
-    @property
-    def stock_code(self) -> str:
-        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
-        return self.symbol.partition("_")[0]
-
 
 @frozen(kw_only=True, weakref_slot=False)
-class ProgramQuantityRanking:
+class ProgramQuantityRanking(StockRow):
     """A stock in the ranking by quantity: as in ProgramAmountRanking, but for three fields.
 
     sell_quantity, buy_quantity: shares, which come in the fields of the amounts.
@@ -104,11 +100,6 @@ class ProgramQuantityRanking:
     exchange: Exchange
 
     to_dict = records.to_dict
-
-    @property
-    def stock_code(self) -> str:
-        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
-        return self.symbol.partition("_")[0]
 
 
 RankingT = TypeVar("RankingT", ProgramAmountRanking, ProgramQuantityRanking)

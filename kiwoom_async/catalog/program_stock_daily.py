@@ -23,6 +23,7 @@ from .codes import (
     WON,
     Exchange,
     PriceMove,
+    StockRow,
     doubt_of_exchange,
     exchange_of,
     refuse_future_day,
@@ -33,7 +34,7 @@ from .stock_checks import stock_checks
 
 
 @frozen(kw_only=True, weakref_slot=False)
-class ProgramStockDaily:
+class ProgramStockDaily(StockRow):
     """One stock's program trading of one day. Units are in the metadata, too.
 
     date: the day; today's row runs along.
@@ -79,11 +80,6 @@ class ProgramStockDaily:
     symbol: str
 
     to_dict = records.to_dict
-
-    @property
-    def stock_code(self) -> str:
-        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
-        return self.symbol.partition("_")[0]
 
 
 def _until(value: datetime.date | str | None) -> datetime.date | None:

@@ -24,6 +24,7 @@ from .codes import (
     WON,
     Exchange,
     PriceMove,
+    StockRow,
     doubt_of_day,
     doubt_of_exchange,
     exchange_of,
@@ -34,7 +35,7 @@ from .stock_checks import stock_checks
 
 
 @frozen(kw_only=True, weakref_slot=False)
-class ProgramStockIntraday:
+class ProgramStockIntraday(StockRow):
     """One stock's program trading of the day, added up to a time. Units are in the metadata, too.
 
     time: Korean time, 6 to 7 s apart. The day is not in the answer, and not in the row.
@@ -80,11 +81,6 @@ class ProgramStockIntraday:
     symbol: str
 
     to_dict = records.to_dict
-
-    @property
-    def stock_code(self) -> str:
-        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
-        return self.symbol.partition("_")[0]
 
 
 @frozen

@@ -27,6 +27,7 @@ from .codes import (
     Exchange,
     Market,
     PriceMove,
+    StockRow,
     doubt_of_exchange,
     exchange_argument,
     market_argument,
@@ -41,7 +42,7 @@ _SHARE_ROUNDING: Final = Decimal("0.005")
 
 
 @frozen(kw_only=True, weakref_slot=False)
-class ProgramTrade:
+class ProgramTrade(StockRow):
     """One stock's program trading on one day. Units are in the fields' metadata, too.
 
     symbol: as sent, with the venue's suffix (`005930_AL`); `stock_code` is without.
@@ -77,11 +78,6 @@ class ProgramTrade:
     exchange: Exchange
 
     to_dict = records.to_dict
-
-    @property
-    def stock_code(self) -> str:
-        """The symbol without the venue's suffix; it may hold letters (`0156T0`)."""
-        return self.symbol.partition("_")[0]
 
 
 @frozen(kw_only=True)
