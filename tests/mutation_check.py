@@ -979,6 +979,7 @@ SPEED = [
          "field.validator or field.converter or not field.init for field in fields",
          "not field.init for field in fields"),
         ("hooks are passed over", "if not _HOOKS.isdisjoint(", "if _HOOKS.issuperset("),
+        ("metaclasses see the twin", "if type(cls) is not type or slots", "if slots"),
         ("a cached hash is passed over", 'slots - {"__weakref__"} != {', 'False and {1} != {'),
         ("a page of any number of rows", "if len(columns[0]) > MOST_ROWS:", "if False:"),
         ("a blank row is a row", "if not all(map(str.strip, columns[0])):", "if False:"),

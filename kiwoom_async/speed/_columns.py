@@ -154,12 +154,12 @@ def _mutable_twin(cls: type[Any]) -> type[Any] | None:
 
     A frozen class goes round its own guard for each field, which is a third of all work on a row.
     None if an instance is more than its fields in slots: an attrs converter, validator, hook or
-    cached hash would be passed over.
+    cached hash would be passed over. None, too, if a hook or a metaclass sees subclasses.
     """
     fields: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     bases = cls.__mro__[:-1]
     slots = {name for base in bases for name in getattr(base, "__slots__", ())}
-    if slots - {"__weakref__"} != {field.name for field in fields}:
+    if type(cls) is not type or slots - {"__weakref__"} != {field.name for field in fields}:
         return None
     if not _HOOKS.isdisjoint(name for base in bases for name in vars(base)) or any(
         field.validator or field.converter or not field.init for field in fields

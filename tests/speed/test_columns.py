@@ -189,6 +189,18 @@ def test_a_row_that_may_be_blank_or_has_other_fields_is_left_to_the_converter(ra
     assert read_by_columns([raw], ExampleQuery("mon")) is None
 
 
+def query_of(row_class):
+    """Return a query for rows of this class."""
+
+    @attrs.frozen
+    class RowQuery(Query[row_class]):
+        api_id = "ka90004"
+        path = "/other"
+        rows_key = "stk_prm_trde_prst"
+
+    return RowQuery()
+
+
 def query_with_number(**options):
     """Return a query of rows whose one number has these attrs options."""
 
@@ -197,12 +209,7 @@ def query_with_number(**options):
         code: str = attrs.field(metadata=wire("stk_cd"))
         number: int = attrs.field(metadata=wire("no"), **options)
 
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
-    return attrs.frozen(RowQuery)()
+    return query_of(Row)
 
 
 def test_validators_and_converters_of_row_fields_are_applied():
@@ -223,16 +230,9 @@ def test_a_row_class_with_more_than_fields_in_slots_is_left_to_the_converter(opt
     class Row:
         code: str = attrs.field(metadata=wire("stk_cd"))
 
-    @attrs.frozen
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
-    assert read_by_columns([{"stk_cd": "005930"}], RowQuery()) is None
-    page = FastEngine().decode_page(
-        answer_of([{"stk_cd": "005930"}]), RowQuery(), first_cursor(RowQuery())
-    )
+    query = query_of(Row)
+    assert read_by_columns([{"stk_cd": "005930"}], query) is None
+    page = FastEngine().decode_page(answer_of([{"stk_cd": "005930"}]), query, first_cursor(query))
     assert page.rows == [Row(code="005930")]
 
 
@@ -257,20 +257,27 @@ class Counted:
         return super().__new__(cls)
 
 
-@pytest.mark.parametrize("base", [Registered, Counted])
+class Registering(type):
+    """A metaclass that keeps its classes, in the place of `__init_subclass__`."""
+
+    def __init__(cls, *_):
+        Registered.subclasses.append(cls)
+
+
+class RegisteredByMetaclass(metaclass=Registering):
+    """A base class whose metaclass keeps its subclasses."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("base", [Registered, RegisteredByMetaclass, Counted])
 def test_a_row_class_with_a_hook_in_a_base_class_is_left_to_the_converter(base):
     @attrs.frozen(kw_only=True, weakref_slot=False)
     class Row(base):
         code: str = attrs.field(metadata=wire("stk_cd"))
 
-    @attrs.frozen
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
     subclasses, made = len(Registered.subclasses), Counted.made
-    assert read_by_columns([{"stk_cd": "005930"}], RowQuery()) is None
+    assert read_by_columns([{"stk_cd": "005930"}], query_of(Row)) is None
     assert (len(Registered.subclasses), Counted.made) == (subclasses, made)
 
 
@@ -283,13 +290,7 @@ def test_a_row_class_may_have_a_base_class_and_weak_references():
     class Row(Stock):
         number: int = attrs.field(metadata=wire("no"))
 
-    @attrs.frozen
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
-    [row] = read_by_columns([{"stk_cd": "005930", "no": "5"}], RowQuery())
+    [row] = read_by_columns([{"stk_cd": "005930", "no": "5"}], query_of(Row))
     assert type(row) is Row
     assert row == Row(code="005930", number=5)
     assert weakref.ref(row)() is row
@@ -305,16 +306,8 @@ def test_a_constructor_of_the_row_class_is_called():
         def __init__(self, code):
             self.__attrs_init__(code.lower())
 
-    @attrs.frozen
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
-    answer = answer_of([{"stk_cd": "0005A0"}])
-    assert FastEngine().decode_page(answer, RowQuery(), first_cursor(RowQuery())).rows[0].code == (
-        "0005a0"
-    )
+    query, answer = query_of(Row), answer_of([{"stk_cd": "0005A0"}])
+    assert FastEngine().decode_page(answer, query, first_cursor(query)).rows[0].code == ("0005a0")
 
 
 def test_annotations_may_be_text_or_optional():
@@ -323,16 +316,11 @@ def test_annotations_may_be_text_or_optional():
         code: "str" = attrs.field(metadata=wire("stk_cd"))
         number: "typing.Optional[int]" = attrs.field(metadata=wire("no"))  # noqa: UP045
 
-    @attrs.frozen
-    class RowQuery(Query[Row]):
-        api_id = "ka90004"
-        path = "/other"
-        rows_key = "stk_prm_trde_prst"
-
     raw_rows = [{"stk_cd": "005930", "no": "5"}, {"stk_cd": "000660", "no": ""}]
-    rows = read_by_columns(raw_rows, RowQuery())
+    query = query_of(Row)
+    rows = read_by_columns(raw_rows, query)
     assert [row.number for row in rows] == [5, None]
-    assert rows == decode_page(answer_of(raw_rows), RowQuery(), first_cursor(RowQuery())).rows
+    assert rows == decode_page(answer_of(raw_rows), query, first_cursor(query)).rows
 
 
 @settings(max_examples=500)
