@@ -18,7 +18,8 @@ _MAX_EQUAL_PAGES: Final = 20
 _LONGEST_KEY: Final = 100
 
 
-@frozen(kw_only=True)
+# Made for every page. Without slots, attrs makes a frozen instance in half the time.
+@frozen(kw_only=True, slots=False)
 class Check:
     """A figure of a walk beside what it should be.
 

@@ -60,7 +60,8 @@ class Token:
     issue: str = field(default="", eq=False, repr=False)
 
 
-@frozen
+# Made for every page. Without slots, attrs makes a frozen instance in half the time.
+@frozen(slots=False)
 class Request:
     """A request, always a POST. Its repr shows no secret.
 
@@ -76,7 +77,8 @@ class Request:
     token: Token | None = None
 
 
-@frozen
+# Made for every page. Without slots, attrs makes a frozen instance in half the time.
+@frozen(slots=False)
 class Response:
     """A whole answer; header names in lower case."""
 
