@@ -87,10 +87,11 @@ class RoundTrip:
         except (httpx.HTTPError, OSError) as error:
             self._error = transport_error(self.request, error)
 
-    async def run_in_child_task(self) -> None:
-        """Run in a task of its own, so that a native Task.cancel arrives as a scope's cancellation.
+    async def run_in_child_task(self) -> Response:
+        """Return the answer, or raise what happened instead.
 
-        httpcore loses pool slots to the former (see `httpcore_guard`).
+        It runs in a task of its own, so that a native Task.cancel arrives as a scope's
+        cancellation: httpcore loses pool slots to the former (see `httpcore_guard`).
         """
         try:
             async with anyio.create_task_group() as group:
@@ -98,9 +99,6 @@ class RoundTrip:
         except BaseExceptionGroup as errors:
             # A bug in a custom transport; the group is an internal matter.
             self._error = errors.exceptions[0]
-
-    def outcome(self) -> Response:
-        """Return the answer, or raise what happened instead."""
         if self._error is not None:
             raise self._error
         if self._response is not None:
@@ -153,10 +151,11 @@ class HttpxEngine:
         outgoing.stream = _RequestBody(request.body)
         async with self._connection_limit:
             round_trip = HttpxRoundTrip(request, timeout_seconds, self._clients[-1], outgoing)
-            await round_trip.run_in_child_task()
-        if round_trip.connection is Connection.UNKNOWN:
-            self._stop_keeping_connections()
-        return round_trip.outcome()
+            try:
+                return await round_trip.run_in_child_task()
+            finally:
+                if round_trip.connection is Connection.UNKNOWN:
+                    self._stop_keeping_connections()
 
     async def aclose(self) -> None:
         """Close every connection, in a program that is being cancelled, too."""

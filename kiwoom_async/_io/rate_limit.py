@@ -7,12 +7,12 @@ however late a request or an answer is; calls spaced by a margin would have to g
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
 import anyio
+from attrs import define, field
 
 # On a line with 20 ms of jitter either way, calls are so much further apart than they might be.
 _USUAL_LOSS: Final = 0.045
@@ -108,75 +108,87 @@ class LocalRateLimiter:
     """The permits of a bucket that one client has for itself."""
 
     def __init__(self, per_second: float) -> None:
-        self._head = anyio.Semaphore(1, fast_acquire=True)
-        self._bulk = anyio.Semaphore(1, fast_acquire=True)
-        self._next_bulk_at = self._paused_until = -math.inf
+        self.queue = anyio.Semaphore(1, fast_acquire=True)
+        self.bulk_queue = anyio.Semaphore(1, fast_acquire=True)
+        self.next_bulk_at = self.paused_until = -math.inf
         # The permits in use: of running calls, and of those that ended at these times.
-        self._running = 0
-        self._ends: list[float] = []
-        self._end = anyio.Event()
-        self._round_trips = RoundTrips()
+        self.running = 0
+        self.ends: list[float] = []
+        self.end = anyio.Event()
+        self.round_trips = RoundTrips()
         self._set_limit(per_second)
 
     def _set_limit(self, per_second: float) -> None:
         self.per_second = per_second
-        self._permits, self._window_seconds = permits_and_window(per_second)
+        self.permits, self.window_seconds = permits_and_window(per_second)
 
-    @asynccontextmanager
-    async def acquire(self, priority: Priority = Priority.INTERACTIVE) -> AsyncIterator[None]:
-        """Wait for a permit, and hold it until the block ends and its call is a window old.
+    def acquire(self, priority: Priority = Priority.INTERACTIVE) -> "Permit":
+        """Return a context that waits for a permit, and holds it until its call is a window old.
 
         First come, first served. Bulk calls are spaced, and enter the queue one at a time: an
         interactive call finds at most one of them before it, and none is overtaken for ever.
         """
-        bulk = priority is Priority.BULK
-        async with self._bulk if bulk else nullcontext():
-            if bulk:
-                # A turn of the loop at least, so that rows are consumed before the next page is
-                # asked for.
-                await anyio.sleep_until(self._next_bulk_at)
-            async with self._head:
-                while (
-                    self._running + len(self._ends) >= self._permits
-                    or (begun_at := anyio.current_time()) < self._paused_until
-                ):
-                    await self._wait()
-                self._running += 1
-            if bulk:
-                self._next_bulk_at = begun_at + self._window_seconds / self._permits
-        answered = False
-        try:
-            yield
-            answered = True
-        finally:
-            self._running -= 1
-            ended_at = anyio.current_time()
-            if answered:
-                self._round_trips.append((ended_at, ended_at - begun_at))
-            else:
-                ended_at = self._round_trips.end_without_answer(begun_at, ended_at)
-            self._ends.append(ended_at)
-            self._end.set()
+        return Permit(self, priority)
 
     async def pause(self, seconds: float, limit: float) -> None:
         """Pause, and slow down to a limit that is lower; another one changes nothing."""
-        self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
+        self.paused_until = max(self.paused_until, anyio.current_time() + seconds)
         if 0 < limit < self.per_second:
             self._set_limit(limit)
 
-    async def _wait(self) -> None:
+    async def wait(self) -> None:
         """Drop the permits that are free again; if none is free, wait until one may be."""
         now = anyio.current_time()
-        held_seconds = self._window_seconds - self._round_trips.certain_seconds()
-        self._ends = [end for end in self._ends if end + held_seconds > now]
-        free_at = self._paused_until
-        if self._running + len(self._ends) >= self._permits:
-            free_at = max(free_at, min(self._ends, default=math.inf) + held_seconds)
+        held_seconds = self.window_seconds - self.round_trips.certain_seconds()
+        self.ends = [end for end in self.ends if end + held_seconds > now]
+        free_at = self.paused_until
+        if self.running + len(self.ends) >= self.permits:
+            free_at = max(free_at, min(self.ends, default=math.inf) + held_seconds)
         if free_at > now:
-            self._end = anyio.Event()
+            self.end = anyio.Event()
             # A pause or a shorter round trip may come meanwhile, so the caller looks again.
             with anyio.CancelScope(deadline=free_at + _TIMER_SECONDS):
-                await self._end.wait()
+                await self.end.wait()
+
+
+@define(eq=False)
+class Permit(AbstractAsyncContextManager[None]):
+    """A permit of a local rate limiter, and the call that has it.
+
+    No async generator: asyncio registers each of them, which takes longer than all of this.
+    """
+
+    limiter: LocalRateLimiter
+    priority: Priority
+    begun_at: float = field(init=False)
+
+    async def __aenter__(self) -> None:
+        limiter, bulk = self.limiter, self.priority is Priority.BULK
+        async with limiter.bulk_queue if bulk else nullcontext():
+            if bulk:
+                # A turn of the loop at least, so that rows are consumed before the next page is
+                # asked for.
+                await anyio.sleep_until(limiter.next_bulk_at)
+            async with limiter.queue:
+                while (
+                    limiter.running + len(limiter.ends) >= limiter.permits
+                    or (begun_at := anyio.current_time()) < limiter.paused_until
+                ):
+                    await limiter.wait()
+                limiter.running += 1
+            if bulk:
+                limiter.next_bulk_at = begun_at + limiter.window_seconds / limiter.permits
+        self.begun_at = begun_at
+
+    async def __aexit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        limiter, ended_at = self.limiter, anyio.current_time()
+        limiter.running -= 1
+        if error_type is None:
+            limiter.round_trips.append((ended_at, ended_at - self.begun_at))
+        else:
+            ended_at = limiter.round_trips.end_without_answer(self.begun_at, ended_at)
+        limiter.ends.append(ended_at)
+        limiter.end.set()
 
 
 def permits_and_window(per_second: float) -> tuple[int, float]:

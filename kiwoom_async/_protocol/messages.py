@@ -175,20 +175,16 @@ def json_object(raw: bytes) -> dict[str, Any] | None:
     try:
         text = raw.removeprefix(codecs.BOM_UTF8).decode()
         body = _DECODER.decode(text)
+        if not isinstance(body, dict):
+            return None
+        lists = [value for value in body.values() if isinstance(value, list)]
+        rows = [row for each in lists for row in each if isinstance(row, dict)]
         # As many colons as names: then no name is repeated. Looking for one takes longer.
-        if raw.count(b":") != _name_count(body):
-            body = _STRICT_DECODER.decode(text)
+        if raw.count(b":") != sum(map(len, [body, *rows])):
+            _STRICT_DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) else None
-
-
-def _name_count(body: Any) -> int:
-    """Return how many names an answer and its rows have; those further down are not counted."""
-    if not isinstance(body, dict):
-        return 0
-    lists = [value for value in body.values() if isinstance(value, list)]
-    return len(body) + sum([len(row) for rows in lists for row in rows if isinstance(row, dict)])
+    return body
 
 
 def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

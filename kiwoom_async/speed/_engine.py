@@ -44,8 +44,7 @@ class FastEngine:
             if idle is None:
                 # asyncio leaves sockets behind if connecting is cancelled natively.
                 first = FirstRoundTrip(request, timeout_seconds, self._connections, address)
-                await first.run_in_child_task()
-                return first.outcome()
+                return await first.run_in_child_task()
             try:
                 return await _send_on(self._connections, idle, address, request, timeout_seconds)
             except httpx.TimeoutException:
