@@ -249,30 +249,19 @@ _signed_integers: Final[Callable[[str], list[int]]] = msgspec.json.Decoder(
 
 def _integers(column: Column) -> list[int]:
     """Return whole numbers, read as a list of JSON."""
-    return _numbers(_joined(column), len(column))
+    joined = "," + ",".join(column)
+    if "+" in joined:  # which JSON lacks, so that it would take a minus or a blank behind one
+        if "+-" in joined or len(joined.split()) != 1:
+            raise ValueError("a number out of the ordinary")
+        joined = joined.replace(",+", ",")
+    numbers = _signed_integers(f"[{joined[1:]}]")
+    if len(numbers) != len(column):
+        raise ValueError("a comma in a number")
+    return numbers
 
 
 def _magnitudes(column: Column) -> list[int]:
-    joined = _joined(column).replace(",-", ",")
-    if "-" in joined:
-        raise ValueError("two signs of a number")
-    return _numbers(joined, len(column))
-
-
-def _joined(column: Column) -> str:
-    """Return whole numbers with a comma before each, and without a plus, which JSON lacks."""
-    joined = "," + ",".join(column)
-    # JSON knows blanks behind a plus, and a minus.
-    if len(joined.split()) != 1 or "+-" in joined:
-        raise ValueError("a number out of the ordinary")
-    return joined.replace(",+", ",") if "+" in joined else joined
-
-
-def _numbers(joined: str, count: int) -> list[int]:
-    numbers = _signed_integers(f"[{joined[1:]}]")
-    if len(numbers) != count:
-        raise ValueError("a comma in a number")
-    return numbers
+    return [*map(abs, _integers(column))]
 
 
 class _Shares(dict[str, Decimal]):
