@@ -1,7 +1,7 @@
 """A server of pages made beforehand, so that a walk measures the client and little else.
 
 Speaks just enough HTTP/1.1 for a well-behaved client; one process serves all contenders. `P00101`
-has few pages, `P10102` as many as the argument says.
+has few pages, `P10102` as many as the first argument says; the second is the rows of a page.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ _STATUS = {"return_code": 0, "return_msg": "정상적으로 처리되었습니�
 _TOTALS = {f"tot_{number}": "" for number in range(1, 7)}
 
 
-def encoded_pages(count: int) -> list[bytes]:
+def encoded_pages(count: int, rows_per_page: int = ROWS_PER_PAGE) -> list[bytes]:
     """Return so many pages, which repeat a day on which a third of the stocks have traded.
 
     Each row has a stock code of its own: a client may refuse pages that repeat.
     """
     day = Sandbox(kospi_stocks=2_472).rows("20261120", "P00101", "1")
     pages: list[bytes] = []
-    for first in range(0, count * ROWS_PER_PAGE, ROWS_PER_PAGE):
-        numbers = range(first, first + ROWS_PER_PAGE)
+    for first in range(0, count * rows_per_page, rows_per_page):
+        numbers = range(first, first + rows_per_page)
         rows = [day[number % len(day)] | {"stk_cd": f"{number:06}"} for number in numbers]
         page = {"stk_prm_trde_prst": rows} | _TOTALS | _STATUS
         pages.append(json.dumps(page, ensure_ascii=False).encode())
@@ -82,9 +82,9 @@ def _reply(body: bytes, headers: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\n" + common + headers + b"\r\n" + body
 
 
-async def serve(many_pages: int) -> None:
+async def serve(many_pages: int, rows_per_page: int) -> None:
     """Serve for ever; the first line on standard output is the URL."""
-    pages = encoded_pages(max(FEW_PAGES, many_pages))
+    pages = encoded_pages(max(FEW_PAGES, many_pages), rows_per_page)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: CannedConnection(pages), "127.0.0.1", 0)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
@@ -92,4 +92,4 @@ async def serve(many_pages: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -3,13 +3,15 @@
 `python benchmarks/walk.py [NAME ...]`: each contender in an environment of its own, made on the
 first run, and in a process of its own. All run at once and take turns of one walk of 20 pages, so
 that other load on the machine slows all of them. No pace: a server on loopback answers as fast as
-it is asked, with pages of 100 rows.
+it is asked. `--rows NUMBER`: the rows of a page, 100 by default.
 
 `python benchmarks/walk.py --fresh [NAME ...]`: a fresh process for each contender and turn, in
-which 30 walks are measured after the first; nine turns.
+which 30 walks are measured after the first; 25 turns.
 """
 
+import argparse
 import json
+import random
 import re
 import statistics
 import subprocess
@@ -25,7 +27,8 @@ from canned_server import FEW_PAGES, ROWS_PER_PAGE
 
 HERE: Final = Path(__file__).parent
 ROUNDS: Final = 40
-FRESH_PROCESSES: Final = 9
+FIRST_ROWS: Final = 9
+FRESH_PROCESSES: Final = 25
 FRESH_WALKS: Final = 31
 MANY_PAGES: Final = 2_000
 BASE: Final = "httpx"
@@ -69,6 +72,7 @@ class Contender:
 
     name: str
     process: subprocess.Popen[str]
+    rows_per_page: int
     first_rows: list[float] = field(factory=list)
     walks: list[dict[str, float]] = field(factory=list)
     stalls: list[float] = field(factory=list)
@@ -91,7 +95,7 @@ class Contender:
     def walk(self) -> None:
         """Do one walk; SystemExit if a row is missing."""
         figures = self.ask("walk")
-        if figures["rows"] != FEW_PAGES * ROWS_PER_PAGE:
+        if figures["rows"] != FEW_PAGES * self.rows_per_page:
             raise SystemExit(f"{self.name}: {figures['rows']:,} rows came, not all")
         self.walks.append(figures)
 
@@ -101,22 +105,22 @@ class Contender:
 
 
 @contextmanager
-def running(name: str, url: str) -> Iterator[Contender]:
+def running(name: str, url: str, rows_per_page: int) -> Iterator[Contender]:
     """Run a contender in a fresh process; yield it after its first row."""
     suffix = re.sub(r"\W+", "_", name).strip("_")
     script = HERE / "walkers" / f"with_{suffix}.py"
     command: list[Any] = [python_of(name), script, url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:  # type: ignore[call-overload]  # noqa: S603
-        contender = Contender(name, process)
+        contender = Contender(name, process, rows_per_page)
         contender.first_rows.append(contender.read()["first_row"])
         yield contender
 
 
 @contextmanager
-def canned_server() -> Iterator[str]:
+def canned_server(rows_per_page: int = ROWS_PER_PAGE) -> Iterator[str]:
     """Run the canned server in a process of its own; yield its URL."""
-    command = [sys.executable, HERE / "canned_server.py", str(MANY_PAGES)]
+    command = [sys.executable, HERE / "canned_server.py", str(MANY_PAGES), str(rows_per_page)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         assert server.stdout is not None  # noqa: S101
         try:
@@ -125,24 +129,24 @@ def canned_server() -> Iterator[str]:
             server.kill()
 
 
-def measure(names: list[str], url: str) -> dict[str, dict[str, Any]]:
+def measure(names: list[str], url: str, rows_per_page: int) -> dict[str, dict[str, Any]]:
     """Return the figures of all contenders, which take turns."""
     with ExitStack() as stack:
-        contenders = [stack.enter_context(running(name, url)) for name in names]
+        contenders = [stack.enter_context(running(name, url, rows_per_page)) for name in names]
         for number in range(ROUNDS + 1):
             for contender in contenders if number % 2 else reversed(contenders):
                 contender.walk()
                 contender.stalls.append(contender.ask("stall")["stall"])
-        for number in range(FRESH_PROCESSES - 1):
+        for number in range(FIRST_ROWS - 1):
             for contender in contenders if number % 2 else reversed(contenders):
-                with running(contender.name, url) as fresh:
+                with running(contender.name, url, rows_per_page) as fresh:
                     contender.first_rows.extend(fresh.first_rows)
         return {contender.name: summary(contender) for contender in contenders}
 
 
 def summary(contender: Contender) -> dict[str, Any]:
     """Return the figures to keep; the first walk was for warming up."""
-    memory, expected = contender.ask("memory"), MANY_PAGES * ROWS_PER_PAGE
+    memory, expected = contender.ask("memory"), MANY_PAGES * contender.rows_per_page
     if memory["rows"] != expected:
         raise SystemExit(f"{contender.name}: {memory['rows']:,} rows of {expected:,} came")
     return {
@@ -154,15 +158,15 @@ def summary(contender: Contender) -> dict[str, Any]:
     }
 
 
-def measure_fresh(names: list[str], url: str) -> dict[str, list[float]]:
-    """Return the CPU milliseconds of a page of each contender, one for each fresh process."""
-    costs: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(FRESH_PROCESSES):
-        for name in names if number % 2 else reversed(names):
-            with running(name, url) as contender:
+def measure_fresh(names: list[str], url: str, rows_per_page: int) -> dict[str, list[list[float]]]:
+    """Return the CPU milliseconds of a page for each contender, fresh process and walk."""
+    costs: dict[str, list[list[float]]] = {name: [] for name in names}
+    for _ in range(FRESH_PROCESSES):
+        for name in random.sample(names, len(names)):
+            with running(name, url, rows_per_page) as contender:
                 for _ in range(FRESH_WALKS):
                     contender.walk()
-                costs[name].append(statistics.median(contender.page_costs()[1:]))
+                costs[name].append(contender.page_costs()[1:])
     return costs
 
 
@@ -185,13 +189,18 @@ def table(results: dict[str, dict[str, Any]]) -> Iterator[str]:
         )
 
 
-def fresh_table(costs: dict[str, list[float]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table: costs, and ratios turn by turn."""
-    yield "| | CPU a page | of bare httpx | of kiwoom-restful |"
-    yield "|---|---|---|---|"
-    for name, cost in costs.items():
-        to_base, to_rival = ratios(costs, name, BASE), ratios(costs, name, RIVAL)
-        yield f"| {name} | {spread(cost, '.2f')} ms | {to_base} | {to_rival} |"
+def fresh_table(costs: dict[str, list[list[float]]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table: medians of processes, and the least of all walks."""
+    yield "| | CPU a page | of bare httpx | of kiwoom-restful | least | of kiwoom-restful's |"
+    yield "|---|---|---|---|---|---|"
+    medians = {name: [*map(statistics.median, processes)] for name, processes in costs.items()}
+    least = {name: [min(map(min, processes))] for name, processes in costs.items()}
+    for name, cost in medians.items():
+        yield (
+            f"| {name} | {spread(cost, '.2f')} ms | {ratios(medians, name, BASE)}"
+            f" | {ratios(medians, name, RIVAL)} | {least[name][0]:.2f} ms"
+            f" | {ratios(least, name, RIVAL)} |"
+        )
 
 
 def ratios(costs: dict[str, list[float]], name: str, base: str) -> str:
@@ -202,24 +211,27 @@ def ratios(costs: dict[str, list[float]], name: str, base: str) -> str:
 
 
 def spread(values: list[float], form: str) -> str:
-    """Return the median with the lowest and the highest value."""
-    median = statistics.median(values)
-    return f"{median:{form}} ({min(values):{form}} to {max(values):{form}})"
+    """Return the median with the lowest and the highest value, if there are several."""
+    median = f"{statistics.median(values):{form}}"
+    return f"{median} ({min(values):{form}} to {max(values):{form}})" if len(values) > 1 else median
 
 
 def main() -> None:
-    fresh = "--fresh" in sys.argv
-    named = [name for name in sys.argv[1:] if name != "--fresh"]
-    names = [BASE, *(name for name in named or ENVIRONMENTS if name != BASE)]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--rows", type=int, default=ROWS_PER_PAGE)
+    options = parser.parse_args()
+    names = [BASE, *(name for name in options.names or ENVIRONMENTS if name != BASE)]
     for name in names:
         python_of(name)
-    with canned_server() as url:
-        if fresh:
-            print("\n".join(fresh_table(measure_fresh(names, url))))
+    with canned_server(options.rows) as url:
+        if options.fresh:
+            print("\n".join(fresh_table(measure_fresh(names, url, options.rows))))
             return
-        results = measure(names, url)
+        results = measure(names, url, options.rows)
     print("\n".join(table(results)))
-    if not named:
+    if not options.names and options.rows == ROWS_PER_PAGE:
         (HERE / "results" / "walk.json").write_text(json.dumps(results, indent=1))
 
 

@@ -63,8 +63,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(content)
         timer = None
         if timeout_seconds is not None:
-            late = httpx.ReadTimeout("no complete answer in time")
-            timer = self._loop.call_later(timeout_seconds, self._fail, late)
+            timer = self._loop.call_later(timeout_seconds, self._on_timeout)
         try:
             return await self._waiting
         finally:
@@ -155,6 +154,9 @@ class Connection(asyncio.BufferedProtocol):
             self._waiting.set_result(answer)
             # Bytes behind the answer are no part of it.
             self._headers, self._chunks = [], []
+
+    def _on_timeout(self) -> None:
+        self._fail(httpx.ReadTimeout("no complete answer in time"))
 
     def _fail(self, error: httpx.TransportError) -> None:
         self.reusable = False
