@@ -8,7 +8,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 RESULTS: Final = Path(__file__).parent / "results"
-LONGEST_BAR: Final = 2.4
+MAX_BAR_LENGTH: Final = 2.4
 OURS, OTHERS, LIBRARIES = "#1f6feb", "#b8bec6", "#6e7781"
 
 
@@ -27,7 +27,7 @@ def draw_costs(figure: Figure) -> None:
     colors = [
         OURS if "async" in name else LIBRARIES if "kiwoom" not in name else OTHERS for name in names
     ]
-    bars = axes.barh(names, [min(ratios[name], LONGEST_BAR) for name in names], color=colors)
+    bars = axes.barh(names, [min(ratios[name], MAX_BAR_LENGTH) for name in names], color=colors)
     axes.bar_label(bars, [_label(ratios[name]) for name in names], padding=3)
     axes.set_xlim(0, 2.6)
     axes.set_title("CPU time of a page of 100 rows, bare httpx + json = 1", loc="left")
@@ -35,7 +35,7 @@ def draw_costs(figure: Figure) -> None:
 
 
 def _label(ratio: float) -> str:
-    return f"{ratio:.2f}" if ratio <= LONGEST_BAR else f"{ratio:.1f}, cut"
+    return f"{ratio:.2f}" if ratio <= MAX_BAR_LENGTH else f"{ratio:.1f}, cut"
 
 
 def draw_pace(figure: Figure) -> None:

@@ -16,7 +16,7 @@ import httpx
 from attrs import define, field
 
 from kiwoom_async._protocol.cursor import Cursor
-from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES, Request, Response, unpack_body
+from kiwoom_async._protocol.messages import MAX_BODY_BYTES, Request, Response, unpack_body
 from kiwoom_async._protocol.pages import decode_page
 from kiwoom_async._protocol.query import Query, RowT, TotalsT
 from kiwoom_async._protocol.results import Page
@@ -211,7 +211,7 @@ async def _read_body(response: httpx.Response) -> bytes:
     chunks = aiter(stream)
     async for chunk in chunks:
         body += chunk
-        if len(body) > LARGEST_BODY_BYTES:
+        if len(body) > MAX_BODY_BYTES:
             await _cancel_body(chunks)
             break
     return unpack_body(bytes(body), response.headers.get("content-encoding", ""))

@@ -17,18 +17,18 @@ from attrs import define, field
 # On a line with 20 ms of jitter either way, calls are so much further apart than they might be.
 _USUAL_LOSS: Final = 0.045
 # Above this, windows are shorter than a second.
-_MOST_PERMITS: Final = 1_000
+_MAX_PERMITS: Final = 1_000
 # Fewer may all be of calls that had to open a connection first, and so arrived late.
-_LEAST_ROUND_TRIPS: Final = 10
+_MIN_ROUND_TRIPS: Final = 10
 _KEPT_ROUND_TRIPS: Final = 200
 # The shortest of fewer is known less well.
 _ENOUGH_ROUND_TRIPS: Final = 100
 # After so long without an answer the line may have changed, and connections are closed.
 _IDLE_SECONDS: Final = 5.0
-# The next round trip may be shorter than the shortest, by a share of what half of them are longer.
-_SPREAD_SHARE: Final = 0.3
-# Clocks and timers are wrong by a millisecond or so, so windows are taken for longer by this share.
-_CLOCK_SHARE: Final = 0.002
+# The next round trip may be shorter than the shortest, by a fraction of what half are longer.
+_SPREAD_FRACTION: Final = 0.3
+# Clocks and timers are wrong by a millisecond or so, so windows are taken for so much longer.
+_CLOCK_FRACTION: Final = 0.002
 # A loop fires a timer that is due within its clock's resolution of another one.
 _TIMER_SECONDS: Final = 1e-8
 
@@ -77,12 +77,12 @@ class RoundTrips(deque[tuple[float, float]]):
         0 if too little is known. The next round trip may be a little shorter than all of these.
         """
         seconds = self._recent()
-        if len(seconds) < _LEAST_ROUND_TRIPS:
+        if len(seconds) < _MIN_ROUND_TRIPS:
             return 0.0
         seconds.sort()
         shortest, median = seconds[0], seconds[len(seconds) // 2]
-        share = _SPREAD_SHARE * max(1.0, self._enough / len(seconds))
-        return max(0.0, shortest - share * (median - shortest))
+        fraction = _SPREAD_FRACTION * max(1.0, self._enough / len(seconds))
+        return max(0.0, shortest - fraction * (median - shortest))
 
     def end_without_answer(self, begun_at: float, ended_at: float) -> float:
         """Return when the answer to the latest possible arrival of a failed call would have come.
@@ -193,8 +193,8 @@ class Permit(AbstractAsyncContextManager[None]):
 
 def permits_and_window(per_second: float) -> tuple[int, float]:
     """Return the calls that a window may have, and its seconds: one, more if that is below 1."""
-    permits = max(1, math.floor(min(per_second, _MOST_PERMITS)))
-    return permits, (1.0 + _CLOCK_SHARE) * permits / per_second
+    permits = max(1, math.floor(min(per_second, _MAX_PERMITS)))
+    return permits, (1.0 + _CLOCK_FRACTION) * permits / per_second
 
 
 def spacing_seconds(per_second: float) -> float:

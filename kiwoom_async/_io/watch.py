@@ -28,7 +28,7 @@ ItemT = TypeVar("ItemT", default=Any)
 Queries = Sequence[Query[Any, Any]] | Callable[[], Iterable[Query[Any, Any]]]
 
 # After a round without any complete walk, so that an outage meets no storm of calls.
-_LONGEST_PAUSE_SECONDS: Final = 30.0
+_MAX_PAUSE_SECONDS: Final = 30.0
 
 
 @frozen
@@ -224,7 +224,7 @@ class Watch(Generic[ItemT]):
         pause_seconds = 2.0 ** min(self._failed_rounds - 1, 5) if self._failed_rounds else 0.0
         self._next_round_at = max(
             self._round_began_at + self._every_seconds,
-            current_time() + min(_LONGEST_PAUSE_SECONDS, pause_seconds),
+            current_time() + min(_MAX_PAUSE_SECONDS, pause_seconds),
         )
         if self._complete_walks and not self._warned:
             self._warn_if_too_fast()

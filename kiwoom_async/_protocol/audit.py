@@ -12,10 +12,10 @@ from attrs import asdict, define, evolve, field, frozen
 
 from kiwoom_async.errors import ContinuationError
 
-_MOST_EXAMPLES: Final = 5
+_MAX_EXAMPLES: Final = 5
 # Pages that are equal rows alone; more of them are a server that goes round in circles.
 _MAX_EQUAL_PAGES: Final = 20
-_LONGEST_KEY: Final = 100
+_MAX_KEY_LENGTH: Final = 100
 
 
 # Made for every page. Without slots, attrs makes a frozen instance in half the time.
@@ -139,7 +139,7 @@ class _CheckTally:
         if check.expected is not None:
             self.expected = check.expected
         if check.examples:
-            self.examples = (self.examples + check.examples)[:_MOST_EXAMPLES]
+            self.examples = (self.examples + check.examples)[:_MAX_EXAMPLES]
 
 
 class AuditTally:
@@ -278,8 +278,10 @@ def hashable(key: object) -> Hashable:
 
 
 def _listed(keys: tuple[Hashable, ...]) -> str:
-    more = len(keys) - _MOST_EXAMPLES
+    more = len(keys) - _MAX_EXAMPLES
     # A key that is a whole row is long.
-    texts = [str(key) for key in keys[:_MOST_EXAMPLES]]
-    named = [text if len(text) <= _LONGEST_KEY else f"{text[:_LONGEST_KEY]}..." for text in texts]
+    texts = [str(key) for key in keys[:_MAX_EXAMPLES]]
+    named = [
+        text if len(text) <= _MAX_KEY_LENGTH else f"{text[:_MAX_KEY_LENGTH]}..." for text in texts
+    ]
     return ", ".join(named) + (f" and {more} more" if more > 0 else "")

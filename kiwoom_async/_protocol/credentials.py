@@ -11,8 +11,8 @@ from .convert import HEADER_SAFE
 from .messages import (
     COMMON_HEADERS,
     ISSUE_TOKEN,
+    MIN_SECRET_LENGTH,
     REVOKE_TOKEN,
-    SHORTEST_SECRET,
     Request,
     Response,
     Token,
@@ -77,7 +77,7 @@ def decode_token(response: Response) -> Token:
     """Return the token in the answer, or raise an error of the tree."""
     body = json_object(response.body) or {}
     value = body.get("token")
-    if isinstance(value, str) and len(value) >= SHORTEST_SECRET:
+    if isinstance(value, str) and len(value) >= MIN_SECRET_LENGTH:
         # No error about this answer may quote the token in it.
         response = evolve(response, body=response.body.replace(value.encode(), b"***"))
     decode_body(response)

@@ -14,7 +14,7 @@ from .convert import HEADER_SAFE
 
 _PREFIX: Final = "k1."
 # One was recorded at the end of a walk; a chain of them has no end.
-_MOST_EMPTY_PAGES: Final = 3
+_MAX_EMPTY_PAGES: Final = 3
 
 
 def _check_key(_: object, __: "Attribute[str]", key: str) -> None:
@@ -135,7 +135,7 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
             f"next-key: got {short_repr(key)}, which came before in this walk; expected a new one"
         )
     empty_pages = asked.empty_pages + 1 if empty else 0
-    if empty_pages >= _MOST_EMPTY_PAGES:
+    if empty_pages >= _MAX_EMPTY_PAGES:
         raise ContinuationError(
             f"{empty_pages} pages in a row came without rows, each announcing another"
         )

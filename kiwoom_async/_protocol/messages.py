@@ -34,9 +34,9 @@ _INNER_CODE: Final = re.compile(r"\[(\d{4})[:\]]")
 _LIMIT: Final = re.compile(r"(?<!총)유량=(\d{1,6})")
 _RATE_CODES: Final = frozenset({"1700", "1701", "1702"})
 # A shorter secret is no secret, and removing it would garble every message.
-SHORTEST_SECRET: Final = 8
+MIN_SECRET_LENGTH: Final = 8
 # A page is some 12 kB; nothing of this API is near it.
-LARGEST_BODY_BYTES: Final = 8 * 1024 * 1024
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _OTHER_ENCODINGS: Final = {"br", "compress", "deflate", "x-gzip", "zstd"}
 # The firewall turns away the default User-Agents of Python's libraries (wire-facts.md, fact 3).
 COMMON_HEADERS: Final = {
@@ -102,12 +102,12 @@ def unpack_body(body: bytes, encoding: str) -> bytes:
     if encoding == "gzip" and body:
         gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            body = gzip.decompress(body, LARGEST_BODY_BYTES + 1)
+            body = gzip.decompress(body, MAX_BODY_BYTES + 1)
         except zlib.error as error:
             problem = str(error)
         if gzip.unused_data:
             problem = problem or "bytes after the end of gzip"
-        elif not gzip.eof and len(body) <= LARGEST_BODY_BYTES:
+        elif not gzip.eof and len(body) <= MAX_BODY_BYTES:
             problem = problem or "gzip that ends in the middle"
     # Some servers name the absence of an encoding.
     elif encoding not in {"", "gzip", "identity"}:
@@ -116,8 +116,8 @@ def unpack_body(body: bytes, encoding: str) -> bytes:
         problem = f"{name} that was not asked for"
     if problem:
         raise decode_error([f"{problem} @ body"], damaged=True)
-    if len(body) > LARGEST_BODY_BYTES:
-        raise decode_error([f"more than {LARGEST_BODY_BYTES:,} bytes @ body"])
+    if len(body) > MAX_BODY_BYTES:
+        raise decode_error([f"more than {MAX_BODY_BYTES:,} bytes @ body"])
     return body
 
 
@@ -128,7 +128,7 @@ def redact(response: Response, secrets: tuple[str, ...]) -> Response:
     # The escaped spelling is looked for only if there is one: Kiwoom sends none.
     escaped = b"\\" in body
     for secret in secrets + response.request.secrets:
-        if len(secret) < SHORTEST_SECRET:
+        if len(secret) < MIN_SECRET_LENGTH:
             continue
         if escaped:
             body = _any_spelling(secret).sub(b"***", body)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
 
-from .convert import MOST_ROWS, query_fields, structure_rows, structure_totals
+from .convert import MAX_ROWS, query_fields, structure_rows, structure_totals
 from .cursor import Cursor, following_cursor
 from .encode import request_body
 from .messages import COMMON_HEADERS, Request, Response, Token, decode_body, encode_json
@@ -75,7 +75,7 @@ def decode_page(
         # None for a blank row, so that every index stays the server's.
         rows = structure_rows(raw_rows, query.row_class, from_query, query.rows_key or "body")
     except DecodeError:
-        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > MOST_ROWS:
+        if on_undecoded == "raise" or not isinstance(raw_rows, list) or len(raw_rows) > MAX_ROWS:
             raise
         rows, undecoded = _decode_one_by_one(raw_rows, query, from_query)
     totals = structure_totals(body, query.totals_class)

@@ -29,9 +29,9 @@ _TRANSIENT: Final = frozenset({"1999", "8006", "8009"})
 _RATE_FLOOR_SECONDS: Final = 1.0
 _RATE_JITTER_SECONDS: Final = 0.3
 # A longer Retry-After is the caller's to wait for, not a call's.
-_LONGEST_RETRY_AFTER_SECONDS: Final = 60.0
+_MAX_RETRY_AFTER_SECONDS: Final = 60.0
 _FIRST_BACKOFF_SECONDS: Final = 0.2
-_LONGEST_BACKOFF_SECONDS: Final = 5.0
+_MAX_BACKOFF_SECONDS: Final = 5.0
 
 
 @frozen
@@ -85,7 +85,7 @@ def recovery(
 
 def backoff_seconds(failures: int) -> float:
     """Return the longest wait after so many failures in a row."""
-    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
+    return min(_MAX_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10))
 
 
 def _may_mean_the_token(error: KiwoomError) -> bool:
@@ -97,11 +97,11 @@ def _may_mean_the_token(error: KiwoomError) -> bool:
 def pause_seconds(error: RateLimited) -> float:
     """Return how long to pause after a 429: at least the floor, at most a minute."""
     asked = max(_RATE_FLOOR_SECONDS, error.retry_after or 0.0)
-    return min(_LONGEST_RETRY_AFTER_SECONDS, asked)
+    return min(_MAX_RETRY_AFTER_SECONDS, asked)
 
 
 def _after_rate_limit(error: RateLimited, attempt: int) -> Wait | GiveUp:
-    if (error.retry_after or 0.0) > _LONGEST_RETRY_AFTER_SECONDS:
+    if (error.retry_after or 0.0) > _MAX_RETRY_AFTER_SECONDS:
         return GiveUp()
     floor = pause_seconds(error)
     return Wait(floor, floor + _RATE_JITTER_SECONDS * 2 ** (attempt - 1))

@@ -29,7 +29,7 @@ FILE_NAME: Final = "walk.parquet"
 _PARTITION_TYPES: Final = (pa.date32(), pa.int64(), pa.bool_())
 _WORD_BOUNDARY: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Of most file systems, less the field's name.
-_LONGEST_FOLDER_NAME: Final = 200
+_MAX_FOLDER_NAME_LENGTH: Final = 200
 
 
 @frozen
@@ -106,7 +106,9 @@ def file_paths(queries: Sequence[Query[Any, Any]]) -> list[str]:
         [level + _folder_text(text) for text in column.cast(pa.string()).to_pylist()]
         for level, column in zip(data_set.levels, columns, strict=True)
     ]
-    if too_long := [name for level in levels for name in level if len(name) > _LONGEST_FOLDER_NAME]:
+    if too_long := [
+        name for level in levels for name in level if len(name) > _MAX_FOLDER_NAME_LENGTH
+    ]:
         raise ValueError(f"too long for the name of a folder: {too_long[0]}")
     # Without fields, all queries are one.
     folders = zip(*levels, strict=True) if levels else [()]

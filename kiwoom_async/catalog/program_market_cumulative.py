@@ -32,7 +32,7 @@ from .codes import (
 
 # Not the codes of the other requests.
 _MARKET_DIGITS: Final = {Market.KOSPI: "0", Market.KOSDAQ: "1"}
-_LONGEST_SUM: Final = datetime.timedelta(days=366)
+_MAX_PERIOD: Final = datetime.timedelta(days=366)
 
 
 @frozen(kw_only=True, weakref_slot=False)
@@ -114,7 +114,7 @@ class ProgramMarketCumulativeQuery(Query[ProgramMarketCumulative]):
     def check(self, today: datetime.date, environment: Environment) -> str | None:
         """Raise ValueError for a day that has not come; doubt NXT on mock, and a sum over years."""
         refuse_future_day("since", self.since, today)
-        if today - self.since > _LONGEST_SUM:
+        if today - self.since > _MAX_PERIOD:
             return (
                 f"since: {self.since} is more than a year ago; the specification allows one year, "
                 "and no longer sum has been recorded, so it is sent"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_MOST_SHOWN: Final = 60
+_MAX_SHOWN: Final = 60
 
 
 def count_of(number: int, noun: str) -> str:
@@ -17,4 +17,4 @@ def printable(text: str) -> str:
 
 def excerpt(text: str) -> str:
     """Return the text in quotation marks, its end left out where it is long."""
-    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}..."
+    return repr(text) if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]!r}..."

@@ -20,9 +20,9 @@ from ._style import MUTED_COLOUR, format_tick, to_axis_units
 
 GAP_NOTE: Final = "A dotted line stands where days in between were not given."
 # The longest run of days without trading at a Korean exchange, with some to spare.
-_LONGEST_HOLIDAY: Final = datetime.timedelta(days=11)
+_MAX_HOLIDAY: Final = datetime.timedelta(days=11)
 # More days than this are labelled by month.
-_MOST_LABELLED_DAYS: Final = 70
+_MAX_LABELLED_DAYS: Final = 70
 # Not strftime's names, which follow the locale.
 _MONTH_NAMES: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -63,7 +63,7 @@ def draw_trading_days(
 
     Labels are days or, of many days, months: as many as fit into `pixels`.
     """
-    by_month = len(days) > _MOST_LABELLED_DAYS
+    by_month = len(days) > _MAX_LABELLED_DAYS
     candidates = _month_starts(days) if by_month else range(len(days))
     label_pixels = measure_text(axes, "00-00", font_size)[0] * 1.7
     most_labels = max(2, int(pixels / label_pixels))
@@ -83,7 +83,7 @@ def gap_indices(days: Sequence[datetime.date]) -> list[int]:
     return [
         index
         for index, (earlier, later) in enumerate(pairwise(days), 1)
-        if later - earlier > _LONGEST_HOLIDAY
+        if later - earlier > _MAX_HOLIDAY
     ]
 
 

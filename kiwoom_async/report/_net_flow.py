@@ -38,7 +38,7 @@ from ._style import (
 )
 
 # So few days get a marker each: a line through a single day is nothing but its marker.
-_MOST_MARKED_DAYS: Final = 5
+_MAX_MARKED_DAYS: Final = 5
 # Of 100 in the figure's width; the rest is margins and the vertical axis.
 _PIXELS_PER_FIGURE_INCH: Final = 80
 
@@ -145,7 +145,7 @@ def _draw_daily(
 def _draw_cumulative(
     axes: Axes, positions: Sequence[int], sums: Sequence[int], font_size: float
 ) -> None:
-    marker = "o" if len(sums) <= _MOST_MARKED_DAYS else ""
+    marker = "o" if len(sums) <= _MAX_MARKED_DAYS else ""
     heights = [to_axis_units(net) for net in sums]
     axes.plot(positions, heights, marker=marker, markersize=4, color=TEXT_COLOUR, linewidth=1.8)
     axes.set_title(

@@ -20,7 +20,7 @@ from attrs import Factory, define, frozen
 # when its slot begins and travels as quickly as any, without a word from its program.
 MARGIN_SECONDS: Final = 0.02
 # As in `_io/rate_limit.py`.
-_MOST_PERMITS: Final = 1_000
+_MAX_PERMITS: Final = 1_000
 # A request that comes early by up to this many leads is granted: asking again would take longer.
 _EARLY_LEADS: Final = 1.5
 # A program that does not ask for so long after its turn loses its ticket.
@@ -292,7 +292,7 @@ def _per_second(bucket: Bucket, request: SlotRequest) -> float:
 
 
 def _permits_and_window_ms(per_second: float) -> tuple[int, float]:
-    permits = max(1, math.floor(min(per_second, _MOST_PERMITS)))
+    permits = max(1, math.floor(min(per_second, _MAX_PERMITS)))
     return permits, 1000.0 * (1.0 + MARGIN_SECONDS) * permits / per_second
 
 

@@ -13,8 +13,8 @@ import attrs
 import msgspec
 
 from kiwoom_async._protocol.convert import (
-    MOST_ROWS,
-    SMALL_SHARES,
+    MAX_ROWS,
+    SMALL_DECIMALS,
     UNREADABLE,
     CodeReader,
     OptionalReader,
@@ -36,7 +36,7 @@ ColumnReader = Callable[[Column], Sequence[Any]]
 _RowFunction = Callable[[Iterable[tuple[Any, ...]], Sequence[Any]], list[RowT]]
 
 # More digits than any amount has; less than fit into 64 bits, as bounds of msgspec must.
-_LARGEST_INTEGER: Final = 10**18
+_MAX_INTEGER: Final = 10**18
 # Rows that begin with nothing are not read by columns, so that a stock code is never blank here.
 _TEXT_READERS: Final = (read_text, read_stock_code)
 # What may run when an instance or a subclass of a class is made, besides setting the fields. attrs
@@ -61,7 +61,7 @@ def read_page(
         return None
     try:
         columns, beside = reader.parser.parse(response.body)
-        if len(columns[0]) > MOST_ROWS:
+        if len(columns[0]) > MAX_ROWS:
             return None
         from_query = [getattr(query, name) for name in reader.builder.query_fields]
         return reader.builder.build(columns, from_query), beside
@@ -243,7 +243,7 @@ class _CodeColumn(_ValueByValue):
 
 
 _signed_integers: Final[Callable[[str], list[int]]] = msgspec.json.Decoder(
-    list[Annotated[int, msgspec.Meta(ge=-_LARGEST_INTEGER, le=_LARGEST_INTEGER)]]
+    list[Annotated[int, msgspec.Meta(ge=-_MAX_INTEGER, le=_MAX_INTEGER)]]
 ).decode
 
 
@@ -264,18 +264,18 @@ def _magnitudes(column: Column) -> list[int]:
     return [*map(abs, _integers(column))]
 
 
-class _Shares(dict[str, Decimal]):
-    """Nearly every share there is; any other is read, and not kept."""
+class _Decimals(dict[str, Decimal]):
+    """Small numbers by their text; any other is read, and not kept."""
 
     def __missing__(self, value: str) -> Decimal:
         return read_decimal(value)
 
 
-_shares: Final = _Shares(SMALL_SHARES)
+_decimal_of: Final = _Decimals(SMALL_DECIMALS)
 
 
 def _decimals(column: Column) -> list[Decimal]:
-    return [*map(_shares.__getitem__, column)]
+    return [*map(_decimal_of.__getitem__, column)]
 
 
 _COLUMN_READERS: Final[dict[Reader, ColumnReader]] = {

@@ -13,11 +13,11 @@ import httptools
 import httpx
 
 from kiwoom_async._io.network import certificates
-from kiwoom_async._protocol.messages import LARGEST_BODY_BYTES
+from kiwoom_async._protocol.messages import MAX_BODY_BYTES
 
 # A connection that was idle for longer may be half closed already; httpx keeps them as long.
 _IDLE_SECONDS: Final = 5.0
-_MOST_HEADER_BYTES: Final = 64 * 1024
+_MAX_HEADER_BYTES: Final = 64 * 1024
 # A page fits. asyncio's own buffer is larger, and made anew for each.
 _BUFFER_BYTES: Final = 64 * 1024
 Headers = list[tuple[bytes, bytes]]
@@ -105,9 +105,9 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(httpx.RemoteProtocolError(type(error).__name__))
         self._other_bytes += nbytes
         # A body in pieces of one byte has five others around each.
-        if self._other_bytes > _MOST_HEADER_BYTES + 8 * self._body_bytes:
+        if self._other_bytes > _MAX_HEADER_BYTES + 8 * self._body_bytes:
             self._fail(httpx.RemoteProtocolError("headers without end"))
-        if self._body_bytes > LARGEST_BODY_BYTES:
+        if self._body_bytes > MAX_BODY_BYTES:
             # `unpack_body` refuses it for its size.
             self.reusable = False
             self._finish()
