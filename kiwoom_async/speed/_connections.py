@@ -250,7 +250,7 @@ class Connections:
 
 def encode_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """Return the head of a request; httpx.LocalProtocolError for a line break in a header."""
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers]]
     head = "\r\n".join(lines)
     if head.count("\n") >= len(lines) or head.count("\r") >= len(lines):
         raise httpx.LocalProtocolError("a line break in a header")
