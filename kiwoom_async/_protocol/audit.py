@@ -18,8 +18,7 @@ _MAX_EQUAL_PAGES: Final = 20
 _MAX_KEY_LENGTH: Final = 100
 
 
-# Made for every page. Without slots, attrs makes a frozen instance in half the time.
-@frozen(kw_only=True, slots=False)
+@frozen(kw_only=True)
 class Check:
     """A figure of a walk beside what it should be.
 

@@ -22,8 +22,7 @@ def _check_key(_: object, __: "Attribute[str]", key: str) -> None:
         raise ValueError("cursor: its key holds characters that no header may carry")
 
 
-# Made for every page. Without slots, attrs makes a frozen instance in half the time.
-@frozen(slots=False)
+@frozen
 class Cursor:
     """The next page of a walk: the request's body, the continuation key, the page's number.
 

@@ -60,8 +60,7 @@ class Token:
     issue: str = field(default="", eq=False, repr=False)
 
 
-# Made for every page. Without slots, attrs makes a frozen instance in half the time.
-@frozen(slots=False)
+@frozen
 class Request:
     """A request, always a POST. Its repr shows no secret.
 
@@ -77,8 +76,7 @@ class Request:
     token: Token | None = None
 
 
-# Made for every page. Without slots, attrs makes a frozen instance in half the time.
-@frozen(slots=False)
+@frozen
 class Response:
     """A whole answer; header names in lower case."""
 

@@ -118,8 +118,7 @@ class Undecoded:
     problem: str
 
 
-# Made for every page. Without slots, attrs makes a frozen instance in half the time.
-@frozen(slots=False)
+@frozen
 class Page(Tabular, Generic[RowT, TotalsT]):
     """One answer: its rows in the server's order, and the cursor of the next page.
 

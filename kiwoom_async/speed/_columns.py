@@ -250,7 +250,8 @@ _signed_integers: Final[Callable[[str], list[int]]] = msgspec.json.Decoder(
 def _integers(column: Column) -> list[int]:
     """Return whole numbers, read as a list of JSON."""
     joined = "," + ",".join(column)
-    if "+" in joined:  # which JSON lacks, so that it would take a minus or a blank behind one
+    if "+" in joined:
+        # JSON has no plus, and would take a minus or a blank that is left where one stood.
         if "+-" in joined or len(joined.split()) != 1:
             raise ValueError("a number out of the ordinary")
         joined = joined.replace(",+", ",")

@@ -307,7 +307,7 @@ def test_a_constructor_of_the_row_class_is_called():
             self.__attrs_init__(code.lower())
 
     query, answer = query_of(Row), answer_of([{"stk_cd": "0005A0"}])
-    assert FastEngine().decode_page(answer, query, first_cursor(query)).rows[0].code == ("0005a0")
+    assert FastEngine().decode_page(answer, query, first_cursor(query)).rows[0].code == "0005a0"
 
 
 def test_annotations_may_be_text_or_optional():
