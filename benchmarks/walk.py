@@ -118,7 +118,7 @@ def running(name: str, url: str, rows_per_page: int) -> Iterator[Contender]:
 
 
 @contextmanager
-def canned_server(rows_per_page: int = ROWS_PER_PAGE) -> Iterator[str]:
+def canned_server(rows_per_page: int) -> Iterator[str]:
     """Run the canned server in a process of its own; yield its URL."""
     command = [sys.executable, HERE / "canned_server.py", str(MANY_PAGES), str(rows_per_page)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
@@ -194,12 +194,12 @@ def fresh_table(costs: dict[str, list[list[float]]]) -> Iterator[str]:
     yield "| | CPU a page | of bare httpx | of kiwoom-restful | least | of kiwoom-restful's |"
     yield "|---|---|---|---|---|---|"
     medians = {name: [*map(statistics.median, processes)] for name, processes in costs.items()}
-    least = {name: [min(map(min, processes))] for name, processes in costs.items()}
+    least = {name: min(map(min, processes)) for name, processes in costs.items()}
     for name, cost in medians.items():
+        of_rival = f"{least[name] / least[RIVAL]:.2f}" if RIVAL in least else ""
         yield (
             f"| {name} | {spread(cost, '.2f')} ms | {ratios(medians, name, BASE)}"
-            f" | {ratios(medians, name, RIVAL)} | {least[name][0]:.2f} ms"
-            f" | {ratios(least, name, RIVAL)} |"
+            f" | {ratios(medians, name, RIVAL)} | {least[name]:.2f} ms | {of_rival} |"
         )
 
 
@@ -211,9 +211,9 @@ def ratios(costs: dict[str, list[float]], name: str, base: str) -> str:
 
 
 def spread(values: list[float], form: str) -> str:
-    """Return the median with the lowest and the highest value, if there are several."""
-    median = f"{statistics.median(values):{form}}"
-    return f"{median} ({min(values):{form}} to {max(values):{form}})" if len(values) > 1 else median
+    """Return the median with the lowest and the highest value."""
+    median = statistics.median(values)
+    return f"{median:{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def main() -> None:
