@@ -3,7 +3,6 @@
 Sums, and one short key for each row, are kept, no rows.
 """
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -155,7 +154,7 @@ class AuditTally:
         self._empty_pages: list[int] = []
         self._miscounted_pages: list[int] = []
         self._seen: set[str | int] = set()
-        self._page_counts = Counter[int]()
+        self._page_counts: dict[int, int] = {}
         self._last_key: str | int | None = None
         self._repeated_keys: dict[Hashable, None] = {}
         self._totals_vary = self._restarted = False
@@ -204,19 +203,20 @@ class AuditTally:
             if check.name not in self._checks:
                 self._checks[check.name] = _CheckTally(check.unit, check.each_row)
             self._checks[check.name].add(check)
-        distinct = set(keys)
-        whole_rows = bool(keys) and row_key(page.rows[0]) is page.rows[0]
-        if len(distinct) < len(keys) or not self._seen.isdisjoint(distinct):
-            self._add_repeated_keys(page.rows, keys, whole_rows=whole_rows)
-        self._seen |= distinct
+        known = self._seen.intersection(keys)
+        seen_before = len(self._seen)
+        self._seen.update(keys)
+        distinct = len(self._seen) - seen_before + len(known)
+        if known or distinct < len(keys):
+            self._add_repeated_keys(page.rows, keys, known)
         self._last_key = keys[-1] if keys else None
         # One key, a time of many rows perhaps, does not tell a page from the next.
-        compared = keys if len(distinct) > 1 else [hash(repr(row)) for row in page.rows]
+        compared = keys if distinct > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
-        self._page_counts[page_hash] += 1
+        count = self._page_counts[page_hash] = self._page_counts.get(page_hash, 0) + 1
         # Equal rows may fill a page: trades of one second, where nothing but the row is the key.
-        may_repeat = len(distinct) == 1 and whole_rows and not page.undecoded
-        repeated = self._page_counts[page_hash] > (_MAX_EQUAL_PAGES if may_repeat else 1)
+        may_repeat = distinct == 1 and not page.undecoded and self._is_whole_row(page.rows[0])
+        repeated = count > (_MAX_EQUAL_PAGES if may_repeat else 1)
         if repeated and (page.rows or page.undecoded) and page.next is not None:
             raise ContinuationError(
                 f"page {page.number} has the rows of an earlier page: the server goes round in "
@@ -250,11 +250,16 @@ class AuditTally:
             checks=tuple(checks),
         )
 
+    def _is_whole_row(self, row: Any) -> bool:
+        """Return True if nothing but the row itself is its key."""
+        return self._query.row_key(row) is row
+
     def _add_repeated_keys(
-        self, rows: Sequence[Any], keys: list[str | int], *, whole_rows: bool
+        self, rows: Sequence[Any], keys: list[str | int], known: set[str | int]
     ) -> None:
-        seen = set(self._seen)
-        if whole_rows:
+        """Take note of keys that came before, of which those of earlier pages are `known`."""
+        seen = set(known)
+        if self._is_whole_row(rows[0]):
             # Equal rows of one page are rows of their own, and so are those that go on from the
             # page before.
             if keys[0] == self._last_key:
