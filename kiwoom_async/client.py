@@ -21,6 +21,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from ._io.calls import Calls
+from ._io.client_state import RunningCall
 from ._io.host import AsyncBaseTransport, checked_base_url, in_process
 from ._io.http import Engine, HttpxEngine
 from ._io.merge import (
@@ -240,13 +241,13 @@ class KiwoomClient:
         programs with an app key share one token, and issuing returns the one that is valid: it may
         have minutes left (wire-facts.md, fact 7).
         """
-        with self._calls.state.running():
+        with RunningCall(self._calls.state):
             tokens = [await account.tokens.get() for account in self._calls.accounts]
         return min(token.expires for token in tokens)
 
     async def sharing_reports(self) -> list[SharingReport]:
         """Return a report for each app key; SharingError if who shares it cannot be known."""
-        with self._calls.state.running():
+        with RunningCall(self._calls.state):
             return [await account.sharing_report() for account in self._calls.accounts]
 
     async def page(

@@ -44,7 +44,7 @@ from kiwoom_async.events import (
 
 from .accounts import Account, Accounts
 from .call import Call, IssueCall, RawCall, RevokeCall
-from .client_state import ClientState
+from .client_state import ClientState, RunningCall
 from .http import Engine
 from .rate_limit import Priority
 from .recovery import CallHistory, Recovery
@@ -149,7 +149,7 @@ class Calls:
 
     async def sleep_until(self, deadline: float) -> None:
         """Sleep until a moment of the loop's clock; RuntimeError once the client is closed."""
-        with self.state.running():
+        with RunningCall(self.state):
             await anyio.sleep_until(deadline)
 
     async def page(
@@ -242,7 +242,7 @@ class Calls:
         Raises the error of the last attempt, or TransportTimeout at the deadline.
         """
         tokens, history = call.account.tokens, CallHistory()
-        with self.state.running(deadline):
+        with RunningCall(self.state, deadline):
             while True:
                 request = None
                 try:
@@ -270,7 +270,7 @@ class Calls:
                     if request.token is tokens.renewed_in_doubt:
                         tokens.renewed_in_doubt = None  # it works: the one before was the reason
                     return answer
-        # `running` leaves its block at the deadline, without an error.
+        # The block is left at the deadline, without an error.
         raise TransportTimeout(f"{call.api_id}: the deadline of the walk has passed")
 
     async def _attempt(self, call: Call[T], request: Request, attempt: int, enabled: bool) -> T:

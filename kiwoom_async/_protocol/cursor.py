@@ -95,12 +95,15 @@ def _parsed_fields(text: str) -> tuple[Any, tuple[int, ...]]:
     return (api_id, body, key, page, account, empty_pages), checksums
 
 
-def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = False) -> Cursor | None:
+def next_cursor(
+    headers: Mapping[str, str], asked: Cursor, *, empty: bool = False, blank: bool = False
+) -> Cursor | None:
     """Return the cursor of the page after the one at `asked`, or None at the end of the walk.
 
-    `empty` says that the page has no rows. Raises ContinuationError for an answer to another
-    request, for a key that is missing or repeats, for headers that are missing although there are
-    rows, and after too many empty pages in a row (wire-facts.md, section 5).
+    empty: nothing came that is a row. blank: blank rows did. Raises ContinuationError for an answer
+    to another request, for a key that is missing or repeats, for headers that are missing although
+    there are rows, for blank rows alone where more pages were announced, and after too many empty
+    pages in a row (wire-facts.md, section 5).
     """
     answered = headers.get("api-id", asked.api_id).strip()
     if answered.lower() != asked.api_id.lower():
@@ -117,6 +120,10 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
             "pages that nothing announces; a relay or proxy must pass them on"
         )
     if announced == "N" or not (announced or key):
+        if empty and blank and asked.page > 1:
+            # Nothing but blank rows is how the server answers what it does not accept, a dead key
+            # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
+            raise ContinuationError('more pages were announced, and then came "no data"')
         return None
     if announced != "Y":
         raise ContinuationError(f"cont-yn: got {short_repr(announced)}; expected Y or N")
@@ -140,24 +147,6 @@ def next_cursor(headers: Mapping[str, str], asked: Cursor, *, empty: bool = Fals
         )
     keys = (*asked.earlier_keys, zlib.crc32(asked.key.encode())) if asked.key else ()
     return Cursor(asked.api_id, asked.body, key, asked.page + 1, keys, asked.account, empty_pages)
-
-
-def following_cursor(
-    headers: Mapping[str, str], asked: Cursor, *, empty: bool, blank: bool
-) -> tuple[Cursor | None, bool]:
-    """Return the cursor after the one at `asked`, None at the end; and True at a restart.
-
-    empty: nothing came that is a row. blank: blank rows did. Raises ContinuationError as
-    `next_cursor` does, and for blank rows alone where more pages were announced.
-    """
-    if (empty or asked.empty_pages > 0) and begins_again(headers, asked):
-        return None, True
-    following = next_cursor(headers, asked, empty=empty)
-    if empty and blank and following is None and asked.page > 1:
-        # Nothing but blank rows is how the server answers what it does not accept, a dead key
-        # perhaps (wire-facts.md, fact 6). After more was announced it is no end.
-        raise ContinuationError('more pages were announced, and then came "no data"')
-    return following, False
 
 
 def begins_again(headers: Mapping[str, str], asked: Cursor) -> bool:

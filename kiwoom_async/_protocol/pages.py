@@ -8,7 +8,7 @@ from typing import Any, Final
 from kiwoom_async.errors import ContinuationError, DecodeError, decode_error, short_repr
 
 from .convert import MAX_ROWS, query_fields, structure_rows, structure_totals
-from .cursor import Cursor, following_cursor
+from .cursor import Cursor, begins_again, next_cursor
 from .encode import request_body
 from .messages import COMMON_HEADERS, Request, Response, Token, decode_body, encode_json
 from .query import Query, RowT, TotalsT
@@ -99,8 +99,11 @@ def make_page(
     """Return the page of these rows, besides which so many blank ones came."""
     empty = not rows and not undecoded
     # The rows of a restart stay: only who has seen the walk can tell that they came before.
-    following, restarted = following_cursor(
-        response.headers, cursor, empty=empty, blank=blank_rows > 0
+    restarted = (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor)
+    following = (
+        None
+        if restarted
+        else next_cursor(response.headers, cursor, empty=empty, blank=blank_rows > 0)
     )
     row_count = response.headers.get("resp-cnt", "").strip()
     return Page(

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 from kiwoom_async.errors import ContinuationError, short_repr
 
 from .convert import is_blank
-from .cursor import Cursor, following_cursor
+from .cursor import Cursor, begins_again, next_cursor
 from .messages import Response, decode_body, encode_json
 from .read_only import checked_path
 
@@ -101,8 +101,10 @@ def decode_reply(response: Response, cursor: Cursor) -> Reply:
     reply = Reply(cursor.api_id, decode_body(response), None)
     rows = reply.rows
     empty = all(map(_is_blank_row, rows))
-    following, restarted = following_cursor(response.headers, cursor, empty=empty, blank=bool(rows))
-    return evolve(reply, next=following, restarted=restarted)
+    if (empty or cursor.empty_pages > 0) and begins_again(response.headers, cursor):
+        return evolve(reply, restarted=True)
+    following = next_cursor(response.headers, cursor, empty=empty, blank=bool(rows))
+    return evolve(reply, next=following)
 
 
 def _is_blank_row(row: object) -> bool:

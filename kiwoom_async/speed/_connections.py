@@ -1,6 +1,7 @@
 """Connections on asyncio's sockets, parsed by httptools, each with one call at a time."""
 
 import asyncio
+import math
 import select
 import selectors
 import ssl
@@ -47,6 +48,9 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._idle_since = self._loop.time()
         self._waiting: asyncio.Future[Answer] | None = None
+        # Of the call under way. The timer may be one of an earlier call, and then goes on to it.
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._buffer = memoryview(bytearray(_BUFFER_BYTES))
 
     async def exchange(self, content: bytes, timeout_seconds: float | None) -> Answer:
@@ -61,14 +65,12 @@ class Connection(asyncio.BufferedProtocol):
         self._in_body = False
         self._waiting = self._loop.create_future()
         self._transport.write(content)
-        timer = None
         if timeout_seconds is not None:
-            timer = self._loop.call_later(timeout_seconds, self._on_timeout)
+            self._set_deadline(self._loop.time() + timeout_seconds)
         try:
             return await self._waiting
         finally:
-            if timer is not None:
-                timer.cancel()
+            self._deadline = math.inf
             if self._waiting.done() and not self._waiting.cancelled():
                 self._waiting.exception()  # asyncio warns of errors that were not retrieved
             self._waiting = None
@@ -115,6 +117,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost.set()
         self.reusable = False
+        if self._timer is not None:
+            self._timer.cancel()
         if exc is None and self._in_body and self._ends_with_connection():
             self._finish()
         else:
@@ -155,8 +159,21 @@ class Connection(asyncio.BufferedProtocol):
             # Bytes behind the answer are no part of it.
             self._headers, self._chunks = [], []
 
-    def _on_timeout(self) -> None:
-        self._fail(httpx.ReadTimeout("no complete answer in time"))
+    def _set_deadline(self, deadline: float) -> None:
+        """Let the call under way fail at the deadline; a timer for each call would take longer."""
+        self._deadline = deadline
+        if self._timer is not None and self._timer.when() > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._loop.time() >= self._deadline:
+            self._fail(httpx.ReadTimeout("no complete answer in time"))
+        elif self._deadline < math.inf:
+            self._set_deadline(self._deadline)
 
     def _fail(self, error: httpx.TransportError) -> None:
         self.reusable = False

@@ -2,7 +2,7 @@
 
 import ssl
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import anyio
 import httpx
@@ -66,7 +66,7 @@ class FastEngine:
         if result is None:
             return decode_page(response, query, cursor, on_undecoded)
         rows, body = result
-        totals = structure_totals(body, query.totals_class)
+        totals = _totals(query.totals_class, tuple(body.items()))
         return make_page(query, cursor, response, rows, totals, blank_rows=0, undecoded=[])
 
     async def aclose(self) -> None:
@@ -114,6 +114,17 @@ async def _send_on(
     answer_headers = _decode_headers(answer.headers)
     body = unpack_body(b"".join(answer.chunks), answer_headers.get("content-encoding", ""))
     return Response(request, answer.status, answer_headers, body)
+
+
+def _totals(cls: Any, texts: tuple[tuple[str, str], ...]) -> Any:
+    """Return the totals; one that cannot change is made once for all pages that state the same."""
+    changeable = cls is not None and cls.__hash__ is None
+    return structure_totals(dict(texts), cls) if changeable else _kept_totals(cls, texts)
+
+
+@lru_cache(maxsize=64)
+def _kept_totals(cls: Any, texts: tuple[tuple[str, str], ...]) -> Any:
+    return structure_totals(dict(texts), cls)
 
 
 @lru_cache(maxsize=64)

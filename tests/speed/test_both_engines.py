@@ -8,7 +8,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recorded import recorded
 
-from kiwoom_async import Exchange, KiwoomError, Market, ProgramTradeQuery
+from kiwoom_async import (
+    Exchange,
+    KiwoomError,
+    Market,
+    ProgramTrade,
+    ProgramTradeQuery,
+    Query,
+    wire,
+)
 from kiwoom_async._protocol import pages
 from kiwoom_async._protocol.messages import Request, Response
 from kiwoom_async._protocol.pages import first_cursor
@@ -80,6 +88,27 @@ def test_a_page_of_too_many_rows_is_refused_by_both_engines():
     fast, default = decode_with_both_engines(body)
     assert "5,001 rows on one page" in fast
     assert fast == default
+
+
+def test_pages_do_not_share_totals_that_can_change():
+    @attrs.define
+    class Totals:
+        first: str = attrs.field(default="", metadata=wire("tot_1"))
+
+    @attrs.frozen
+    class WithTotals(Query[ProgramTrade, Totals]):
+        api_id = "ka90004"
+        path = "/api/dostk/stkinfo"
+        rows_key = "stk_prm_trde_prst"
+        date = market = exchange = None
+
+    answer = Response(
+        Request("ka90004", "/", {}, b"", ()), 200, {"api-id": "ka90004"},
+        json.dumps({"tot_1": "1", "stk_prm_trde_prst": RECORDED, "return_code": 0}).encode(),
+    )  # fmt: skip
+    first, second = (FastEngine().decode_page(answer, WithTotals(), CURSOR) for _ in range(2))
+    first.totals.first = "2"
+    assert second.totals == Totals("1")
 
 
 def test_a_valid_page_is_not_decoded_a_second_time_by_the_default_engine(monkeypatch):
