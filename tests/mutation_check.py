@@ -1035,7 +1035,7 @@ SPEED = [
         ("totals are not read", "totals = _totals(query.totals_class, tuple(body.items()))",
          "totals = query.totals_class()"),
         ("pages share totals that can change",
-         "changeable = cls is not None and cls.__hash__ is None", "changeable = False"),
+         "cls is None or cls.__hash__ in (None, object.__hash__)", "cls is None"),
         ("connections are not closed", "        await self._connections.aclose()\n",
          "        pass\n"),
     ),

@@ -117,9 +117,11 @@ async def _send_on(
 
 
 def _totals(cls: Any, texts: tuple[tuple[str, str], ...]) -> Any:
-    """Return the totals; one that cannot change is made once for all pages that state the same."""
-    changeable = cls is not None and cls.__hash__ is None
-    return structure_totals(dict(texts), cls) if changeable else _kept_totals(cls, texts)
+    """Return the totals; what cannot change is made once for all pages that state the same."""
+    # attrs gives a hash of the values to what is frozen.
+    if cls is None or cls.__hash__ in (None, object.__hash__):
+        return structure_totals(dict(texts), cls)
+    return _kept_totals(cls, texts)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ import json
 import re
 
 import attrs
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.recorded import recorded
@@ -90,8 +91,9 @@ def test_a_page_of_too_many_rows_is_refused_by_both_engines():
     assert fast == default
 
 
-def test_pages_do_not_share_totals_that_can_change():
-    @attrs.define
+@pytest.mark.parametrize("eq", [True, False])
+def test_pages_do_not_share_totals_that_can_change(eq):
+    @attrs.define(eq=eq)
     class Totals:
         first: str = attrs.field(default="", metadata=wire("tot_1"))
 
@@ -108,7 +110,7 @@ def test_pages_do_not_share_totals_that_can_change():
     )  # fmt: skip
     first, second = (FastEngine().decode_page(answer, WithTotals(), CURSOR) for _ in range(2))
     first.totals.first = "2"
-    assert second.totals == Totals("1")
+    assert second.totals.first == "1"
 
 
 def test_a_valid_page_is_not_decoded_a_second_time_by_the_default_engine(monkeypatch):

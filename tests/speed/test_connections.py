@@ -73,14 +73,15 @@ async def test_more_calls_than_connections_wait_for_one(monkeypatch):
 
 
 @asynccontextmanager
-async def answering_once():
-    """Yield the URL of a server whose connections answer once, and then begin without an end."""
+async def answering(times):
+    """Yield the URL of a server whose connections answer so often, then begin without an end."""
     connections = []
 
     async def answer(reader, writer):
         connections.append(writer)
-        await reader.readuntil(b"{}")
-        writer.write(http(b"{}"))
+        for _ in range(times):
+            await reader.readuntil(b"{}")
+            writer.write(http(b"{}"))
         await reader.readuntil(b"{}")
         writer.write(b"HTTP/1.1 200 OK\r\n")
         while not writer.is_closing():
@@ -97,10 +98,11 @@ async def answering_once():
 
 
 async def test_an_answer_on_a_kept_connection_has_its_time_and_no_more():
-    async with answering_once() as (base_url, connections):
+    async with answering(2) as (base_url, connections):
         sender = Sender(base_url, engine=FastEngine(), timeout_seconds=0.2)
         await send(sender)
-        # Not of the time of the call before.
+        # This call is on a kept connection already: its time is not that of the next one.
+        await send(sender)
         await anyio.sleep(0.1)
         before = anyio.current_time()
         with pytest.raises(TransportTimeout, match=r"no complete answer within 0\.2 s"):
@@ -113,8 +115,19 @@ async def test_an_answer_on_a_kept_connection_has_its_time_and_no_more():
         await sender.aclose()
 
 
+async def test_a_connection_is_kept_when_the_time_of_its_last_call_is_over():
+    async with answering(3) as (base_url, connections):
+        sender = Sender(base_url, engine=FastEngine(), timeout_seconds=0.5)
+        await send(sender)
+        await send(sender)
+        await anyio.sleep(0.6)
+        await send(sender)
+        assert len(connections) == 1
+        await sender.aclose()
+
+
 async def test_the_read_timeout_of_httpx_is_for_the_whole_answer():
-    async with answering_once() as (base_url, _):
+    async with answering(1) as (base_url, _):
         timeout = httpx.Timeout(None, read=0.2)
         async with httpx.AsyncClient(transport=CompiledTransport(), timeout=timeout) as client:
             # The time of one call is not that of the next.
