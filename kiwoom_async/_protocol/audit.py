@@ -206,17 +206,17 @@ class AuditTally:
         known = self._seen.intersection(keys)
         seen_before = len(self._seen)
         self._seen.update(keys)
-        distinct = len(self._seen) - seen_before + len(known)
-        if known or distinct < len(keys):
+        distinct_count = len(self._seen) - seen_before + len(known)
+        if known or distinct_count < len(keys):
             self._add_repeated_keys(page.rows, keys, known)
         self._last_key = keys[-1] if keys else None
         # One key, a time of many rows perhaps, does not tell a page from the next.
-        compared = keys if distinct > 1 else [hash(repr(row)) for row in page.rows]
+        compared = keys if distinct_count > 1 else [hash(repr(row)) for row in page.rows]
         page_hash = hash((*compared, *(hash(repr(each.raw)) for each in page.undecoded)))
-        count = self._page_counts[page_hash] = self._page_counts.get(page_hash, 0) + 1
+        times = self._page_counts[page_hash] = self._page_counts.get(page_hash, 0) + 1
         # Equal rows may fill a page: trades of one second, where nothing but the row is the key.
-        may_repeat = distinct == 1 and not page.undecoded and self._is_whole_row(page.rows[0])
-        repeated = count > (_MAX_EQUAL_PAGES if may_repeat else 1)
+        may_repeat = distinct_count == 1 and not page.undecoded and self._is_whole_row(page.rows[0])
+        repeated = times > (_MAX_EQUAL_PAGES if may_repeat else 1)
         if repeated and (page.rows or page.undecoded) and page.next is not None:
             raise ContinuationError(
                 f"page {page.number} has the rows of an earlier page: the server goes round in "
