@@ -75,6 +75,14 @@ class MergedPages(Generic[ItemT, RowItemT]):
             raise item.error
         return cast("ItemT", item)
 
+    def take_waiting(self) -> list[ItemT]:
+        """Return the pages that have come and were not given yet, without waiting for others.
+
+        For programs that keep every page that Kiwoom has answered. When an error or a cancellation
+        ends the block, each walk may have delivered one more page: they are all there after it.
+        """
+        return cast("list[ItemT]", self._merge.take_pages())
+
     def rows(self) -> "MergedRows[RowItemT]":
         """Return the same row by row; a row says by itself which query it belongs to."""
         return MergedRows(self)
@@ -127,16 +135,24 @@ class _Merge:
     async def next_item(self) -> Any:
         """Return the next page or failure; StopAsyncIteration when every walk is complete."""
         await anyio.lowlevel.checkpoint()
-        while not self._items:
-            if self._complete:
-                raise StopAsyncIteration
-            # In another task than the merge's, its end must not pass for completion.
-            if self._closed:
-                raise RuntimeError("this merge ended before its walks were complete")
+        while not (self._items or self._complete or self._closed):
             await self._news.wait()
+        # In another task than the merge's, its end must not pass for completion.
+        if self._closed and not self._complete:
+            raise RuntimeError("this merge ended before its walks were complete")
+        if not self._items:
+            raise StopAsyncIteration
         item = self._items.popleft()
         self._room.release()
         return item
+
+    def take_pages(self) -> list[Any]:
+        """Return the pages that wait to be taken; failures stay for `next_item`."""
+        pages = [item for item in self._items if not isinstance(item, Failure)]
+        self._items = deque(item for item in self._items if isinstance(item, Failure))
+        for _ in pages:
+            self._room.release()
+        return pages
 
     async def run(self, concurrency: int) -> None:
         """Walk the queries, `concurrency` at a time; the first exception is raised bare."""
@@ -154,20 +170,19 @@ class _Merge:
         raise first
 
     def close(self) -> None:
-        """Let go of the queries and of pages that nobody took."""
+        """Let go of the queries; what was not taken stays for `take_pages`."""
         self._queries_in.close()
         self._queries_out.close()
         self._complete = self._complete and not self._items
         self._closed = True
-        self._items.clear()
         self._news.set()
 
     async def _put(self, item: Any) -> None:
-        """Hand over a page or a failure, once there is room."""
-        await self._room.acquire()
+        """Hand over a page or a failure; return once there is room for another."""
         self._items.append(item)
         self._news.set()
         self._news = anyio.Event()
+        await self._room.acquire()
 
     async def _feed(self) -> None:
         """Hand out each query; ValueError for one that comes twice."""

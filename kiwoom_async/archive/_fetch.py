@@ -5,7 +5,7 @@ Long, because a walk that is claimed, kept, failed or whole is one state, which 
 
 import datetime
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from threading import Lock
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -23,6 +23,7 @@ from kiwoom_async import (
     Failure,
     KiwoomClient,
     KiwoomError,
+    MergedPages,
     Query,
     RateLimited,
     SharingError,
@@ -152,11 +153,17 @@ class Fetch:
             concurrency=self.concurrency,
             on_error="deliver",
         )
-        async with merge as items, _in_background(self._save_late_pages):
-            async for item in items:
-                await self._receive(item)
+        with ExitStack() as after_merge:
+            async with merge as items, _in_background(self._save_late_pages):
+                # After an error, the other walks may deliver pages until they have ended.
+                after_merge.callback(self._take_waiting, items)
+                async for item in items:
+                    await self._receive(item)
         await self._in_thread(self._save_pending)
         return self._claim_count > 0 or len(self.settled) > settled_before
+
+    def _take_waiting(self, merged: MergedPages[WalkPage | Failure]) -> None:
+        self._pending.extend(merged.take_waiting())
 
     async def _claimed(self, queries: Sequence[AnyQuery]) -> AsyncIterator[AnyQuery]:
         """Yield resumed walks, and others as soon as they are claimed."""

@@ -1,10 +1,17 @@
-"""Pages that arrive just after others were stored, before a long wait for the next: real time."""
+"""Pages that arrive while or just after others were stored: real time."""
+
+import json
+import time
 
 import anyio
+import httpx
 import pytest
-from sandbox_archive import KOSPI, collect_rows, fetch
+from anyio import from_thread
+from sandbox_archive import KOSDAQ, KOSPI, client, collect_rows, fetch
 from support.exchange import small_sandbox
 
+from kiwoom_async import BlockedError
+from kiwoom_async._io.host import in_process
 from kiwoom_async.archive import State
 from kiwoom_async.archive._manifest import Manifest
 from kiwoom_async.sandbox import Fault
@@ -46,3 +53,38 @@ async def test_a_disk_that_is_full_when_a_late_page_is_stored_ends_the_fetch(arc
             await fetch(archive, [KOSPI], slow)
     await fetch(archive, [KOSPI])
     assert archive.read(KOSPI) == await collect_rows(KOSPI)
+
+
+class AnswersWhileAFailureIsStored(httpx.AsyncBaseTransport):
+    """Refuses KOSPI once KOSDAQ is asked for, which it answers while that failure is stored."""
+
+    def __init__(self):
+        self._asked, self.storing = anyio.Event(), anyio.Event()
+        self._sandbox = in_process(small_sandbox())
+
+    async def handle_async_request(self, request):
+        body = json.loads(await request.aread())
+        if body.get("mrkt_tp") == "P00101":
+            await self._asked.wait()
+            return httpx.Response(200, html="<p>시스템 점검</p>")
+        if body.get("mrkt_tp") == "P10102":
+            self._asked.set()
+            await self.storing.wait()
+        return await self._sandbox.handle_async_request(request)
+
+
+async def test_a_page_that_comes_while_an_outage_is_stored_is_kept(archive, monkeypatch):
+    server, update = AnswersWhileAFailureIsStored(), Manifest.update
+
+    def update_slowly(self, entry):
+        from_thread.run_sync(server.storing.set)
+        time.sleep(0.3)
+        update(self, entry)
+
+    monkeypatch.setattr(Manifest, "update", update_slowly)
+    async with client(transport=server) as kiwoom:
+        with pytest.raises(BlockedError):
+            await archive.fetch(kiwoom, [KOSPI, KOSDAQ])
+    kept = {entry.query: entry.kept_pages for entry in archive.entries()}
+    assert kept[KOSPI] == 0
+    assert kept[KOSDAQ] >= 1

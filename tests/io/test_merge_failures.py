@@ -18,6 +18,7 @@ from kiwoom_async import (
     KiwoomClient,
     KiwoomError,
     Market,
+    PageDelivered,
     ProgramTradeQuery,
 )
 from kiwoom_async.sandbox import Fault
@@ -251,6 +252,71 @@ async def test_anext_raises_after_an_incomplete_merge_has_ended():
             await anext(pages)
         with pytest.raises(RuntimeError, match="ended before its walks were complete"):
             await anext(pages)
+
+
+async def test_pages_that_wait_are_taken_at_once_and_not_given_again():
+    sandbox = limited_sandbox()
+    found = {query: [] for query in SIX_QUERIES}
+    async with (
+        KiwoomClient.sandbox(sandbox) as kiwoom,
+        kiwoom.merge(SIX_QUERIES, concurrency=4) as pages,
+    ):
+        assert pages.take_waiting() == []
+        first = await anext(pages)
+        await anyio.sleep(60)
+        # One beside those of the four walks, which go on now.
+        waiting = pages.take_waiting()
+        assert len(waiting) == 5
+        assert pages.take_waiting() == []
+        for page in [first, *waiting, *[page async for page in pages]]:
+            found[page.query] += [row.symbol for row in page.rows]
+    assert found == {query: stock_codes(sandbox, query) for query in SIX_QUERIES}
+    assert pages.take_waiting() == []
+
+
+@pytest.mark.parametrize("on_error", ["raise", "deliver"])
+async def test_a_failure_is_not_taken_with_the_pages_that_wait(on_error):
+    """The first of three walks fails at its second page, when five pages wait."""
+    sandbox = limited_sandbox(Fault("firewall", call=4))
+    async with KiwoomClient.sandbox(sandbox) as kiwoom:
+        async with kiwoom.merge(SIX_QUERIES[:3], on_error=on_error) as pages:
+            await anyio.sleep(60)
+            taken = pages.take_waiting()
+            await anyio.sleep(60)
+            taken += pages.take_waiting()
+            await anyio.sleep(60)
+            taken += pages.take_waiting()
+            if on_error == "raise":
+                with pytest.raises(BlockedError):
+                    await anext(pages)
+            else:
+                failure = await anext(pages)
+                assert isinstance(failure, Failure)
+                with pytest.raises(StopAsyncIteration):
+                    await anext(pages)
+        numbers = Counter(page.query for page in taken)
+    assert sorted(numbers.values()) == [1, 3, 3]
+
+
+async def test_every_page_that_came_is_taken_when_a_merge_is_cancelled():
+    delivered, taken = [], []
+
+    def on_event(event):
+        if isinstance(event, PageDelivered):
+            delivered.append((event.query, event.number))
+            if len(delivered) == 5:
+                scope.cancel()
+
+    async with KiwoomClient.sandbox(limited_sandbox(), on_event=on_event) as kiwoom:
+        with anyio.CancelScope() as scope:
+            async with kiwoom.merge(SIX_QUERIES) as pages:
+                async for page in pages:
+                    taken.append((page.query, page.number))  # noqa: PERF401
+        taken += [(page.query, page.number) for page in pages.take_waiting()]
+        with pytest.raises(RuntimeError, match="ended before its walks were complete"):
+            await anext(pages)
+    assert len(taken) >= 5
+    assert Counter(taken) == Counter(delivered)
 
 
 async def test_a_generator_of_queries_is_closed_with_the_merge():
