@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+import math
 import os
 import re
 import signal
@@ -57,7 +58,7 @@ def test_dry_run_sends_nothing_and_creates_no_archive(fetch, folder):
 
 
 def test_the_same_command_continues_after_an_error(fetch, folder):
-    failed = fetch(sandbox=small_sandbox(Fault("firewall", call=5)))
+    failed = fetch(sandbox=small_sandbox(Fault("firewall", call=5, times=math.inf)))
     assert failed.exit_code == 1
     assert "BlockedError: " in failed.stderr
     assert "the same command goes on where this stopped" in failed.stderr
