@@ -1,6 +1,7 @@
 """Merge: many walks at once, as one stream of their pages and failures.
 
-Memory is bounded by one page for each walk under way, tasks by the number of those walks.
+Memory is bounded by one page for each walk under way and one besides, tasks by the number of
+those walks.
 """
 
 from collections import deque
@@ -58,30 +59,23 @@ class MergedPages(Generic[ItemT, RowItemT]):
     values among the pages, and among the rows of `rows()`.
     """
 
-    def __init__(self, merge: "_Merge", on_error: str) -> None:
+    def __init__(self, merge: "_Merge") -> None:
         self._merge = merge
-        self._on_error = on_error
-        self._raised: KiwoomError | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> ItemT:
-        if self._raised is not None:
-            raise self._raised
-        item = await self._merge.next_item()
-        if self._on_error == "raise" and isinstance(item, Failure):
-            self._raised = item.error
-            raise item.error
-        return cast("ItemT", item)
+        return cast("ItemT", await self._merge.next_item())
 
     def take_waiting(self) -> list[ItemT]:
-        """Return the pages that have come and were not given yet, without waiting for others.
+        """Return what has come and was not given yet, without waiting for more.
 
         For programs that keep every page that Kiwoom has answered. When an error or a cancellation
         ends the block, each walk may have delivered one more page: they are all there after it.
+        With `on_error="raise"` a failure among them is raised by the next `anext`.
         """
-        return cast("list[ItemT]", self._merge.take_pages())
+        return cast("list[ItemT]", self._merge.take_items())
 
     def rows(self) -> "MergedRows[RowItemT]":
         """Return the same row by row; a row says by itself which query it belongs to."""
@@ -117,12 +111,15 @@ class _Merge:
         calls: Calls,
         queries: Queries[Any, Any],
         start: Mapping[Any, Cursor],
+        *,
         deadline_seconds: float,
+        on_error: str,
         stop_when: StopWhen | None,
     ) -> None:
         self._calls = calls
         self._queries = queries
         self._start = start
+        self._on_error = on_error
         self._stop_when = stop_when
         self._deadline = current_time() + deadline_seconds
         self._queries_in, self._queries_out = anyio.create_memory_object_stream[Any](0)
@@ -131,28 +128,47 @@ class _Merge:
         self._room = anyio.Semaphore(1)
         self._news = anyio.Event()
         self._complete = self._closed = False
+        # The first failure, once it was raised; None with `on_error="deliver"`.
+        self._raised: KiwoomError | None = None
 
     async def next_item(self) -> Any:
         """Return the next page or failure; StopAsyncIteration when every walk is complete."""
         await anyio.lowlevel.checkpoint()
-        while not (self._items or self._complete or self._closed):
+        while not (self._items or self._raised or self._complete or self._closed):
             await self._news.wait()
+        if self._raised is not None:
+            raise self._raised
         # In another task than the merge's, its end must not pass for completion.
-        if self._closed and not self._complete:
+        if self._closed and (self._items or not self._complete):
             raise RuntimeError("this merge ended before its walks were complete")
         if not self._items:
             raise StopAsyncIteration
         item = self._items.popleft()
         self._room.release()
+        if self._on_error == "raise" and isinstance(item, Failure):
+            self._raise_from_now_on(item)
+            raise item.error
         return item
 
-    def take_pages(self) -> list[Any]:
-        """Return the pages that wait to be taken; failures stay for `next_item`."""
-        pages = [item for item in self._items if not isinstance(item, Failure)]
-        self._items = deque(item for item in self._items if isinstance(item, Failure))
-        for _ in pages:
+    def take_items(self) -> list[Any]:
+        """Return all that waits to be taken; a failure that is to be raised stays behind."""
+        items, self._items = list(self._items), deque()
+        for _ in items:
             self._room.release()
-        return pages
+        if self._on_error == "deliver":
+            return items
+        for item in items:
+            if isinstance(item, Failure) and self._raised is None:
+                self._raise_from_now_on(item)
+        return [item for item in items if not isinstance(item, Failure)]
+
+    def _raise_from_now_on(self, failure: Failure) -> None:
+        self._raised = failure.error
+        self._wake_readers()
+
+    def _wake_readers(self) -> None:
+        self._news.set()
+        self._news = anyio.Event()
 
     async def run(self, concurrency: int) -> None:
         """Walk the queries, `concurrency` at a time; the first exception is raised bare."""
@@ -165,23 +181,21 @@ class _Merge:
             first = failed.exceptions[0]
         else:
             self._complete = True
-            self._news.set()
+            self._wake_readers()
             return
         raise first
 
     def close(self) -> None:
-        """Let go of the queries; what was not taken stays for `take_pages`."""
+        """Let go of the queries; what was not taken stays for `take_items`."""
         self._queries_in.close()
         self._queries_out.close()
-        self._complete = self._complete and not self._items
         self._closed = True
-        self._news.set()
+        self._wake_readers()
 
     async def _put(self, item: Any) -> None:
         """Hand over a page or a failure; return once there is room for another."""
         self._items.append(item)
-        self._news.set()
-        self._news = anyio.Event()
+        self._wake_readers()
         await self._room.acquire()
 
     async def _feed(self) -> None:
@@ -230,13 +244,20 @@ async def merge_pages(
     The first exception of the caller's block, of a walk or of the queries comes out as it was
     raised; all under way ends.
     """
-    merge = _Merge(calls, queries, start, deadline_seconds, stop_when)
+    merge = _Merge(
+        calls,
+        queries,
+        start,
+        deadline_seconds=deadline_seconds,
+        on_error=on_error,
+        stop_when=stop_when,
+    )
     in_block: BaseException | None = None
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(merge.run, concurrency)
             try:
-                yield MergedPages(merge, on_error)
+                yield MergedPages(merge)
             except BaseException as error:
                 in_block = error
                 raise

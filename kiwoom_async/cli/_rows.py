@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from anyio import get_cancelled_exc_class
 from attrs import define, field
 
-from kiwoom_async import Cursor, KiwoomClient, KiwoomError, Page, Query
+from kiwoom_async import Cursor, KiwoomClient, Page, Query
 
 from ._clients import without_password
 from ._conversion import convert_stream, stream_bytes, stream_path
@@ -51,13 +50,10 @@ class RowsJob:
     resumed: bool = field(init=False)
     _header_written: bool = field(init=False)
     _last_query: Query[Any, Any] | None = None
-    _opened: PagedFile | StandardOutput | None = None
-    _number_of: dict[Any, int] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """A resumed output has its header already."""
         self._header_written = self.resumed = not self.state.nothing_written
-        self._number_of = {query: number for number, query in enumerate(self.queries)}
 
     async def run(self, make_client: Callable[..., KiwoomClient]) -> None:
         """Write every page as it arrives; convert a columnar output once all are there."""
@@ -87,26 +83,20 @@ class RowsJob:
         start: Mapping[Any, Cursor],
         progress: Progress,
     ) -> None:
+        number_of = {query: number for number, query in enumerate(self.queries)}
+        output: PagedFile | StandardOutput | None = None
         with ExitStack() as stack:
             async with kiwoom.merge(queries, start=start) as pages:
-                try:
-                    async for page in pages:
-                        self._write_page(page, stack, progress)
-                except (KiwoomError, get_cancelled_exc_class()):
-                    for page in pages.take_waiting():
-                        self._write_page(page, stack, progress)
-                    raise
-
-    def _write_page(self, page: Page, stack: ExitStack, progress: Progress) -> None:
-        # Opened for the first page, so that a failed start leaves no file.
-        output = self._opened = self._opened or self._open_output(stack, progress)
-        try:
-            output.write(self._encode(page))
-        finally:
-            self.partial_bytes = getattr(output, "partial_bytes", 0)
-        self.state.page_written(self._number_of[page.query], page.next)
-        self.output_bytes = output.size if isinstance(output, PagedFile) else None
-        self.rows += len(page.rows)
+                async for page in pages:
+                    # Opened for the first page, so that a failed start leaves no file.
+                    output = output or self._open_output(stack, progress)
+                    try:
+                        output.write(self._encode(page))
+                    finally:
+                        self.partial_bytes = getattr(output, "partial_bytes", 0)
+                    self.state.page_written(number_of[page.query], page.next)
+                    self.output_bytes = output.size if isinstance(output, PagedFile) else None
+                    self.rows += len(page.rows)
 
     def _open_output(self, stack: ExitStack, progress: Progress) -> PagedFile | StandardOutput:
         if self.page_file is None:

@@ -6,7 +6,6 @@ import json
 import random
 import re
 import shlex
-import signal
 from collections import defaultdict
 from functools import partial
 from itertools import chain
@@ -19,7 +18,6 @@ from kiwoom_async import (
     CallSent,
     Cursor,
     Exchange,
-    KiwoomClient,
     Market,
     PageDelivered,
     ProgramTradeQuery,
@@ -111,41 +109,6 @@ def test_after_an_error_the_printed_command_completes_the_file(run, tmp_path, fo
     again = run(*command[1:])
     assert again.exit_code == 2
     assert not partial or "was it resumed already?" in again.stderr
-
-
-@pytest.fixture
-def interrupt_handler():
-    """The handler of Ctrl-C as it was: an interrupted command ignores further ones, for good."""
-    handler = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
-@pytest.mark.usefixtures("interrupt_handler")
-@pytest.mark.parametrize("pages", range(1, 8))
-def test_after_ctrl_c_every_page_that_came_is_in_the_file(run, tmp_path, pages):
-    """Also the page that comes in the same moment, which no loop has taken yet."""
-    file, delivered = tmp_path / "days.jsonl", []
-
-    def make(sandbox, on_event, **options):
-        def interrupt(event):
-            on_event(event)
-            if isinstance(event, PageDelivered):
-                delivered.append(event)
-                if len(delivered) == pages:
-                    signal.raise_signal(signal.SIGINT)
-
-        return from_sandbox(sandbox, on_event=interrupt, **options)
-
-    from_sandbox = KiwoomClient.sandbox
-    arguments = ["rows", *RANGE, *BOTH, "--sandbox", "--output", str(file)]
-    interrupted = run(*arguments, make=make)
-    assert interrupted.exit_code == 130
-    lines = file.read_text(encoding="utf-8").splitlines()
-    assert len(lines) == sum(event.rows for event in delivered)
-    assert run(*shlex.split(interrupted.stderr.splitlines()[-1])[1:]).exit_code == 0
-    records = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    assert symbols_by_query(records) == expected_symbols()
 
 
 def test_a_walk_resumed_again_and_again_ends_complete(run, tmp_path):

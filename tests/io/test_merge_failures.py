@@ -275,27 +275,58 @@ async def test_pages_that_wait_are_taken_at_once_and_not_given_again():
 
 
 @pytest.mark.parametrize("on_error", ["raise", "deliver"])
-async def test_a_failure_is_not_taken_with_the_pages_that_wait(on_error):
-    """The first of three walks fails at its second page, when five pages wait."""
+async def test_all_of_a_merge_may_be_taken_without_waiting(on_error):
+    """The second page of one of three walks is refused."""
     sandbox = limited_sandbox(Fault("firewall", call=4))
-    async with KiwoomClient.sandbox(sandbox) as kiwoom:
-        async with kiwoom.merge(SIX_QUERIES[:3], on_error=on_error) as pages:
-            await anyio.sleep(60)
-            taken = pages.take_waiting()
-            await anyio.sleep(60)
-            taken += pages.take_waiting()
-            await anyio.sleep(60)
-            taken += pages.take_waiting()
-            if on_error == "raise":
-                with pytest.raises(BlockedError):
-                    await anext(pages)
-            else:
-                failure = await anext(pages)
-                assert isinstance(failure, Failure)
-                with pytest.raises(StopAsyncIteration):
-                    await anext(pages)
-        numbers = Counter(page.query for page in taken)
+    taken = []
+    async with (
+        KiwoomClient.sandbox(sandbox) as kiwoom,
+        kiwoom.merge(SIX_QUERIES[:3], on_error=on_error) as items,
+    ):
+        for _ in range(9):
+            await anyio.sleep(10)
+            taken += items.take_waiting()
+        failures = [item for item in taken if isinstance(item, Failure)]
+        with pytest.raises(BlockedError if on_error == "raise" else StopAsyncIteration):
+            await anext(items)
+    assert len(failures) == (on_error == "deliver")
+    numbers = Counter(item.query for item in taken if not isinstance(item, Failure))
     assert sorted(numbers.values()) == [1, 3, 3]
+
+
+async def test_a_merge_whose_last_page_is_taken_after_its_block_is_complete():
+    async with KiwoomClient.sandbox(limited_sandbox()) as kiwoom:
+        async with kiwoom.merge(SIX_QUERIES[:1]) as pages:
+            given = [await anext(pages), await anext(pages)]
+            await anyio.sleep(10)
+        with pytest.raises(RuntimeError, match="ended before its walks were complete"):
+            await anext(pages)
+        given += pages.take_waiting()
+        with pytest.raises(StopAsyncIteration):
+            await anext(pages)
+    assert [page.number for page in given] == [1, 2, 3]
+
+
+async def test_a_failure_is_raised_by_every_reader_of_a_merge():
+    ended = []
+
+    async def read(pages):
+        try:
+            async for _ in pages:
+                pass
+        except BlockedError as error:
+            ended.append(error)
+
+    sandbox = limited_sandbox(Fault("firewall", call=3))
+    async with (
+        KiwoomClient.sandbox(sandbox) as kiwoom,
+        kiwoom.merge(SIX_QUERIES[:2]) as pages,
+        anyio.create_task_group() as group,
+    ):
+        for _ in range(5):
+            group.start_soon(read, pages)
+    assert len(ended) == 5
+    assert len(set(map(id, ended))) == 1
 
 
 async def test_every_page_that_came_is_taken_when_a_merge_is_cancelled():
