@@ -28,14 +28,38 @@ def slow_at_the_third_page(seconds):
     return small_sandbox(Fault("slow", call=3, seconds=seconds), latency_seconds=0.01)
 
 
+class HoldsThirdPage(httpx.AsyncBaseTransport):
+    """Answers the third page of a walk once it is released."""
+
+    def __init__(self):
+        self.released = anyio.Event()
+        self._pages = 0
+        self._sandbox = in_process(small_sandbox())
+
+    async def handle_async_request(self, request):
+        self._pages += request.headers.get("api-id") == "ka90004"
+        if self._pages == 3:
+            await self.released.wait()
+        return await self._sandbox.handle_async_request(request)
+
+
 async def test_a_page_is_stored_soon_even_if_the_next_one_is_late(archive):
     """A process that is killed meanwhile loses nothing that has come."""
-    async with anyio.create_task_group() as group:
-        group.start_soon(fetch, archive, [KOSPI], slow_at_the_third_page(3))
-        await anyio.sleep(1.5)
+    server = HoldsThirdPage()
+    async with client(transport=server) as kiwoom, anyio.create_task_group() as group:
+        group.start_soon(archive.fetch, kiwoom, [KOSPI])
+        with anyio.fail_after(8):
+            while not ((archive.path / "manifest.sqlite").exists() and kept_pages(archive) == 2):
+                await anyio.sleep(0.05)
         (entry,) = archive.entries()
-        assert (entry.state, entry.kept_pages) == (State.UNFINISHED, 2)
+        assert entry.state is State.UNFINISHED
+        server.released.set()
     assert archive.read(KOSPI) == await collect_rows(KOSPI)
+
+
+def kept_pages(archive):
+    """Return how many pages of unfinished walks are stored."""
+    return sum(entry.kept_pages for entry in archive.entries())
 
 
 async def test_a_disk_that_is_full_when_a_late_page_is_stored_ends_the_fetch(archive, monkeypatch):

@@ -83,7 +83,7 @@ def nearly_good_rows(draw):
     return found
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(nearly_good_rows() | st.lists(rows | st.none() | number_like_text, max_size=3))
 @example([dict.fromkeys(FIELDS, "")])
 @example([RECORDED[0], dict.fromkeys(FIELDS, " ")])
