@@ -1208,6 +1208,13 @@ WINGS = [
         ("a restart is no finding", "        self.restarted = True\n", ""),
     ),
     *in_file(
+        "cli/_exit.py", "cli/test_command_line.py",
+        ("a termination passes for a key that is held down",
+         "        self.terminated |= number == signal.SIGTERM\n        now = time.monotonic()\n",
+         ("        now = time.monotonic()\n"
+          "        self.terminated |= number == signal.SIGTERM and not self._signalled\n")),
+    ),
+    *in_file(
         "cli/_conversion.py", "cli/test_rows_files.py",
         ("every page begins a stream", "pieces = [table.schema] if first else []",
          "pieces = [table.schema]"),

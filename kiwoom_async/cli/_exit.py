@@ -88,11 +88,12 @@ class _SignalHandler:
         return self._first_signal_at < math.inf
 
     def _handle(self, number: int, frame: object) -> None:
+        # First: of two signals that came while the process stood still, SIGINT is handled first.
+        self.terminated |= number == signal.SIGTERM
         now = time.monotonic()
         if self._signalled and now - self._first_signal_at < _KEY_REPEAT_SECONDS:
             return
         self._first_signal_at = min(now, self._first_signal_at)
-        self.terminated |= number == signal.SIGTERM
         self._cancel(signal.SIGINT, frame)
 
 

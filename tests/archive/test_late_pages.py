@@ -1,7 +1,7 @@
 """Pages that arrive while or just after others were stored: real time."""
 
 import json
-import time
+import threading
 
 import anyio
 import httpx
@@ -10,7 +10,7 @@ from anyio import from_thread
 from sandbox_archive import KOSDAQ, KOSPI, client, collect_rows, fetch
 from support.exchange import small_sandbox
 
-from kiwoom_async import BlockedError
+from kiwoom_async import BlockedError, PageDelivered
 from kiwoom_async._io.host import in_process
 from kiwoom_async.archive import State
 from kiwoom_async.archive._manifest import Manifest
@@ -98,15 +98,19 @@ class AnswersWhileAFailureIsStored(httpx.AsyncBaseTransport):
 
 
 async def test_a_page_that_comes_while_an_outage_is_stored_is_kept(archive, monkeypatch):
-    server, update = AnswersWhileAFailureIsStored(), Manifest.update
+    server, update, delivered = AnswersWhileAFailureIsStored(), Manifest.update, threading.Event()
 
     def update_slowly(self, entry):
         from_thread.run_sync(server.storing.set)
-        time.sleep(0.3)
+        assert delivered.wait(20)
         update(self, entry)
 
+    def on_event(event):
+        if isinstance(event, PageDelivered):
+            delivered.set()
+
     monkeypatch.setattr(Manifest, "update", update_slowly)
-    async with client(transport=server) as kiwoom:
+    async with client(transport=server, on_event=on_event) as kiwoom:
         with pytest.raises(BlockedError):
             await archive.fetch(kiwoom, [KOSPI, KOSDAQ])
     kept = {entry.query: entry.kept_pages for entry in archive.entries()}

@@ -114,6 +114,7 @@ def wait_until(condition, seconds=20):
         ([signal.SIGINT, signal.SIGINT, signal.SIGINT], 130),
         ([signal.SIGTERM], 143),
         ([signal.SIGTERM, signal.SIGINT], 143),
+        ([signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT], 143),
     ],
 )
 def test_ctrl_c_keeps_what_is_written_and_prints_the_command_that_resumes(tmp_path, signals, code):

@@ -65,10 +65,12 @@ def test_the_end_of_a_connection_is_noticed_in_every_turn_of_the_loop(loop_facto
     authority.configure_trust(client_context)
 
     async def use():
+        seen_fit = asyncio.Event()
+
         async def answer(reader, writer):
             await reader.readuntil(b"\r\n\r\n{}")
             writer.write(http(b"{}"))
-            await asyncio.sleep(0.02)
+            await seen_fit.wait()
             writer.transport.abort()
 
         engine = FastEngine(verify=client_context)
@@ -78,6 +80,7 @@ def test_the_end_of_a_connection_is_noticed_in_every_turn_of_the_loop(loop_facto
         assert (await send(sender)).body == b"{}"
         [[connection]] = engine._connections._idle.values()
         assert connection.fit()
+        seen_fit.set()
         while not connection.lost.is_set():
             # New sockets get the file descriptor of the closed one.
             others = [] if connection.fit() else socket.socketpair()
