@@ -20,9 +20,10 @@ lowest: .venv/lowest-ready ## the fast tests with the lowest versions that pypro
 		$(FAST) $(addprefix --ignore tests/,$(SLOW))
 
 FAST := $(addprefix tests/,protocol catalog speed tables io cli archive report)
-# Most of their time goes into starting programs, whatever the versions.
+# Most of their time goes into starting programs and drawing, whatever the versions.
 SLOW := cli/test_sharing_command.py cli/test_archive_command.py cli/test_command_line.py \
-	cli/test_findings.py archive/test_killed_fetch.py report/test_readability.py
+	cli/test_findings.py cli/test_report_command.py archive/test_killed_fetch.py \
+	report/test_readability.py
 
 pure: .venv/pure-ready ## the tests of the pure half, without any extra installed
 	.venv/pure/bin/python -m pytest -q -n auto -k "not trio" tests/protocol tests/catalog
