@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.clock import VirtualTimeLoop
@@ -135,8 +135,5 @@ class Trading(RuleBasedStateMachine):
         assert getattr(self, "issued", 0) <= 1 + getattr(self, "deaths", 0)
 
 
-Trading.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=12, deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
+Trading.TestCase.settings = settings(max_examples=40, stateful_step_count=12)
 TestTrading = Trading.TestCase
